@@ -1,0 +1,72 @@
+# libreuseport: unmodified servers share a port. `make help` lists the targets.
+# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours; what the product needs is added to them.
+
+CC ?= cc
+CFLAGS = -O2
+LDFLAGS = -s
+PREFIX = /usr/local
+LIBDIR = $(PREFIX)/lib
+FUZZ_SECONDS = 20
+
+BUILD = build
+WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
+COMMON = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
+
+# One file for every libc: whatever would add a needed library, a versioned or missing symbol, or a
+# relocation that older loaders do not know is switched off, also where CFLAGS or LDFLAGS ask for it.
+FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -static -static-pie -pie
+LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
+	-fno-sanitize=all -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
+LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -fno-lto -fno-sanitize=all \
+	-Wl,--version-script=shim/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \
+	-Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--unresolved-symbols=ignore-all \
+	$(if $(findstring pack-relative-relocs,$(CFLAGS) $(LDFLAGS)),-Wl$(comma)-z$(comma)nopack-relative-relocs)
+comma = ,
+
+LIB_SOURCES = config explain hooks message ports procnet real
+LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
+EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+
+all: $(BUILD)/libreuseport.so
+
+$(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/libreuseport.map Makefile
+	$(CC) $(LIB_LDFLAGS) -o $@ $(LIB_OBJECTS)
+
+$(BUILD)/lib/%.o: shim/%.c Makefile | $(BUILD)/lib
+	$(CC) $(LIB_CFLAGS) -c -o $@ $<
+
+$(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o $@ $<
+
+$(BUILD)/lib $(BUILD)/examples:
+	mkdir -p $@
+
+demo: all $(EXAMPLES)
+	@BUILD=$(BUILD) sh examples/demo.sh
+
+include tests/tests.mk
+
+install: all
+	install -d $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/libreuseport.so $(DESTDIR)$(LIBDIR)/libreuseport.so
+
+uninstall:
+	rm -f $(DESTDIR)$(LIBDIR)/libreuseport.so
+
+clean:
+	rm -rf $(BUILD)
+
+help:
+	@echo 'make            build $(BUILD)/libreuseport.so'
+	@echo 'make demo       see it work, in ten seconds'
+	@echo 'make deps test  install what the tests need, and run them'
+	@echo 'make lint       check the layout and the usual mistakes'
+	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
+	@echo 'make fuzz       fuzz the list parser for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
+	@echo 'make clean      remove $(BUILD)'
+
+.PHONY: all demo install uninstall clean help
+.DELETE_ON_ERROR:
+
+-include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

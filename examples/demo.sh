@@ -1,0 +1,81 @@
+#!/bin/sh
+# What the library does, in four steps, on a machine with only a compiler and make.
+set -eu
+
+BUILD=${BUILD:-build}
+server=$BUILD/examples/server
+client=$BUILD/examples/client
+library=$(cd "$BUILD" && pwd)/libreuseport.so
+work=$(mktemp -d)
+started=0
+pids=
+
+stop_all() {
+    for pid in $pids; do
+        kill "$pid" 2>/dev/null || true
+        wait "$pid" 2>/dev/null || true
+    done
+    pids=
+}
+trap 'stop_all; rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
+
+title() {
+    printf '\n%s\n' "$*"
+}
+
+# Starts a server and waits until it listens or has ended; its words are in $log, its PID in $!.
+start() {
+    started=$((started + 1))
+    log=$work/$started
+    "$@" >"$log" 2>&1 &
+    pids="$pids $!"
+    while ! grep -q . "$log"; do
+        kill -0 $! 2>/dev/null || break
+    done
+    sed 's/^/    /' "$log"
+}
+
+start_shared() {
+    LD_PRELOAD=$library REUSEPORT_PORTS=$port start "$@"
+}
+
+# A port that nobody listens on, found by listening on it.
+port=$(($$ % 10000 + 20000))
+start "$server" "$port" >/dev/null
+while ! grep -q listening "$log"; do
+    if [ "$started" = 100 ]; then
+        cat "$log"
+        exit 1
+    fi
+    port=$((port + 1))
+    start "$server" "$port" >/dev/null
+done
+
+title "1. Without the library, a second copy of the server is refused port $port:"
+sed 's/^/    /' "$log"
+start "$server" "$port"
+stop_all
+
+title "2. With LD_PRELOAD=libreuseport.so REUSEPORT_PORTS=$port, three copies start, and 60
+   connections are spread over them:"
+for _ in 1 2 3; do start_shared "$server" "$port"; done
+"$client" "$port" 60 | sed 's/^/    /'
+stop_all
+
+title "3. A copy on 127.0.0.2 and one on 0.0.0.0: the exact address wins, always:"
+start_shared "$server" "$port" 127.0.0.2
+start_shared "$server" "$port" 0.0.0.0
+for address in 127.0.0.2 127.0.0.3; do
+    echo "    20 connections to $address:"
+    "$client" "$port" 20 "$address" | sed 's/^/      /'
+done
+stop_all
+
+title "4. The kernel lets only sockets of one user share a port:"
+if [ "$(id -u)" = 0 ]; then
+    start_shared "$server" "$port"
+    start_shared "$server" "$port" 0.0.0.0 65534
+else
+    echo "    This step needs root, to start a copy as another user."
+fi

@@ -1,0 +1,44 @@
+"""Asks a server on 127.0.0.1 who it is, up to COUNT times, each time from a new source port, until two
+different ones have answered; prints a line "WHO ANSWERS" for each.
+
+usage: ask.py PROTOCOL PORT COUNT"""
+
+import collections
+import re
+import socket
+import sys
+
+# What to send, and where in the answer the server says who it is.
+PROTOCOLS = {
+    "http/tcp": (b"GET /who HTTP/1.0\r\n\r\n", rb"\r\n\r\n([\w-]+)"),
+    "redis/tcp": (b"INFO server\r\n", rb"process_id:(\d+)\r"),
+    "memcached/tcp": (b"stats\r\n", rb"STAT pid (\d+)\r"),
+    # Its UDP requests start with a number of the request, one of the datagram, how many there are, and 0.
+    "memcached/udp": (b"\0\1\0\0\0\1\0\0stats\r\n", rb"STAT pid (\d+)\r"),
+    # The TXT record of who.test.
+    "dns/udp": (b"\0\1\1\0\0\1\0\0\0\0\0\0\3who\4test\0\0\20\0\1", rb"(copy-\d)"),
+}
+
+
+def ask(connection, request, pattern):
+    connection.sendall(request)
+    answer = b""
+    while not (found := re.search(pattern, answer)):
+        part = connection.recv(65536)
+        if not part:
+            sys.exit(f"not an answer: {answer}")
+        answer += part
+    return found[1].decode()
+
+
+protocol, port, count = sys.argv[1:]
+kind = socket.SOCK_STREAM if protocol.endswith("/tcp") else socket.SOCK_DGRAM
+connections = []  # kept open, so that no source port comes twice
+answers = collections.Counter()
+while len(connections) < int(count) and len(answers) < 2:
+    connections.append(socket.socket(socket.AF_INET, kind))
+    connections[-1].settimeout(5)
+    connections[-1].connect(("127.0.0.1", int(port)))
+    answers[ask(connections[-1], *PROTOCOLS[protocol])] += 1
+for who, number in answers.items():
+    print(who, number)

@@ -1,0 +1,145 @@
+# What every bats file loads: where things are built, leased ports, waiting for conditions, and servers
+# that never outlive their test.
+
+bats_require_minimum_version 1.5.0
+
+ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
+LIBRARY=${LIBRARY:-$BUILD/libreuseport.so}
+PROBES=${PROBES:-$BUILD/probes}
+unset LD_PRELOAD "${!REUSEPORT_@}"
+
+# A test that hangs fails instead.
+export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}
+
+PIDS=()
+
+teardown() {
+    stop_all
+}
+
+# missing WHAT: skips the test, which CI does not allow.
+missing() {
+    if [ "${CI:-}" = true ]; then
+        echo "missing: $1; CI must have it"
+        return 1
+    fi
+    skip "missing: $1"
+}
+
+need() {
+    local command
+    for command; do
+        [ -n "$(type -P "$command")" ] || missing "$command"
+    done
+}
+
+need_root() {
+    [ "$(id -u)" = 0 ] || missing "root"
+}
+
+# lease_port NAME...: sets each variable to a port that nothing uses and that no other test gets as long
+# as this one runs: below the ephemeral ports, locked in /tmp.
+lease_port() {
+    local name port lock
+    [ -d /tmp/reuseport-leases ] || mkdir -m 1777 /tmp/reuseport-leases 2>/dev/null || true
+    for name; do
+        while :; do
+            port=$((RANDOM % 10000 + 20000))
+            exec {lock}>>"/tmp/reuseport-leases/$port"
+            if flock -n "$lock" && [ -z "$(ss -Htuan "sport = :$port")" ]; then
+                break
+            fi
+            exec {lock}>&-
+        done
+        printf -v "$name" %s "$port"
+    done
+}
+
+# wait_until COMMAND...: returns once the command succeeds; fails after 30 seconds.
+wait_until() {
+    local deadline=$((SECONDS + 30))
+    until "$@" >/dev/null 2>&1; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            echo "gave up waiting for: $*"
+            return 1
+        fi
+        sleep 0.02
+    done
+}
+
+# spawn NAME COMMAND...: starts it in the background, its output in $(log NAME), its PID in PID.
+spawn() {
+    local name=$1
+    shift
+    if [ "$1" = shared ]; then # in place, so that PID is the server's and not a subshell's
+        shift
+        set -- env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
+    fi
+    "$@" >"$BATS_TEST_TMPDIR/$name.log" 2>&1 3>&- </dev/null &
+    PID=$!
+    PIDS+=("$PID")
+}
+
+log() {
+    echo "$BATS_TEST_TMPDIR/$1.log"
+}
+
+# shared COMMAND...: under the library, with $PORT shared unless REUSEPORT_PORTS says otherwise.
+shared() {
+    env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
+}
+
+listens() {
+    [ -n "$(ss -Htln "sport = :$1")" ]
+}
+
+# listeners PORT: how many TCP sockets listen on it.
+listeners() {
+    ss -Htln "sport = :$1" | wc -l
+}
+
+listeners_are() {
+    [ "$(listeners "$1")" = "$2" ]
+}
+
+bound_udp_are() {
+    [ "$(ss -Huan "sport = :$1" | wc -l)" = "$2" ]
+}
+
+ended() {
+    ! kill -0 "$1" 2>/dev/null
+}
+
+# descendants PID...: those processes and all below them.
+descendants() {
+    local pid child
+    for pid; do
+        echo "$pid"
+        for child in $(cat "/proc/$pid/task/"*/children 2>/dev/null); do
+            descendants "$child"
+        done
+    done
+}
+
+stop_all() {
+    local all pid
+    [ "${#PIDS[@]}" -gt 0 ] || return 0
+    mapfile -t all < <(descendants "${PIDS[@]}")
+    kill -TERM "${all[@]}" 2>/dev/null || true
+    for pid in "${all[@]}"; do
+        wait_until_ended "$pid" || kill -KILL "$pid" 2>/dev/null || true
+    done
+    wait "${PIDS[@]}" 2>/dev/null || true
+    PIDS=()
+}
+
+# A zombie has ended, too.
+wait_until_ended() {
+    local deadline=$((SECONDS + 5))
+    while [ "$SECONDS" -lt "$deadline" ]; do
+        grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status" || return 0
+        sleep 0.02
+    done
+    return 1
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env bats
+# The built file: one for every libc and age of it, whatever compiler and flags it was built with.
+
+load helpers
+
+# Names that glibc 2.17 and musl 1.0.5 both have in libc itself; the weak ones may be absent.
+IMPORTS="__errno_location geteuid getenv getsockopt htonl inet_ntop inet_pton memchr memcmp memcpy memmove memset \
+    setsockopt strchr strcmp strcspn strlen strnlen strspn strstr syscall"
+WEAK_IMPORTS="dlsym getauxval"
+
+# fits_every_libc FILE: fails, and says why, if there is a libc that it would not load on.
+fits_every_libc() {
+    local dynamic symbols segments name
+    dynamic=$(readelf -dW "$1")
+    symbols=$(readelf --dyn-syms -W "$1")
+    segments=$(readelf -lW "$1")
+    echo "$1"
+    ! grep -E 'NEEDED|VERNEED|VERDEF|RELR|TEXTREL' <<<"$dynamic" || return 1
+    ! grep -F '@' <<<"$symbols" || return 1
+    ! grep -E '^ *TLS' <<<"$segments" || return 1
+    grep -qE 'GNU_STACK.* RW ' <<<"$segments" || return 1
+    [ "$(awk '$7 != "UND" && $5 == "GLOBAL" { print $8 }' <<<"$symbols" | sort | xargs)" = "bind socket" ] || return 1
+    for name in $(awk '$7 == "UND" && $8 && $5 == "GLOBAL" { print $8 }' <<<"$symbols"); do
+        [[ " $IMPORTS " == *" $name "* ]] || { echo "imports $name"; return 1; }
+    done
+    for name in $(awk '$7 == "UND" && $8 && $5 == "WEAK" { print $8 }' <<<"$symbols"); do
+        [[ " $WEAK_IMPORTS " == *" $name "* ]] || { echo "imports $name weakly"; return 1; }
+    done
+}
+
+# build NAME VARIABLE=VALUE...: builds the library apart, with a user's variables.
+build() {
+    BUILT=$BATS_TEST_TMPDIR/$1/libreuseport.so
+    make -s -C "$ROOT" BUILD="$BATS_TEST_TMPDIR/$1" "${@:2}" "$BUILT"
+}
+
+# works FILE: it loads into a program of either libc and shares a port.
+works() {
+    local probes
+    lease_port PORT
+    for probes in "$PROBES" "$PROBES/musl"; do
+        run env LD_PRELOAD="$1" REUSEPORT_PORTS="$PORT" "$probes/probe" socket tcp4 bind 127.0.0.1 "$PORT" get
+        echo "$1 in $probes/probe: $output"
+        [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ] || return 1
+    done
+}
+
+setup() {
+    need musl-gcc readelf
+}
+
+@test "the file that make builds loads on every libc, and works on glibc and musl" {
+    fits_every_libc "$LIBRARY"
+    works "$LIBRARY"
+}
+
+@test "the musl probe really is a musl program" {
+    readelf -lW "$PROBES/musl/probe" | grep -q 'interpreter: /lib/ld-musl'
+}
+
+@test "it is at most 20 KB, from at most 600 lines of code and comments" {
+    build plain
+    [ "$(stat -c %s "$BUILT")" -le 20480 ]
+    local lines sources
+    read -ra sources < <(make -s -C "$ROOT" print-library-sources)
+    lines=$(cd "$ROOT/shim" && grep -hc '[^[:space:]]' "${sources[@]}" | paste -sd +)
+    lines=$((lines))
+    echo "$lines lines"
+    [ "$lines" -le 600 ]
+}
+
+@test "a distribution's hardening flags do not tie it to one libc" {
+    build hardened CPPFLAGS="-D_FORTIFY_SOURCE=3 -D_TIME_BITS=64 -D_FILE_OFFSET_BITS=64 -D_GLIBCXX_ASSERTIONS" \
+        CFLAGS="-O2 -g -flto=auto -ffat-lto-objects -fexceptions -fstack-protector-strong -fstack-clash-protection \
+            -fcf-protection -fasynchronous-unwind-tables -fPIE -Werror=format-security" \
+        LDFLAGS="-pie -Wl,-z,relro,-z,now -Wl,--as-needed -Wl,-z,defs -Wl,-z,pack-relative-relocs \
+            -Wl,--build-id=sha1 -flto=auto -lm"
+    fits_every_libc "$BUILT"
+    works "$BUILT"
+}
+
+@test "no optimisation, much optimisation, sanitizers and coverage do not either" {
+    local flags number=0
+    for flags in -O0 -O3 -Os "-O1 -fsanitize=address,undefined" "-O2 --coverage" "-O2 -pg"; do
+        echo "CFLAGS=$flags"
+        build "flags$((++number))" CFLAGS="$flags"
+        fits_every_libc "$BUILT"
+        works "$BUILT"
+    done
+}
+
+@test "clang and musl-gcc build the same" {
+    need clang
+    local compiler
+    for compiler in clang musl-gcc; do
+        build "$compiler" CC="$compiler"
+        fits_every_libc "$BUILT"
+        works "$BUILT"
+    done
+}
+
+@test "what is checked can fail: a plain build is told from a fit one" {
+    gcc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/plain.so" "$ROOT"/shim/{config,explain,hooks,message,ports,procnet,real}.c
+    run fits_every_libc "$BATS_TEST_TMPDIR/plain.so"
+    [ "$status" != 0 ]
+}

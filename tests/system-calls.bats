@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# What the library costs in system calls, counted with strace(1).
+
+load helpers
+
+setup() {
+    need strace
+    lease_port PORT
+}
+
+# calls LIST STEP...: sets CALLS to the number of system calls that the probe makes between two marks;
+# without the library where LIST is -. SETTING, if set, goes into the environment.
+calls() {
+    local trace=$BATS_TEST_TMPDIR/trace with=()
+    [ "$1" = - ] || with=(-E "LD_PRELOAD=$LIBRARY" -E "REUSEPORT_PORTS=$1" -E REUSEPORT_LOG=off -E "${SETTING:-NONE=}")
+    strace -f -o "$trace" "${with[@]}" "$PROBES/probe" "${@:2}" >/dev/null
+    CALLS=$(awk '/getppid/ { inside = !inside; marks++; next } inside { n++ } END { if (marks != 2) exit 1; print n + 0 }' "$trace")
+}
+
+# added LIST STEP...: how many more they are with the library.
+added() {
+    calls - "${@:2}"
+    local plain=$CALLS
+    calls "$@"
+    ADDED=$((CALLS - plain))
+    echo "REUSEPORT_PORTS=$1 ${*:2}: $plain without, $CALLS with the library"
+}
+
+@test "the inert library adds no system call" {
+    added '' mark socket tcp4 bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" = 0 ]
+    added x mark socket tcp4 bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" = 0 ]
+}
+
+@test "socket() adds none, and one with REUSEPORT_AT=socket" {
+    added all mark socket tcp4 socket udp4 mark
+    [ "$ADDED" = 0 ]
+    SETTING=REUSEPORT_AT=socket added all mark socket tcp4 socket udp4 mark
+    [ "$ADDED" = 1 ]
+}
+
+@test "bind() to a port that no entry names adds one at the most" {
+    added 1,127.0.0.9:2-5/tcp socket tcp4 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 1 ]
+    added "127.0.0.9:$PORT" socket tcp6 mark bind ::1 "$PORT" mark
+    [ "$ADDED" -le 1 ]
+    added all socket tcp4 mark bind 127.0.0.1 0 mark
+    [ "$ADDED" -le 1 ]
+}
+
+@test "bind() to a shared port adds three at the most, four where the entry names a protocol" {
+    added "$PORT" socket tcp4 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 3 ]
+    added "all" socket udp6 mark bind ::1 "$PORT" mark
+    [ "$ADDED" -le 3 ]
+    added "!$PORT" socket tcp4 reuseport 1 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 3 ]
+    added "$PORT/tcp" socket tcp4 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 4 ]
+}
+
+@test "a bind() that fails adds one more" {
+    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    added "$PORT" socket tcp4 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 4 ]
+    added "$PORT/tcp" socket tcp4 mark bind 127.0.0.1 "$PORT" mark
+    [ "$ADDED" -le 5 ]
+}
+
+@test "serving connections adds none: no other call is intercepted" {
+    run readelf --dyn-syms -W "$LIBRARY"
+    [ "$(awk '$1 ~ /^[0-9]+:$/ && $7 != "UND" { print $8 }' <<<"$output" | sort | xargs)" = "bind socket" ]
+    local trace=$BATS_TEST_TMPDIR/trace served=()
+    local with list=
+    for list in '' all; do
+        with=()
+        [ -z "$list" ] || with=(-E "LD_PRELOAD=$LIBRARY" -E "REUSEPORT_PORTS=$list")
+        lease_port PORT # another: the first one's connections are in TIME_WAIT
+        spawn server strace -o "$trace" "${with[@]}" "$BUILD/examples/server" "$PORT" 127.0.0.1
+        wait_until listens "$PORT"
+        "$BUILD/examples/client" "$PORT" 50
+        stop_all
+        served+=("$(awk '/listen\(/ { on = 1 } on' "$trace" | grep -cE '^(accept|write|close|[a-z0-9_]+)\(')")
+    done
+    echo "${served[@]}"
+    [ "${served[0]}" = "${served[1]}" ]
+}

@@ -1,0 +1,68 @@
+# Targets of the test suite and the checks; included by the top Makefile.
+
+PROBES = $(patsubst tests/probes/%.c,$(BUILD)/probes/%,$(wildcard tests/probes/*.c))
+SPECIAL_PROBES = $(BUILD)/probes/static-probe $(BUILD)/probes/linked-probe
+MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%))
+SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c)
+SCRIPTS = $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
+
+test: all probes
+	BUILD=$(abspath $(BUILD)) bats tests
+
+probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES)
+
+deps:
+	sh tests/deps.sh
+
+$(BUILD)/probes/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(PROBE_FLAGS) -pthread
+
+$(BUILD)/probes/musl/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	musl-gcc $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(PROBE_FLAGS) -pthread
+
+# A preload library of the tests, to stand beside ours.
+$(BUILD)/probes/neighbour: PROBE_FLAGS = -shared -fPIC -ldl
+$(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
+$(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/ports.c
+
+# The probe where no preload reaches it, and with the library's code linked in.
+$(BUILD)/probes/static-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -static -o $@ $<
+
+$(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) | $(BUILD)/probes/musl
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(LIB_OBJECTS)
+
+$(BUILD)/probes/musl $(BUILD)/asan $(BUILD)/fuzz:
+	mkdir -p $@
+
+# The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
+ASAN_PROBES = $(patsubst $(BUILD)/probes/%,$(BUILD)/asan/%,$(filter-out %/neighbour,$(PROBES)))
+asan: $(ASAN_PROBES) $(BUILD)/asan/empty.so probes
+	BUILD=$(abspath $(BUILD)) PROBES=$(abspath $(BUILD)/asan) LIBRARY=$(abspath $(BUILD)/asan/empty.so) \
+		ASAN_OPTIONS=verify_asan_link_order=0 bats --filter-tags sanitized tests
+
+$(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*.[ch]) | $(BUILD)/asan
+	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o $@ $< $(LIB_SOURCES:%=shim/%.c) -pthread
+
+$(BUILD)/asan/empty.so: | $(BUILD)/asan
+	$(CC) -shared -o $@ -x c /dev/null
+
+fuzz: $(BUILD)/fuzz/ports
+	$(BUILD)/fuzz/ports -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/ports.dict -print_final_stats=1 \
+		-artifact_prefix=$(BUILD)/fuzz/
+
+$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/ports.c shim/ports.h | $(BUILD)/fuzz
+	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/ports.c
+
+lint:
+	clang-format --dry-run -Werror $(SOURCES)
+	clang-tidy --quiet $(filter %.c,$(SOURCES)) -- -std=gnu11 -D_GNU_SOURCE 2>/dev/null
+	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
+		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz
+	shellcheck -x $(SCRIPTS)
+
+print-library-sources:
+	@echo $(LIB_SOURCES:%=%.c)
+
+.PHONY: test probes deps asan fuzz lint print-library-sources
