@@ -65,6 +65,7 @@ help:
 	@echo 'make fuzz       fuzz the list parser for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
 	@echo 'make clean      remove $(BUILD)'
+	@echo 'make help       this list'
 
 .PHONY: all demo install uninstall clean help
 .DELETE_ON_ERROR:
