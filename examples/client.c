@@ -21,8 +21,7 @@ static struct share shares[SERVERS_MAX];
 
 static void count_answer(int pid) {
     for (struct share *share = shares; share < shares + SERVERS_MAX; share++) {
-        if (share->pid && share->pid != pid)
-            continue;
+        if (share->pid && share->pid != pid) continue;
         share->pid = pid;
         share->count++;
         return;
@@ -36,15 +35,13 @@ static int ask(const struct sockaddr_in *address) {
     ssize_t got;
     int pid = 0;
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
-    if (fd < 0)
-        return 0;
+    if (fd < 0) return 0;
     if (!connect(fd, (const struct sockaddr *)address, sizeof(*address))) {
         while (length < sizeof(answer) - 1 &&
                (got = read(fd, answer + length, sizeof(answer) - 1 - length)) > 0)
             length += (size_t)got;
         answer[length] = '\0';
-        if (sscanf(answer, "pid %d", &pid) != 1)
-            errno = EPROTO;
+        if (sscanf(answer, "pid %d", &pid) != 1) errno = EPROTO;
     }
     const int keep = errno;
     close(fd);

@@ -24,23 +24,18 @@ int main(int argc, char **argv) {
         return 2;
     }
     address.sin_port = htons((unsigned short)strtoul(argv[1], NULL, 10));
-    if (argc > 3 && setuid((uid_t)strtoul(argv[3], NULL, 10)))
-        die("setuid");
+    if (argc > 3 && setuid((uid_t)strtoul(argv[3], NULL, 10))) die("setuid");
     signal(SIGPIPE, SIG_IGN);
     const int listener = socket(AF_INET, SOCK_STREAM, 0);
-    if (listener < 0)
-        die("socket");
-    if (bind(listener, (struct sockaddr *)&address, sizeof(address)))
-        die("bind");
-    if (listen(listener, SOMAXCONN))
-        die("listen");
+    if (listener < 0) die("socket");
+    if (bind(listener, (struct sockaddr *)&address, sizeof(address))) die("bind");
+    if (listen(listener, SOMAXCONN)) die("listen");
     printf("server %d: listening on %s:%s\n", (int)getpid(), argc > 2 ? argv[2] : "0.0.0.0",
            argv[1]);
     fflush(stdout);
     for (unsigned long accepted = 1;;) {
         const int client = accept(listener, NULL, NULL);
-        if (client < 0)
-            continue;
+        if (client < 0) continue;
         dprintf(client, "pid %d accepted %lu\n", (int)getpid(), accepted++);
         close(client);
     }

@@ -37,8 +37,7 @@ static void find_holder(const char *table, const struct rp_endpoint *where, enum
     struct rp_net_socket socket;
     const bool opened = rp_lines_open(&lines, table, BUDGET);
     while (opened && (!holder->state || holder->uid == user) && rp_procnet_next(&lines, &socket))
-        if (is_in_way(&socket, where, proto))
-            *holder = socket;
+        if (is_in_way(&socket, where, proto)) *holder = socket;
     rp_lines_close(&lines);
 }
 
@@ -65,15 +64,13 @@ void rp_explain_refusal(const struct rp_endpoint *where, enum rp_proto proto) {
     const bool udp = proto == RP_UDP;
     struct rp_message message = RP_MESSAGE;
     struct rp_net_socket holder = {.state = 0};
-    if (told_before(where->port, proto))
-        return;
+    if (told_before(where->port, proto)) return;
     find_holder(udp ? "/proc/net/udp" : "/proc/net/tcp", where, proto, user, &holder);
     find_holder(udp ? "/proc/net/udp6" : "/proc/net/tcp6", where, proto, user, &holder);
     rp_say(&message, "bind ");
     rp_say_endpoint(&message, where, proto);
     rp_say(&message, holder.state ? ": in use by " : ": in use");
-    if (holder.state)
-        say_user(&message, holder.uid);
+    if (holder.state) say_user(&message, holder.uid);
     if (holder.state && holder.uid == user) {
         rp_say(&message, ", whose socket does not share it");
     } else if (holder.state) {

@@ -42,11 +42,9 @@ static bool read_endpoint(const struct sockaddr *address, socklen_t length,
     const uintptr_t left = PAGE - (uintptr_t)start % PAGE;
     unsigned char bytes[IPV6_SIZE];
     sa_family_t family;
-    if (!address || length < IPV4_SIZE || length > sizeof(struct sockaddr_storage))
-        return false;
+    if (!address || length < IPV4_SIZE || length > sizeof(struct sockaddr_storage)) return false;
     /* Where it crosses a page, 4 bytes on either side of the border. */
-    if (!readable(left < size ? start + left - 4 : start))
-        return false;
+    if (!readable(left < size ? start + left - 4 : start)) return false;
     memcpy(bytes, start, size);
     memcpy(&family, bytes, sizeof(family));
     where->port = (uint16_t)(bytes[2] << 8 | bytes[3]);
@@ -69,8 +67,7 @@ static enum rp_proto ask_proto(int fd) {
 /* Switches a boolean option. Returns whether it stood otherwise before, and no longer does. */
 static bool switch_option(int fd, int option, int wanted) {
     int before;
-    if (getsockopt(fd, SOL_SOCKET, option, &before, &(socklen_t){sizeof(before)}))
-        return false;
+    if (getsockopt(fd, SOL_SOCKET, option, &before, &(socklen_t){sizeof(before)})) return false;
     return !before != !wanted && !setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof(wanted));
 }
 
@@ -93,10 +90,8 @@ static struct change prepare(const struct rp_config *config, int fd,
 
 static void undo(int fd, const struct change *change) {
     const int before = change->verdict != RP_SHARE;
-    if (change->reuseport)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &before, sizeof(before));
-    if (change->reuseaddr)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){0}, sizeof(int));
+    if (change->reuseport) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &before, sizeof(before));
+    if (change->reuseaddr) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){0}, sizeof(int));
 }
 
 static void tell(int fd, const struct rp_endpoint *where) {
@@ -118,15 +113,12 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
         change = prepare(config, fd, &where);
     errno = keep;
     const int result = rp_real_bind(fd, address, length);
-    if (change.verdict == RP_LEAVE)
-        return result;
+    if (change.verdict == RP_LEAVE) return result;
     keep = errno;
-    if (result < 0)
-        undo(fd, &change);
+    if (result < 0) undo(fd, &change);
     if (result < 0 && keep == EADDRINUSE && change.verdict == RP_SHARE && config->log != RP_LOG_OFF)
         rp_explain_refusal(&where, ask_proto(fd));
-    if (result == 0 && config->log == RP_LOG_INFO)
-        tell(fd, &where);
+    if (result == 0 && config->log == RP_LOG_INFO) tell(fd, &where);
     errno = keep;
     return result;
 }

@@ -26,8 +26,7 @@ void rp_message_init(void) {
 }
 
 static void append(struct rp_message *message, char c) {
-    if (message->length < sizeof(message->text) - 1)
-        message->text[message->length++] = c;
+    if (message->length < sizeof(message->text) - 1) message->text[message->length++] = c;
 }
 
 void rp_say(struct rp_message *message, const char *text) {
@@ -36,8 +35,7 @@ void rp_say(struct rp_message *message, const char *text) {
 }
 
 void rp_say_number(struct rp_message *message, uint32_t number) {
-    if (number > 9)
-        rp_say_number(message, number / 10);
+    if (number > 9) rp_say_number(message, number / 10);
     append(message, (char)('0' + number % 10));
 }
 

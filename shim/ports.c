@@ -11,20 +11,15 @@ static const char *parse_address(struct rp_entry *entry, char **word) {
     unsigned char ipv4[4];
     entry->any_address = !colon;
     if (**word == '[') {
-        if (!close)
-            return "no ] after the address";
+        if (!close) return "no ] after the address";
         *close = '\0';
-        if (inet_pton(AF_INET6, *word + 1, &entry->address) != 1)
-            return "not an IPv6 address";
-        if (close[1] != ':')
-            return "no :PORT after the address";
+        if (inet_pton(AF_INET6, *word + 1, &entry->address) != 1) return "not an IPv6 address";
+        if (close[1] != ':') return "no :PORT after the address";
         colon = close + 1;
     } else if (colon) {
-        if (strchr(colon + 1, ':'))
-            return "an IPv6 address needs brackets, as in [::1]:80";
+        if (strchr(colon + 1, ':')) return "an IPv6 address needs brackets, as in [::1]:80";
         *colon = '\0';
-        if (inet_pton(AF_INET, *word, ipv4) != 1)
-            return "not an IPv4 address";
+        if (inet_pton(AF_INET, *word, ipv4) != 1) return "not an IPv4 address";
         rp_map_ipv4(&entry->address, ipv4);
     }
     *word = colon ? colon + 1 : *word;
@@ -38,8 +33,7 @@ static const char *parse_port(const char *word, uint16_t *port) {
         return "not a port";
     for (; *word && value <= UINT16_MAX; word++)
         value = value * 10 + (unsigned)(*word - '0');
-    if (value < 1 || value > UINT16_MAX)
-        return "not a port from 1 to 65535";
+    if (value < 1 || value > UINT16_MAX) return "not a port from 1 to 65535";
     *port = (uint16_t)value;
     return NULL;
 }
@@ -48,20 +42,16 @@ static const char *parse_range(struct rp_entry *entry, char *word) {
     char *dash = strchr(word, '-');
     entry->first = 1;
     entry->last = UINT16_MAX;
-    if (!strcmp(word, "all"))
-        return NULL;
-    if (dash)
-        *dash = '\0';
+    if (!strcmp(word, "all")) return NULL;
+    if (dash) *dash = '\0';
     const char *wrong = parse_port(word, &entry->first);
-    if (!wrong)
-        wrong = parse_port(dash ? dash + 1 : word, &entry->last);
+    if (!wrong) wrong = parse_port(dash ? dash + 1 : word, &entry->last);
     return !wrong && entry->last < entry->first ? "the range ends before it begins" : wrong;
 }
 
 static const char *parse_entry(struct rp_entry *entry, char *word) {
     char *slash = strchr(word, '/');
-    if (!*word)
-        return "empty entry";
+    if (!*word) return "empty entry";
     entry->protos = RP_TCP | RP_UDP;
     if (slash) {
         if (strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0)
@@ -102,8 +92,7 @@ const char *rp_ports_parse(struct rp_ports *list, const char *text, char bad[RP_
         char word[RP_ENTRY_SIZE];
         if (copy_entry(bad, text, length))
             wrong = parse_entry(&entry, memcpy(word, bad, sizeof(word)));
-        if (!wrong && list->count == RP_ENTRIES_MAX)
-            wrong = "more than 64 entries";
+        if (!wrong && list->count == RP_ENTRIES_MAX) wrong = "more than 64 entries";
         if (wrong) {
             list->count = 0;
             return wrong;
@@ -111,8 +100,7 @@ const char *rp_ports_parse(struct rp_ports *list, const char *text, char bad[RP_
         list->all_tcp = list->all_tcp || is_all_tcp(&entry);
         list->entries[list->count++] = entry;
         text += length;
-        if (!*text)
-            return NULL;
+        if (!*text) return NULL;
     }
 }
 
@@ -123,10 +111,8 @@ enum rp_verdict rp_ports_match(const struct rp_ports *list, const struct rp_endp
         const struct rp_entry *entry = &list->entries[i];
         if (where->port < entry->first || where->port > entry->last || !(entry->protos & proto))
             continue;
-        if (!entry->any_address && !IN6_ARE_ADDR_EQUAL(&entry->address, &where->address))
-            continue;
-        if (entry->deny)
-            return RP_DENY;
+        if (!entry->any_address && !IN6_ARE_ADDR_EQUAL(&entry->address, &where->address)) continue;
+        if (entry->deny) return RP_DENY;
         verdict = RP_SHARE;
     }
     return verdict;

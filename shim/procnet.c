@@ -57,22 +57,19 @@ static void read_address(const char *text, bool ipv6, struct in6_addr *address) 
     for (int i = 0; i < 4; i++)
         words[i] = rp_number(text + (ipv6 ? 8 * i : 0), 16, 8);
     memcpy(address, words, sizeof(*address));
-    if (!ipv6)
-        rp_map_ipv4(address, words);
+    if (!ipv6) rp_map_ipv4(address, words);
 }
 
 bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
     enum { ADDRESS = 1, PORT = 2, STATE = 5, UID = 11, INODE = 13, FIELDS };
     const char *at = rp_lines_next(lines), *fields[FIELDS];
-    if (at && strstr(at, "local_address"))
-        at = rp_lines_next(lines);
+    if (at && strstr(at, "local_address")) at = rp_lines_next(lines);
     for (int i = 0; at && i < FIELDS; i++) {
         at += strspn(at, " :");
         fields[i] = at;
         at += strcspn(at, " :");
     }
-    if (!at || fields[PORT] < fields[ADDRESS] + 9)
-        return false;
+    if (!at || fields[PORT] < fields[ADDRESS] + 9) return false;
     read_address(fields[ADDRESS], fields[PORT] >= fields[ADDRESS] + 33, &socket->local.address);
     socket->local.port = (uint16_t)rp_number(fields[PORT], 16, 4);
     socket->state = rp_number(fields[STATE], 16, 2);

@@ -34,13 +34,11 @@ void rp_real_resolve(void) {
 }
 
 int rp_real_socket(int domain, int type, int protocol) {
-    if (!__atomic_load_n(&real_socket, __ATOMIC_RELAXED))
-        rp_real_resolve();
+    if (!__atomic_load_n(&real_socket, __ATOMIC_RELAXED)) rp_real_resolve();
     return __atomic_load_n(&real_socket, __ATOMIC_RELAXED)(domain, type, protocol);
 }
 
 int rp_real_bind(int fd, const struct sockaddr *address, socklen_t length) {
-    if (!__atomic_load_n(&real_bind, __ATOMIC_RELAXED))
-        rp_real_resolve();
+    if (!__atomic_load_n(&real_bind, __ATOMIC_RELAXED)) rp_real_resolve();
     return __atomic_load_n(&real_bind, __ATOMIC_RELAXED)(fd, address, length);
 }

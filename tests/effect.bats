@@ -155,7 +155,7 @@ libreuseport: bind [::1]:$PORT/udp: shared" ]
     done <<'END'
 REUSEPORT_AT=listen|REUSEPORT_AT: "listen": not bind or socket
 REUSEPORT_AT=Bind|REUSEPORT_AT: "Bind": not bind or socket
-REUSEPORT_AT=socket|REUSEPORT_AT: "socket": needs an entry all or all/tcp in REUSEPORT_PORTS
+REUSEPORT_AT=socket|REUSEPORT_AT: "socket": needs all or all/tcp in REUSEPORT_PORTS
 REUSEPORT_REUSEADDR=yes|REUSEPORT_REUSEADDR: "yes": not 0 or 1
 REUSEPORT_LOG=debug|REUSEPORT_LOG: "debug": not off, warn or info
 END
@@ -170,7 +170,7 @@ END
     local list
     for list in all/udp '!all' 127.0.0.1:all 1-65534; do
         REUSEPORT_AT=socket REUSEPORT_PORTS=$list probe socket tcp4 get
-        [[ $output == *reuseport=0* && $stderr == *"needs an entry all"* ]]
+        [[ $output == *reuseport=0* && $stderr == *"needs all or all"* ]]
     done
 }
 

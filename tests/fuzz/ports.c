@@ -8,8 +8,7 @@
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
 
 static void must(bool condition) {
-    if (!condition)
-        abort();
+    if (!condition) abort();
 }
 
 static void check_entry(const struct rp_ports *list, const struct rp_entry *entry) {
@@ -17,8 +16,7 @@ static void check_entry(const struct rp_ports *list, const struct rp_entry *entr
     const enum rp_proto proto = entry->protos & RP_TCP ? RP_TCP : RP_UDP;
     must(entry->first >= 1 && entry->first <= entry->last);
     must(entry->protos && !(entry->protos & ~(RP_TCP | RP_UDP)));
-    if (entry->any_address)
-        where.address = in6addr_any;
+    if (entry->any_address) where.address = in6addr_any;
     const enum rp_verdict verdict = rp_ports_match(list, &where, proto);
     must(entry->deny ? verdict == RP_DENY : verdict != RP_LEAVE);
     where.port = 0;

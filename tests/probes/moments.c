@@ -64,22 +64,19 @@ static void overwrite_environment(char **environment) {
 int main(int argc, char **argv, char **environment) {
     pid_t child;
     int status = 0;
-    if (argc < 3)
-        return 2;
+    if (argc < 3) return 2;
     address.sin_port = htons((in_port_t)atoi(argv[2]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (!strcmp(argv[1], "signal")) {
         signal(SIGUSR1, handler);
         raise(SIGUSR1);
     } else if (!strcmp(argv[1], "fork")) {
-        if (!(child = fork()))
-            _exit(bind_once() + 10);
+        if (!(child = fork())) _exit(bind_once() + 10);
         waitpid(child, &status, 0);
         outcome = WEXITSTATUS(status) - 10;
     } else if (!strcmp(argv[1], "vfork")) {
         /* NOLINTNEXTLINE(clang-analyzer-security.insecureAPI.vfork): it is what is tested */
-        if (!(child = vfork()))
-            _exit(bind_once() + 10); /* NOLINT(clang-analyzer-unix.Vfork) */
+        if (!(child = vfork())) _exit(bind_once() + 10); /* NOLINT(clang-analyzer-unix.Vfork) */
         waitpid(child, &status, 0);
         outcome = WEXITSTATUS(status) - 10;
     } else if (!strcmp(argv[1], "overwritten")) {

@@ -32,8 +32,7 @@ __attribute__((constructor)) static void early(void) {
     struct sockaddr_in address = {.sin_family = AF_INET};
     int value = -1;
     socklen_t size = sizeof(value);
-    if (!port)
-        return;
+    if (!port) return;
     int (*first_socket)(int, int, int) = (int (*)(int, int, int))dlsym(RTLD_DEFAULT, "socket");
     int (*first_bind)(int, const struct sockaddr *, socklen_t) =
         (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_DEFAULT, "bind");

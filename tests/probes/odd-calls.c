@@ -20,8 +20,7 @@ static void try_bind(const char *what, int fd, const void *name, socklen_t lengt
     const int result = bind(fd, name, length);
     printf("%2d %s: %d %s\n", ++row, what, result,
            errno == 4242 ? "errno untouched" : strerror(errno));
-    if (fd > STDERR_FILENO)
-        close(fd);
+    if (fd > STDERR_FILENO) close(fd);
 }
 
 static void try_socket(const char *what, int domain, int type, int protocol) {
@@ -29,8 +28,7 @@ static void try_socket(const char *what, int domain, int type, int protocol) {
     const int fd = socket(domain, type, protocol);
     printf("%2d %s: %s %s\n", ++row, what, fd < 0 ? "-1" : "descriptor",
            errno == 4242 ? "errno untouched" : strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    if (fd >= 0) close(fd);
 }
 
 static int tcp(void) {
@@ -55,8 +53,7 @@ int main(int argc, char **argv) {
     address.sin_port = address6.sin6_port = htons((in_port_t)atoi(argc > 1 ? argv[1] : "0"));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address6.sin6_addr = in6addr_loopback;
-    if (pipe(pipes))
-        return 1;
+    if (pipe(pipes)) return 1;
 
     try_bind("NULL, 0", tcp(), NULL, 0);
     try_bind("NULL, 16", tcp(), NULL, 16);
@@ -105,8 +102,7 @@ int main(int argc, char **argv) {
     try_bind("broadcast", tcp(), &address, 16);
 
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (getuid() == 0 && setuid(65534))
-        return 1;
+    if (getuid() == 0 && setuid(65534)) return 1;
     address.sin_port = htons(81);
     try_bind("privileged port", tcp(), &address, 16);
 

@@ -26,8 +26,7 @@ int main(int argc, char **argv) {
         } else {
             failed += fd < 0 || bind(fd, (struct sockaddr *)&address, size);
         }
-        if (getsockname(fd, (struct sockaddr *)&address, &size))
-            failed++;
+        if (getsockname(fd, (struct sockaddr *)&address, &size)) failed++;
         twice += taken[ntohs(address.sin_port)];
         taken[ntohs(address.sin_port)] = true;
     }

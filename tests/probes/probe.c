@@ -40,11 +40,9 @@ static void make_socket(const char *kind) {
         {"raw6", AF_INET6, SOCK_RAW, 253},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-        if (strcmp(kind, kinds[i].name) != 0)
-            continue;
+        if (strcmp(kind, kinds[i].name) != 0) continue;
         fd = socket(kinds[i].domain, kinds[i].type | SOCK_CLOEXEC, kinds[i].protocol);
-        if (fd < 0)
-            show("socket", fd);
+        if (fd < 0) show("socket", fd);
         return;
     }
     fprintf(stderr, "probe: no such kind of socket: %s\n", kind);
@@ -53,8 +51,7 @@ static void make_socket(const char *kind) {
 
 static void set(int level, int option, const char *value) {
     const int number = atoi(value);
-    if (setsockopt(fd, level, option, &number, sizeof(number)))
-        show("setsockopt", -1);
+    if (setsockopt(fd, level, option, &number, sizeof(number))) show("setsockopt", -1);
 }
 
 static void print_option(const char *name, int option) {
