@@ -5,6 +5,7 @@ CC ?= cc
 CFLAGS = -O2
 LDFLAGS = -s
 PREFIX = /usr/local
+MUSL_CC = musl-gcc
 LIBDIR = $(PREFIX)/lib
 FUZZ_SECONDS = 20
 
@@ -25,9 +26,12 @@ comma = ,
 
 LIB_SOURCES = config explain hooks message ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
+CMD_SOURCES = check command cpus install_lib library program reach reuseport run supervise
+CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(BUILD)/cmd/config.o $(BUILD)/cmd/ports.o $(BUILD)/cmd/message.o
+CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) -DRP_LIBDIR='"$(LIBDIR)"'
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
-all: $(BUILD)/libreuseport.so
+all: $(BUILD)/libreuseport.so $(BUILD)/reuseport
 
 $(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/libreuseport.map Makefile
 	$(CC) $(LIB_LDFLAGS) -o $@ $(LIB_OBJECTS)
@@ -35,10 +39,24 @@ $(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/libreuseport.map Makefile
 $(BUILD)/lib/%.o: shim/%.c Makefile | $(BUILD)/lib
 	$(CC) $(LIB_CFLAGS) -c -o $@ $<
 
+$(BUILD)/reuseport: $(CMD_OBJECTS)
+	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CMD_OBJECTS) -ldl
+
+$(BUILD)/cmd/%.o: shim/%.c Makefile | $(BUILD)/cmd
+	$(CC) $(CMD_CFLAGS) -c -o $@ $<
+
+# For containers: a command that needs no libc of theirs. It cannot try the library out with the loader.
+static: $(BUILD)/static/reuseport
+
+$(BUILD)/static/reuseport: $(wildcard shim/*.[ch]) Makefile | $(BUILD)/static
+	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
+	$(MUSL_CC) $(CMD_CFLAGS) -MF $@.d $(LDFLAGS) -static -DRP_STATIC -o $@ \
+		$(CMD_SOURCES:%=shim/%.c) shim/config.c shim/ports.c shim/message.c
+
 $(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o $@ $<
 
-$(BUILD)/lib $(BUILD)/examples:
+$(BUILD)/lib $(BUILD)/cmd $(BUILD)/static $(BUILD)/examples:
 	mkdir -p $@
 
 demo: all $(EXAMPLES)
@@ -67,7 +85,7 @@ help:
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'make help       this list'
 
-.PHONY: all demo install uninstall clean help
+.PHONY: all static demo install uninstall clean help
 .DELETE_ON_ERROR:
 
 -include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)

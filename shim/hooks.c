@@ -4,6 +4,7 @@
 #include "explain.h"
 #include "message.h"
 #include "real.h"
+#include "version.h"
 
 #include <errno.h>
 #include <string.h>
@@ -11,6 +12,8 @@
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+
+__attribute__((used)) static const char version[] = RP_VERSION_MARK;
 
 /* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type. Should a
  * raw socket take such a number unseen, by dup(2), it may get the option, which means nothing to it. */

@@ -1,0 +1,20 @@
+/* The file of the library, for a command that is to load it into others. */
+#ifndef RP_LIBRARY_H
+#define RP_LIBRARY_H
+
+#include "program.h"
+
+struct rp_library {
+    char path[PATH_MAX]; /* absolute */
+    struct rp_program program;
+};
+
+/* Finds libreuseport.so: given, if not NULL; else beside the command, in ../lib from there, or in the
+ * directory it was installed to. Exits with 125 and one line if there is none, or one that could not be
+ * preloaded (ld.so(8)): of another version, broken, or with a blank or a colon in its path. */
+void rp_library_find(const char *given, struct rp_library *library);
+
+/* Makes LD_PRELOAD begin with the library, once; exits with 125 if memory runs out. */
+void rp_library_preload(const struct rp_library *library);
+
+#endif

@@ -1,0 +1,32 @@
+/* Whether the library, as a preload, reaches what a command would run, and if not, why and what to do. */
+#ifndef RP_REACH_H
+#define RP_REACH_H
+
+#include "program.h"
+
+enum { RP_FINDINGS_MAX = 8 };
+
+struct rp_finding {
+    bool hinders;
+    char text[1024];
+};
+
+struct rp_reach {
+    int error; /* errno that execve(2) would fail with, as far as can be seen; else 0 */
+    bool reached;
+    unsigned count;
+    struct rp_finding findings[RP_FINDINGS_MAX];
+};
+
+/* Finds the file that execvp(3) would run for a command. Returns 0, or ENOENT or EACCES. */
+int rp_find_command(const char *command, char path[PATH_MAX]);
+
+/* Examines the file at path, following scripts to the program in the end, with regard to this process's
+ * user (ld.so(8), "Secure-execution mode"). library: what the library's file is, NULL if unknown. Opens
+ * nothing but regular files. */
+void rp_reach_examine(const char *path, const struct rp_program *library, struct rp_reach *reach);
+
+/* The first finding that hinders, or NULL. */
+const char *rp_reach_hindrance(const struct rp_reach *reach);
+
+#endif

@@ -1,0 +1,141 @@
+/* reuseport run: starts a command, or several copies of it, under the library. */
+#include "command.h"
+#include "config.h"
+#include "cpus.h"
+#include "library.h"
+#include "reach.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+    "Usage: reuseport run [OPTION]... [--] COMMAND [ARG]...\n"
+    "Start COMMAND under the library, so that it shares its ports.\n"
+    "\n"
+    "  -p, --ports=LIST       the ports to share, as in REUSEPORT_PORTS, which it beats\n"
+    "  -n, --copies=N|auto    start N copies and see them through to their end; auto:\n"
+    "                         one for each usable CPU. Without it, or with 1, COMMAND\n"
+    "                         takes the place of this process\n"
+    "  -I STRING              in the ARGs, STRING stands for the copy's number, 0, 1 ...,\n"
+    "                         which each copy also finds in REUSEPORT_INSTANCE\n"
+    "      --on-exit=keep|stop  when one copy ends: let the others run (keep, the\n"
+    "                         default), or send them TERM\n"
+    "      --library=FILE     the library; else libreuseport.so beside this command, in\n"
+    "                         ../lib, or where it was installed\n"
+    "  -v, --verbose          a line for each copy started and ended\n"
+    "  -q, --quiet            nothing from the library on stderr (REUSEPORT_LOG=off)\n"
+    "  -h, --help             this help\n"
+    "  -V, --version          the version\n"
+    "\n"
+    "HUP INT QUIT TERM USR1 USR2 WINCH and CONT are passed on to every copy.\n"
+    "\n"
+    "Exit status: that of COMMAND; with copies 0 if all ended with 0, else that of the\n"
+    "first that did not, 128+N if signal N ended it. 125 if reuseport itself fails,\n"
+    "126 if COMMAND cannot be run, 127 if it is not found.\n";
+
+struct options {
+    struct rp_copies copies;
+    const char *library;
+    bool ports; /* given by -p */
+};
+
+static int parse_copies(const char *text) {
+    return strcmp(text, "auto") != 0 ? (int)rp_parse_number("-n", text, 1, 4096) : rp_usable_cpus();
+}
+
+static void set(const char *name, const char *value) {
+    if (setenv(name, value, 1)) rp_die("%s: out of memory", name);
+}
+
+static bool parse_on_exit(const char *text) {
+    if (strcmp(text, "keep") != 0 && strcmp(text, "stop") != 0)
+        rp_die("--on-exit: \"%s\": not keep or stop", text);
+    return *text == 's';
+}
+
+static void parse_options(int argc, char **argv, struct options *options) {
+    enum { ON_EXIT = 256, LIBRARY };
+    static const struct option longs[] = {
+        {"ports", required_argument, NULL, 'p'},
+        {"copies", required_argument, NULL, 'n'},
+        {"on-exit", required_argument, NULL, ON_EXIT},
+        {"library", required_argument, NULL, LIBRARY},
+        {"verbose", no_argument, NULL, 'v'},
+        {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = rp_next_option(argc, argv, "+:n:p:I:vqhV", longs, help)) != -1) {
+        switch (option) {
+        case 'n':
+            options->copies.count = parse_copies(optarg);
+            break;
+        case 'p':
+            set("REUSEPORT_PORTS", optarg);
+            options->ports = true;
+            break;
+        case 'I':
+            if (!*optarg) rp_die("-I: an empty string stands everywhere");
+            options->copies.replace = optarg;
+            break;
+        case ON_EXIT:
+            options->copies.stop_all = parse_on_exit(optarg);
+            break;
+        case LIBRARY:
+            options->library = optarg;
+            break;
+        case 'v':
+            options->copies.verbose = true;
+            break;
+        default:
+            set("REUSEPORT_LOG", "off");
+            break;
+        }
+    }
+    if (optind == argc) rp_die("run: no command given; see reuseport run --help");
+    options->copies.arguments = argv + optind;
+}
+
+/* The same parser as the library's, and the same words, before anything is started. */
+static void check_settings(bool by_option) {
+    const char *list = getenv("REUSEPORT_PORTS");
+    struct rp_config config;
+    struct rp_config_error error;
+    if (!list || !*list) rp_die("run: which ports? Give -p LIST or set REUSEPORT_PORTS");
+    if (!rp_config_read(&config, &error))
+        rp_die("%s: \"%s\": %s",
+               by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
+               error.wrong);
+}
+
+int rp_cmd_run(int argc, char **argv) {
+    struct options options = {.copies = {.count = 0}};
+    struct rp_library library;
+    struct rp_reach reach;
+    char path[PATH_MAX];
+    parse_options(argc, argv, &options);
+    check_settings(options.ports);
+    rp_library_find(options.library, &library);
+    const char *command = options.copies.arguments[0];
+    const int error = rp_find_command(command, path);
+    if (error) {
+        rp_warn("%s: %s", command, strerror(error));
+        return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
+    }
+    rp_reach_examine(path, &library.program, &reach);
+    const char *hindrance = rp_reach_hindrance(&reach);
+    if (hindrance) {
+        rp_warn("%s", hindrance);
+        return reach.error ? RP_CANNOT_RUN : RP_FAILED;
+    }
+    rp_library_preload(&library);
+    options.copies.path = path;
+    return options.copies.count > 1
+               ? rp_supervise(&options.copies)
+               : rp_become_copy(&options.copies, options.copies.count ? 0 : -1);
+}

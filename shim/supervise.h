@@ -1,0 +1,26 @@
+/* Running several copies of a command and seeing them through to their end. */
+#ifndef RP_SUPERVISE_H
+#define RP_SUPERVISE_H
+
+#include <stdbool.h>
+
+struct rp_copies {
+    int count;
+    const char *path;    /* the file to execute */
+    char **arguments;    /* of every copy, from argv[0] on */
+    const char *replace; /* what stands for the copy's number in the arguments, or NULL */
+    bool stop_all;       /* when one copy ends, the others are sent TERM */
+    bool verbose;
+};
+
+/* Becomes copy number index: sets REUSEPORT_INSTANCE, puts the number into the arguments and executes.
+ * Returns the exit status, 126 or 127, only if that fails, after saying so (execve(2)). */
+int rp_become_copy(const struct rp_copies *copies, int index);
+
+/* Starts all copies and waits until the last has ended. Passes on HUP INT QUIT TERM USR1 USR2 WINCH CONT,
+ * each once to each copy. Returns 0 if all ended with 0, else the status of the first that did not, 128
+ * plus the signal for a killed one. No process of a copy is left when it returns, nor when this process
+ * is killed: prctl(2), PR_SET_CHILD_SUBREAPER and PR_SET_PDEATHSIG. */
+int rp_supervise(const struct rp_copies *copies);
+
+#endif
