@@ -66,6 +66,8 @@ static void make_sure(struct rp_library *library) {
         rp_die("the library %s: not a regular file", library->path);
     if (rp_program_read(fd, &library->program, &script, &why) != RP_ELF)
         rp_die("the library %s: %s", library->path, why ? why : "a script");
+    if (library->program.size > (uint64_t)status.st_size)
+        rp_die("the library %s: truncated", library->path);
     if (!library->program.is_library) rp_die("the library %s: not a shared library", library->path);
     if (!has_version(fd, (size_t)status.st_size))
         rp_die("the library %s: not of this command's version, %s", library->path, RP_VERSION);

@@ -106,6 +106,9 @@ static const char *look_at(int fd, const struct segment *segment, struct rp_prog
         program->is_go = program->is_go || has_go_note(fd, segment);
         break;
     case PT_LOAD:
+        if (segment->size > INT64_MAX || segment->offset > INT64_MAX) return "a truncated ELF file";
+        if (segment->offset + segment->size > program->size)
+            program->size = segment->offset + segment->size;
         if ((segment->flags & PF_W) && segment->offset < INT64_MAX - DATA_MAX)
             program->is_go = program->is_go || has_go_buildinfo(fd, segment);
         break;

@@ -16,6 +16,7 @@ struct rp_program {
     bool is_library;         /* a shared object without an entry point or interpreter */
     bool is_dynamic;         /* asks for an interpreter, so that LD_PRELOAD is read */
     bool is_go;
+    uint64_t size;              /* bytes of the file that its segments take up */
     enum rp_libc libc;          /* by the interpreter's name */
     char interpreter[PATH_MAX]; /* "" if none */
 };

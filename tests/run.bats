@@ -1,0 +1,309 @@
+#!/usr/bin/env bats
+# reuseport run: how it starts a command, how it refuses to, and how it sees several copies through.
+
+load helpers
+
+setup() {
+    lease_port PORT
+    COMMAND=$BUILD/reuseport
+    SEEN=$BATS_TEST_TMPDIR/seen
+    : >"$SEEN"
+    chmod 666 "$SEEN"
+    chmod 755 "$BATS_TEST_TMPDIR"
+}
+
+# seen LINE: how often that line stands in what the copies noted.
+seen() {
+    grep -cxF "$1" "$SEEN" || true
+}
+
+seen_is() {
+    [ "$(grep -cE "$1" "$SEEN")" = "$2" ]
+}
+
+# fails STATUS LINE COMMAND...: the command ends with that status, and stderr holds just that line.
+fails() {
+    run --separate-stderr "${@:3}"
+    echo "status $status: $output / $stderr"
+    [ "$status" = "$1" ] && [ "$stderr" = "reuseport: $2" ] && [ -z "$output" ]
+}
+
+# marked PID...: the processes that carry this test's mark in their environment, but for the shells of it.
+marked() {
+    local file
+    for file in /proc/[0-9]*/environ; do
+        ! grep -qzxF "MARK=$BATS_TEST_TMPDIR" "$file" 2>/dev/null || echo "$file"
+    done
+}
+
+none_left() {
+    [ -z "$(marked)" ]
+}
+
+@test "one copy takes the place of reuseport: same PID, even where no process can be forked" {
+    need_root
+    spawn one "$COMMAND" run -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    [ "$(readlink "/proc/$PID/exe")" = "$(realpath "$BUILD/examples/server")" ]
+    # A user with no other process, who may have one.
+    run prlimit --nproc=1:1 setpriv --reuid 64731 --clear-groups \
+        "$COMMAND" run -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.2 "$PORT" get
+    echo "$output"
+    [[ $status = 0 && $output = *reuseport=1* ]]
+    fails 125 "fork: Resource temporarily unavailable" prlimit --nproc=1:1 setpriv --reuid 64731 --clear-groups \
+        "$COMMAND" run -n 2 -p "$PORT" true
+}
+
+@test "three copies share the port, each with its number, and -I puts that into the arguments" {
+    spawn three "$COMMAND" run -n 3 -I {} -p "$PORT" sh -c 'echo "$0 $1 $REUSEPORT_INSTANCE" >>"$2"; exec "$3" "$4"' \
+        a{}b "{}{}" "$SEEN" "$BUILD/examples/server" "$PORT"
+    wait_until listeners_are "$PORT" 3
+    [ "$(sort "$SEEN" | xargs)" = "a0b 00 0 a1b 11 1 a2b 22 2" ]
+    run "$BUILD/examples/client" "$PORT" 200
+    [ "${#lines[@]}" = 3 ]
+}
+
+@test "the library comes first in LD_PRELOAD, once, absolute, whatever was there" {
+    local long="" lib
+    lib=$(realpath "$LIBRARY")
+    show() { env "$@" "$COMMAND" run -p "$PORT" sh -c 'echo "$LD_PRELOAD"' 2>/dev/null; }
+    [ "$(show A=1)" = "$lib" ]
+    [ "$(show LD_PRELOAD="$lib")" = "$lib" ]
+    [ "$(show LD_PRELOAD="$PROBES/neighbour:$lib $PROBES/neighbour")" = "$lib:$PROBES/neighbour:$PROBES/neighbour" ]
+    printf -v long '/nonexistent/%0200d:' $(seq 1 50)
+    [ "$(show LD_PRELOAD="$long")" = "$lib:${long%:}" ]
+    cd "$BUILD" && [ "$("$COMMAND" run --library ./libreuseport.so -p "$PORT" sh -c 'echo "$LD_PRELOAD"')" = "$lib" ]
+}
+
+@test "the library is looked for beside the command and in ../lib, never in the working directory" {
+    local root=$BATS_TEST_TMPDIR/root lib
+    mkdir -p "$root/bin" "$root/lib" "$root/work"
+    cp "$COMMAND" "$root/bin"
+    cp "$LIBRARY" "$root/work"
+    cd "$root/work"
+    run "$root/bin/reuseport" run -p "$PORT" sh -c 'echo "$LD_PRELOAD"'
+    [[ $status = 125 && $output = "reuseport: libreuseport.so is neither beside this command"* ]] ||
+        [[ $output != *"$root/work"* ]] # where one is installed on this machine
+    cp "$LIBRARY" "$root/lib"
+    for lib in lib bin; do
+        cp "$LIBRARY" "$root/$lib"
+        run "$root/bin/reuseport" run -p "$PORT" sh -c 'echo "$LD_PRELOAD"'
+        [ "$output" = "$root/$lib/libreuseport.so" ]
+    done
+}
+
+@test "a library that would not load is refused before anything is started" {
+    local dir=$BATS_TEST_TMPDIR path
+    mkdir -p "$dir/a b" "$dir/a:b"
+    for path in "$dir/a b" "$dir/a:b"; do
+        cp "$LIBRARY" "$path"
+        fails 125 "the library $path/libreuseport.so: a path with a blank or a colon cannot be preloaded (ld.so(8)); copy it elsewhere with reuseport install-lib DIR" \
+            "$COMMAND" run --library "$path/libreuseport.so" -p "$PORT" touch "$dir/started"
+    done
+    sed 's/libreuseport version 0/libreuseport version 9/' "$LIBRARY" >"$dir/other.so"
+    fails 125 "the library $dir/other.so: not of this command's version, $("$COMMAND" --version | cut -d' ' -f2)" \
+        "$COMMAND" run --library "$dir/other.so" -p "$PORT" touch "$dir/started"
+    head -c 3000 "$LIBRARY" >"$dir/short.so"
+    run "$COMMAND" run --library "$dir/short.so" -p "$PORT" touch "$dir/started"
+    [[ $status = 125 && ${#lines[@]} = 1 ]]
+    # With its version still in it, but not all that is to be loaded.
+    head -c $(($(stat -c %s "$LIBRARY") - 3000)) "$LIBRARY" >"$dir/cut.so"
+    printf 'libreuseport version %s\0' "$("$COMMAND" --version | cut -d' ' -f2)" >>"$dir/cut.so"
+    run "$COMMAND" run --library "$dir/cut.so" -p "$PORT" touch "$dir/started"
+    echo "$output"
+    [[ $status = 125 && ${#lines[@]} = 1 ]]
+    fails 125 "the library /nonexistent.so: No such file or directory" \
+        "$COMMAND" run --library /nonexistent.so -p "$PORT" touch "$dir/started"
+    run "$COMMAND" run --library "$(type -P true)" -p "$PORT" touch "$dir/started"
+    [[ $status = 125 && $output = *"not a shared library" ]]
+    [ ! -e "$dir/started" ]
+}
+
+@test "a bad or missing list is refused in the library's words before anything is started" {
+    local started=$BATS_TEST_TMPDIR/started
+    fails 125 'run: which ports? Give -p LIST or set REUSEPORT_PORTS' "$COMMAND" run touch "$started"
+    fails 125 '-p: "80a": not a port' "$COMMAND" run -p 80,80a touch "$started"
+    fails 125 'REUSEPORT_PORTS: "80/sctp": the protocol is neither tcp nor udp' \
+        env REUSEPORT_PORTS=80/sctp "$COMMAND" run touch "$started"
+    fails 125 'REUSEPORT_LOG: "loud": not off, warn or info' env REUSEPORT_LOG=loud "$COMMAND" run -p 80 touch "$started"
+    fails 125 'REUSEPORT_AT: "socket": needs all or all/tcp in REUSEPORT_PORTS' \
+        env REUSEPORT_AT=socket "$COMMAND" run -p 80 touch "$started"
+    [ ! -e "$started" ]
+    # A flag beats an inherited variable, also a wrong one.
+    run env REUSEPORT_PORTS=x "$COMMAND" run -p "$PORT" sh -c 'echo "$REUSEPORT_PORTS"'
+    [ "$output" = "$PORT" ]
+}
+
+@test "wrong options and commands end with 125, 126 and 127, and one line" {
+    fails 125 'no subcommand given; see reuseport --help' "$COMMAND"
+    fails 125 'no such subcommand: start; see reuseport --help' "$COMMAND" start
+    fails 125 'run: no command given; see reuseport run --help' "$COMMAND" run -p 80
+    fails 125 'run: no such option: -x; see reuseport run --help' "$COMMAND" run -x -p 80 true
+    fails 125 'run: no such option: --frobnicate; see reuseport run --help' "$COMMAND" run --frobnicate true
+    fails 125 'run: -n needs a value; see reuseport run --help' "$COMMAND" run -n
+    fails 125 '-n: "0": not a number from 1 to 4096' "$COMMAND" run -n 0 -p 80 true
+    fails 125 '-n: "2x": not a number from 1 to 4096' "$COMMAND" run -n 2x -p 80 true
+    fails 125 '-n: "-1": not a number from 1 to 4096' "$COMMAND" run -n -1 -p 80 true
+    fails 125 '--on-exit: "never": not keep or stop' "$COMMAND" run --on-exit never -p 80 true
+    fails 127 'no-such-command: No such file or directory' "$COMMAND" run -p 80 no-such-command
+    fails 127 'no-such-command: No such file or directory' "$COMMAND" run -n 2 -p 80 no-such-command
+    fails 126 '/: Permission denied' "$COMMAND" run -p 80 /
+    fails 126 '/etc/passwd: Permission denied' "$COMMAND" run -p 80 /etc/passwd
+    printf 'echo no line of #!\n' >"$BATS_TEST_TMPDIR/plain"
+    chmod +x "$BATS_TEST_TMPDIR/plain"
+    fails 126 "$BATS_TEST_TMPDIR/plain: neither an ELF file nor a script with #!" "$COMMAND" run -p 80 "$BATS_TEST_TMPDIR/plain"
+    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD" "$COMMAND" run -p 80 "$PROBES/static-probe"
+}
+
+@test "options of the command are its own, with and without --" {
+    run "$COMMAND" run -p "$PORT" -- printf '%s.' -n 2 -- --help
+    [ "$output" = "-n.2.--.--help." ]
+    run "$COMMAND" run -p "$PORT" printf '%s.' -n 2 -- --help
+    [ "$output" = "-n.2.--.--help." ]
+}
+
+@test "the status is 0 if all copies ended with 0, else that of the first that did not" {
+    run "$COMMAND" run -n 3 -p "$PORT" true
+    [ "$status" = 0 ]
+    run "$COMMAND" run -n 3 -p "$PORT" sh -c '[ "$REUSEPORT_INSTANCE" != 1 ] || exit 7'
+    [ "$status" = 7 ]
+    run "$COMMAND" run -n 2 -p "$PORT" sh -c 'kill -KILL $$'
+    [ "$status" = 137 ]
+    run "$COMMAND" run -p "$PORT" sh -c 'exit 9'
+    [ "$status" = 9 ]
+}
+
+@test "it is silent, but for -v: one line for each copy started and ended" {
+    run "$COMMAND" run -n 2 -p "$PORT" true
+    [ -z "$output" ]
+    run --separate-stderr "$COMMAND" run -v -n 2 -p "$PORT" sh -c 'exit $((REUSEPORT_INSTANCE + 3))'
+    [ "$(sort <<<"$stderr" | sed 's/pid [0-9]*/pid N/')" = "reuseport: copy 0: ended with status 3
+reuseport: copy 0: started, pid N
+reuseport: copy 1: ended with status 4
+reuseport: copy 1: started, pid N" ]
+}
+
+@test "each of the signals reaches every copy exactly once" {
+    local name names=(HUP INT QUIT USR1 USR2 WINCH CONT TERM) n=0
+    spawn copies "$COMMAND" run -n 3 -p "$PORT" "$PROBES/signals" "$SEEN"
+    wait_until seen_is started 3
+    for name in "${names[@]}"; do
+        kill -"$name" "$PID"
+        wait_until seen_is " $name\$" 3
+    done
+    wait "$PID"
+    for n in 0 1 2; do
+        for name in "${names[@]}"; do
+            [ "$(seen "$n $name")" = 1 ]
+        done
+    done
+}
+
+@test "what a terminal sends to the whole group reaches every copy once, too" {
+    run python3 "$BATS_TEST_DIRNAME/terminal.py" "$SEEN" 3 "$COMMAND" run -n 3 -p "$PORT" "$PROBES/signals" "$SEEN"
+    echo "$output"
+    cat "$SEEN"
+    [ "$status" = 0 ]
+    [ "$(seen "0 INT") $(seen "1 INT") $(seen "2 INT")" = "1 1 1" ]
+}
+
+@test "servers in the background are supervised: signals reach the daemon, whose end is the copy's" {
+    spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 5 daemon
+    wait_until seen_is started 2
+    kill -HUP "$PID"
+    wait_until seen_is HUP 2
+    [[ $(<"$(log copies)") != *ended* ]]
+    kill -TERM "$PID"
+    local status=0
+    wait "$PID" || status=$?
+    cat "$(log copies)" "$SEEN"
+    [ "$status" = 5 ]
+    [ "$(seen "0 HUP") $(seen "1 HUP") $(seen "0 TERM") $(seen "1 TERM")" = "1 1 1 1" ]
+    wait_until none_left
+}
+
+@test "a server behind a shell that dies of the signal gets it, too" {
+    spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n 2 -p "$PORT" sh -c '"$0" "$1"; true' "$PROBES/signals" "$SEEN"
+    wait_until seen_is started 2
+    kill -TERM "$PID"
+    wait_until seen_is TERM 2
+    wait "$PID" || true
+    wait_until none_left
+}
+
+@test "--on-exit stop: when one copy ends, the others are sent TERM; otherwise they go on" {
+    local script='[ "$REUSEPORT_INSTANCE" != 1 ] || { until [ -e "$2" ]; do sleep 0.02; done; exit 3; }; exec "$0" "$1"'
+    spawn keep "$COMMAND" run -n 3 -p "$PORT" sh -c "$script" "$PROBES/signals" "$SEEN" "$BATS_TEST_TMPDIR/go1"
+    wait_until seen_is started 2
+    touch "$BATS_TEST_TMPDIR/go1"
+    kill -HUP "$PID"
+    wait_until seen_is HUP 2
+    [ "$(seen "0 TERM") $(seen "2 TERM")" = "0 0" ]
+    stop_all
+    : >"$SEEN"
+    spawn stop "$COMMAND" run --on-exit stop -n 3 -p "$PORT" sh -c "$script" "$PROBES/signals" "$SEEN" "$BATS_TEST_TMPDIR/go2"
+    wait_until seen_is started 2
+    touch "$BATS_TEST_TMPDIR/go2"
+    local status=0
+    wait "$PID" || status=$?
+    [ "$status" = 3 ]
+    [ "$(seen "0 TERM") $(seen "2 TERM")" = "1 1" ]
+}
+
+@test "if the supervisor is killed, its copies end, daemons and those that ignore TERM included" {
+    local kind
+    for kind in plain daemon shy; do
+        : >"$SEEN"
+        spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 "$kind"
+        wait_until seen_is started 2
+        kill -KILL "$PID"
+        wait_until none_left
+        [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
+    done
+}
+
+@test "as PID 1 it passes on TERM and reaps what others leave behind" {
+    need_root
+    # The shell in the second namespace leaves an orphan, which PID 1 inherits and must reap.
+    spawn one unshare --pid --fork --mount-proc "$COMMAND" run -n 2 -p "$PORT" \
+        sh -c '(sh -c "sleep 0.1 & exec true" &); exec "$0" "$1" 4' "$PROBES/signals" "$SEEN"
+    wait_until seen_is started 2
+    local init
+    init=$(cat "/proc/$PID/task/$PID/children")
+    no_zombies() { ! grep -sqE '^State:\s+Z' $(descendants "${init% }" | sed 's|.*|/proc/&/status|'); }
+    wait_until no_zombies
+    kill -TERM "${init% }"
+    local status=0
+    wait "$PID" || status=$?
+    [ "$status" = 4 ]
+    [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
+}
+
+@test "200 random starts, kills and signals leave neither a process nor a zombie behind" {
+    local round victims victim kinds=(plain daemon shy) signals=(TERM KILL INT HUP QUIT USR1) sent
+    RANDOM=${SEED:-$$}
+    echo "SEED=$RANDOM"
+    for ((round = 0; round < 200; round++)); do
+        spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n $((RANDOM % 3 + 2)) -p "$PORT" \
+            "$PROBES/signals" "$SEEN" 0 "${kinds[RANDOM % 2]}"
+        local supervisor=$PID
+        # At any moment of its start.
+        ((RANDOM % 4 == 0)) || sleep "0.00$((RANDOM % 10))"
+        for ((sent = RANDOM % 3; sent >= 0; sent--)); do
+            mapfile -t victims < <(descendants "$supervisor")
+            victim=${victims[RANDOM % ${#victims[@]}]:-$supervisor}
+            kill -"${signals[RANDOM % ${#signals[@]}]}" "$victim" 2>/dev/null || true
+        done
+        kill -TERM "$supervisor" 2>/dev/null || true
+        if ((RANDOM % 3 == 0)); then kill -KILL "$supervisor" 2>/dev/null || true; fi
+        wait_until_ended "$supervisor" || {
+            echo "round $round: the supervisor goes on:"
+            ps -o pid,ppid,stat,args --forest
+            return 1
+        }
+        wait "$supervisor" 2>/dev/null || true
+        PIDS=()
+    done
+    wait_until none_left
+    [ -z "$(ps -o stat= --ppid $$ | grep Z)" ]
+}
