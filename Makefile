@@ -7,6 +7,7 @@ LDFLAGS = -s
 PREFIX = /usr/local
 MUSL_CC = musl-gcc
 LIBDIR = $(PREFIX)/lib
+MANDIR = $(PREFIX)/share/man
 FUZZ_SECONDS = 20
 
 BUILD = build
@@ -59,23 +60,35 @@ $(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
 $(BUILD)/lib $(BUILD)/cmd $(BUILD)/static $(BUILD)/examples:
 	mkdir -p $@
 
-demo: all $(EXAMPLES)
+demo:
+	@$(MAKE) -s all $(EXAMPLES)
 	@BUILD=$(BUILD) sh examples/demo.sh
 
 include tests/tests.mk
 
+# From where to where, under which mode.
+INSTALLED = \
+	$(BUILD)/libreuseport.so:$(LIBDIR)/libreuseport.so:755 \
+	$(BUILD)/reuseport:$(PREFIX)/bin/reuseport:755 \
+	shim/reuseport.1:$(MANDIR)/man1/reuseport.1:644 \
+	shim/libreuseport.7:$(MANDIR)/man7/libreuseport.7:644 \
+	shim/reuseport.bash:$(PREFIX)/share/bash-completion/completions/reuseport:644
+
 install: all
-	install -d $(DESTDIR)$(LIBDIR)
-	install -m 755 $(BUILD)/libreuseport.so $(DESTDIR)$(LIBDIR)/libreuseport.so
+	@for file in $(INSTALLED); do \
+		from=$${file%%:*}; to=$${file#*:}; mode=$${to#*:}; to=$(DESTDIR)$${to%:*}; \
+		install -D -m "$$mode" "$$from" "$$to" && echo "$$to" || exit 1; \
+	done
 
 uninstall:
-	rm -f $(DESTDIR)$(LIBDIR)/libreuseport.so
+	@for file in $(INSTALLED); do to=$${file#*:}; rm -f "$(DESTDIR)$${to%:*}"; done
 
 clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make            build $(BUILD)/libreuseport.so'
+	@echo 'make            build $(BUILD)/libreuseport.so and $(BUILD)/reuseport'
+	@echo 'make static     build $(BUILD)/static/reuseport with $(MUSL_CC), for containers'
 	@echo 'make demo       see it work, in ten seconds'
 	@echo 'make deps test  install what the tests need, and run them'
 	@echo 'make lint       check the layout and the usual mistakes'

@@ -5,7 +5,7 @@ set -eu
 BUILD=${BUILD:-build}
 server=$BUILD/examples/server
 client=$BUILD/examples/client
-library=$(cd "$BUILD" && pwd)/libreuseport.so
+reuseport=$BUILD/reuseport
 work=$(mktemp -d)
 started=0
 pids=
@@ -36,8 +36,15 @@ start() {
     sed 's/^/    /' "$log"
 }
 
-start_shared() {
-    LD_PRELOAD=$library REUSEPORT_PORTS=$port start "$@"
+# Starts so many copies by reuseport run, and waits until all listen.
+start_copies() {
+    copies=$1
+    shift
+    start "$reuseport" run -n "$copies" -p "$port" "$@" >/dev/null
+    while [ "$(grep -c listening "$log")" -lt "$copies" ]; do
+        kill -0 $! 2>/dev/null || break
+    done
+    sed 's/^/    /' "$log"
 }
 
 # A port that nobody listens on, found by listening on it.
@@ -57,15 +64,14 @@ sed 's/^/    /' "$log"
 start "$server" "$port"
 stop_all
 
-title "2. With LD_PRELOAD=libreuseport.so REUSEPORT_PORTS=$port, three copies start, and 60
-   connections are spread over them:"
-for _ in 1 2 3; do start_shared "$server" "$port"; done
+title "2. By reuseport run -n 3 -p $port, three copies start, and 60 connections are spread over them:"
+start_copies 3 "$server" "$port"
 "$client" "$port" 60 | sed 's/^/    /'
 stop_all
 
 title "3. A copy on 127.0.0.2 and one on 0.0.0.0: the exact address wins, always:"
-start_shared "$server" "$port" 127.0.0.2
-start_shared "$server" "$port" 0.0.0.0
+start_copies 1 "$server" "$port" 127.0.0.2
+start_copies 1 "$server" "$port" 0.0.0.0
 for address in 127.0.0.2 127.0.0.3; do
     echo "    20 connections to $address:"
     "$client" "$port" 20 "$address" | sed 's/^/      /'
@@ -74,8 +80,8 @@ stop_all
 
 title "4. The kernel lets only sockets of one user share a port:"
 if [ "$(id -u)" = 0 ]; then
-    start_shared "$server" "$port"
-    start_shared "$server" "$port" 0.0.0.0 65534
+    start_copies 1 "$server" "$port"
+    start_copies 1 "$server" "$port" 0.0.0.0 65534
 else
     echo "    This step needs root, to start a copy as another user."
 fi
