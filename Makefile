@@ -16,16 +16,17 @@ COMMON = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
 
 # One file for every libc: whatever would add a needed library, a versioned or missing symbol, or a
 # relocation that older loaders do not know is switched off, also where CFLAGS or LDFLAGS ask for it.
-FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -static -static-pie -pie
+FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -finstrument-% -fsanitize-coverage% -fexceptions \
+	-static -static-pie -pie -l%
 LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
-	-fno-sanitize=all -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
+	-fno-sanitize=all -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
 LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -fno-lto -fno-sanitize=all \
 	-Wl,--version-script=shim/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \
 	-Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--unresolved-symbols=ignore-all \
 	$(if $(findstring pack-relative-relocs,$(CFLAGS) $(LDFLAGS)),-Wl$(comma)-z$(comma)nopack-relative-relocs)
 comma = ,
 
-LIB_SOURCES = config explain hooks message ports procnet real
+LIB_SOURCES = config explain hooks message owners ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
 CMD_SOURCES = check command cpus install_lib library program reach reuseport run supervise
 CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(BUILD)/cmd/config.o $(BUILD)/cmd/ports.o $(BUILD)/cmd/message.o

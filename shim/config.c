@@ -58,9 +58,9 @@ bool rp_config_read(struct rp_config *config, struct rp_config_error *error) {
 static void report(const struct rp_config_error *error, const char *list) {
     struct rp_message message = RP_MESSAGE;
     rp_say(&message, error ? error->name : "loaded, sharing");
-    rp_say(&message, error ? ": " : " ");
-    rp_say_quoted(&message, error ? error->value : list);
-    rp_say(&message, error ? ": " : "");
+    rp_say(&message, error ? ": \"" : " \"");
+    rp_say_escaped(&message, error ? error->value : list);
+    rp_say(&message, error ? "\": " : "\"");
     rp_say(&message, error ? error->wrong : "");
     rp_say(&message, error ? "; sharing nothing" : "");
     rp_send(&message);
@@ -73,8 +73,8 @@ const struct rp_config *rp_config(void) {
         const int keep = errno;
         const char *list = getenv("REUSEPORT_PORTS");
         struct rp_config_error error;
-        rp_message_init();
         if (list && *list && !(getauxval && getauxval(AT_SECURE))) {
+            rp_message_init();
             const bool good = rp_config_read(&config, &error);
             if (config.log == RP_LOG_INFO || (!good && config.log == RP_LOG_WARN))
                 report(good ? NULL : &error, list);

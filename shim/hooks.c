@@ -17,7 +17,7 @@ __attribute__((used)) static const char version[] = RP_VERSION_MARK;
 
 /* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type. Should a
  * raw socket take such a number unseen, by dup(2), it may get the option, which means nothing to it. */
-static bool known_inet[1024];
+static bool known_inet[65536];
 
 /* What bind() did to a socket, to be undone if the real bind fails. */
 struct change {
@@ -30,10 +30,10 @@ __attribute__((constructor)) static void load(void) {
     rp_real_resolve();
 }
 
-/* Lets the kernel read 8 bytes: it answers EFAULT where we would crash, and changes nothing, as no
- * signal mask can be set in the way ~0 (sigprocmask(2)). */
+/* Lets the kernel read 8 bytes: it answers EFAULT where we would crash, else EINVAL, as no signal mask
+ * can be set in the way ~0 (sigprocmask(2)). */
 static bool readable(const char *bytes) {
-    return syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, 8) != -1 || errno != EFAULT;
+    return syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, 8) == -1 && errno == EINVAL;
 }
 
 /* Takes the address apart if it is one that an inet socket can be bound to. */
@@ -97,14 +97,27 @@ static void undo(int fd, const struct change *change) {
     if (change->reuseaddr) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){0}, sizeof(int));
 }
 
+static bool is_on(int fd) {
+    int on = 0;
+    return !getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &(socklen_t){sizeof(on)}) && on;
+}
+
 static void tell(int fd, const struct rp_endpoint *where) {
     struct rp_message message = RP_MESSAGE;
-    int on = 0;
-    getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &(socklen_t){sizeof(on)});
-    rp_say(&message, "bind ");
-    rp_say_endpoint(&message, where, ask_proto(fd));
-    rp_say(&message, on ? ": shared" : ": not shared");
+    rp_say(&message, where ? "bind " : "socket");
+    if (where) rp_say_endpoint(&message, where, ask_proto(fd));
+    rp_say(&message, is_on(fd) ? ": shared" : ": not shared");
     rp_send(&message);
+}
+
+/* Puts the socket back as it was, and tells why the bind failed. */
+static void give_up(const struct rp_config *config, int fd, const struct rp_endpoint *where,
+                    const struct change *change, int error) {
+    const bool explain =
+        config->log != RP_LOG_OFF && error == EADDRINUSE && change->verdict == RP_SHARE;
+    const bool asked = explain && is_on(fd);
+    undo(fd, change);
+    if (explain) rp_explain_refusal(fd, where, ask_proto(fd), asked);
 }
 
 EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
@@ -118,12 +131,19 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     const int result = rp_real_bind(fd, address, length);
     if (change.verdict == RP_LEAVE) return result;
     keep = errno;
-    if (result < 0) undo(fd, &change);
-    if (result < 0 && keep == EADDRINUSE && change.verdict == RP_SHARE && config->log != RP_LOG_OFF)
-        rp_explain_refusal(&where, ask_proto(fd));
-    if (result == 0 && config->log == RP_LOG_INFO) tell(fd, &where);
+    if (result < 0)
+        give_up(config, fd, &where, &change, keep);
+    else if (config->log == RP_LOG_INFO)
+        tell(fd, &where);
     errno = keep;
     return result;
+}
+
+/* With REUSEPORT_AT=socket: the list names all TCP ports, so nothing needs to be known of this one. */
+static void share_at_once(const struct rp_config *config, int fd) {
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+    if (config->reuseaddr) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (config->log == RP_LOG_INFO) tell(fd, NULL);
 }
 
 EXPORT int socket(int domain, int type, int protocol) {
@@ -131,10 +151,10 @@ EXPORT int socket(int domain, int type, int protocol) {
     const int fd = rp_real_socket(domain, type, protocol), keep = errno;
     const int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
     const bool inet = domain == AF_INET || domain == AF_INET6;
-    if (config->ports.count && (unsigned)fd < sizeof(known_inet))
+    if (fd < 0 || !config->ports.count) return fd;
+    if (fd < (int)sizeof(known_inet))
         known_inet[fd] = inet && (kind == SOCK_STREAM || kind == SOCK_DGRAM);
-    if (config->ports.count && config->at_socket && fd >= 0 && inet && kind == SOCK_STREAM)
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+    if (config->at_socket && inet && kind == SOCK_STREAM) share_at_once(config, fd);
     errno = keep;
     return fd;
 }

@@ -30,8 +30,7 @@ static void append(struct rp_message *message, char c) {
 }
 
 void rp_say(struct rp_message *message, const char *text) {
-    while (*text)
-        append(message, *text++);
+    while (*text) append(message, *text++);
 }
 
 void rp_say_number(struct rp_message *message, uint32_t number) {
@@ -39,9 +38,8 @@ void rp_say_number(struct rp_message *message, uint32_t number) {
     append(message, (char)('0' + number % 10));
 }
 
-void rp_say_quoted(struct rp_message *message, const char *text) {
+void rp_say_escaped(struct rp_message *message, const char *text) {
     static const char digits[] = "0123456789abcdef";
-    rp_say(message, "\"");
     for (int i = 0; i < 48 && text[i]; i++) {
         const unsigned char byte = (unsigned char)text[i];
         const char escaped[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15], '\0'};
@@ -50,7 +48,7 @@ void rp_say_quoted(struct rp_message *message, const char *text) {
         else
             rp_say(message, escaped);
     }
-    rp_say(message, strnlen(text, 49) > 48 ? "...\"" : "\"");
+    rp_say(message, strnlen(text, 49) > 48 ? "..." : "");
 }
 
 /* inet_ntop(3) neither allocates nor locks in either libc. */
@@ -67,8 +65,8 @@ void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where
     rp_say(message, proto == RP_UDP ? "/udp" : "/tcp");
 }
 
-/* A pipe or terminal that polls as writable takes PIPE_BUF bytes without blocking (pipe(7)). */
-static bool may_write(void) {
+/* A pipe that polls as writable takes PIPE_BUF bytes without blocking (pipe(7)). */
+bool rp_may_send(void) {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     const long long at_once[2] = {0};
     unsigned char now[STAT_MAX];
@@ -80,10 +78,11 @@ static bool may_write(void) {
 void rp_send(struct rp_message *message) {
     const int keep = errno;
     const uint64_t pipe_signal = UINT64_C(1) << (SIGPIPE - 1);
+    const uint64_t both = pipe_signal | UINT64_C(1) << (SIGTTOU - 1); /* of stty tostop */
     const long long at_once[2] = {0};
     uint64_t pending = 0, before;
     message->text[message->length] = '\n';
-    if (may_write() && !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &pipe_signal, &before, 8)) {
+    if (rp_may_send() && !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, &before, 8)) {
         syscall(SYS_rt_sigpending, &pending, 8);
         if (syscall(SYS_write, STDERR_FILENO, message->text, message->length + 1) < 0 &&
             errno == EPIPE && !(pending & pipe_signal))

@@ -20,11 +20,15 @@ void rp_say(struct rp_message *message, const char *text);
 void rp_say_number(struct rp_message *message, uint32_t number);
 void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where, enum rp_proto);
 
-/* Appends text in double quotes, its first 48 bytes; other than printable ASCII becomes \xHH. */
-void rp_say_quoted(struct rp_message *message, const char *text);
+/* Appends the first 48 bytes of a text; other than printable ASCII becomes \xHH. */
+void rp_say_escaped(struct rp_message *message, const char *text);
 
-/* Writes the message and a newline, unless stderr is full, closed or no longer the file it was at
- * load. Never blocks, never raises SIGPIPE (poll(2), pipe(7)). */
+/* Whether a message would be written: stderr is the file it was at load and, as poll(2) says, not
+ * full. May change errno. */
+bool rp_may_send(void);
+
+/* Writes the message and a newline if it may. Does not block on a pipe (pipe(7); a stopped terminal may
+ * block it), raises neither SIGPIPE nor SIGTTOU. */
 void rp_send(struct rp_message *message);
 
 #endif

@@ -31,8 +31,7 @@ static const char *parse_port(const char *word, uint16_t *port) {
     unsigned value = 0;
     if (!*word || word[strspn(word, "0123456789")] || (*word == '0' && word[1]))
         return "not a port";
-    for (; *word && value <= UINT16_MAX; word++)
-        value = value * 10 + (unsigned)(*word - '0');
+    for (; *word && value <= UINT16_MAX; word++) value = value * 10 + (unsigned)(*word - '0');
     if (value < 1 || value > UINT16_MAX) return "not a port from 1 to 65535";
     *port = (uint16_t)value;
     return NULL;
@@ -42,7 +41,8 @@ static const char *parse_range(struct rp_entry *entry, char *word) {
     char *dash = strchr(word, '-');
     entry->first = 1;
     entry->last = UINT16_MAX;
-    if (!strcmp(word, "all")) return NULL;
+    entry->any_port = !strcmp(word, "all");
+    if (entry->any_port) return NULL;
     if (dash) *dash = '\0';
     const char *wrong = parse_port(word, &entry->first);
     if (!wrong) wrong = parse_port(dash ? dash + 1 : word, &entry->last);
@@ -66,8 +66,7 @@ static const char *parse_entry(struct rp_entry *entry, char *word) {
 }
 
 static bool is_all_tcp(const struct rp_entry *entry) {
-    return !entry->deny && entry->any_address && (entry->protos & RP_TCP) && entry->first == 1 &&
-           entry->last == UINT16_MAX;
+    return !entry->deny && entry->any_address && entry->any_port && (entry->protos & RP_TCP);
 }
 
 /* Copies the entry at text without the blanks around it. Returns false if it had to be cut short. */
@@ -75,8 +74,7 @@ static bool copy_entry(char to[RP_ENTRY_SIZE], const char *text, size_t length) 
     const size_t lead = strspn(text, " \t");
     text += lead;
     length -= lead;
-    while (length && (text[length - 1] == ' ' || text[length - 1] == '\t'))
-        length--;
+    while (length && (text[length - 1] == ' ' || text[length - 1] == '\t')) length--;
     const bool fits = length < RP_ENTRY_SIZE;
     memset(to, 0, RP_ENTRY_SIZE);
     memcpy(to, text, fits ? length : RP_ENTRY_SIZE - 1);

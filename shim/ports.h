@@ -20,7 +20,7 @@ struct rp_endpoint {
 struct rp_entry {
     uint16_t first, last;
     unsigned char protos; /* of enum rp_proto */
-    bool deny, any_address;
+    bool deny, any_address, any_port;
     struct in6_addr address;
 };
 

@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 bool rp_lines_open(struct rp_lines *lines, const char *path, size_t budget) {
-    lines->fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    lines->fd =
+        (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
     lines->budget = budget;
     lines->start = lines->end = 0;
     return lines->fd >= 0;
@@ -46,16 +47,18 @@ void rp_lines_close(struct rp_lines *lines) {
 
 uint32_t rp_number(const char *text, unsigned base, int digits) {
     uint32_t value = 0;
-    for (; digits && (*text >= '0' && *text <= (base == 10 ? '9' : 'F')); digits--, text++)
-        value = value * base + (uint32_t)(*text <= '9' ? *text - '0' : *text - 'A' + 10);
+    for (; digits; digits--, text++) {
+        const bool decimal = *text >= '0' && *text <= '9';
+        if (!decimal && (base == 10 || *text < 'A' || *text > 'F')) break;
+        value = value * base + (uint32_t)(decimal ? *text - '0' : *text - 'A' + 10);
+    }
     return value;
 }
 
 /* In words of 32 bits, each printed as a number of this machine. */
 static void read_address(const char *text, bool ipv6, struct in6_addr *address) {
     uint32_t words[4];
-    for (int i = 0; i < 4; i++)
-        words[i] = rp_number(text + (ipv6 ? 8 * i : 0), 16, 8);
+    for (int i = 0; i < 4; i++) words[i] = rp_number(text + (ipv6 ? 8 * i : 0), 16, 8);
     memcpy(address, words, sizeof(*address));
     if (!ipv6) rp_map_ipv4(address, words);
 }

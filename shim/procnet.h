@@ -12,7 +12,7 @@ enum { RP_LISTEN = 10 }; /* the kernel's TCP_LISTEN */
 struct rp_lines {
     int fd;
     size_t budget, start, end;
-    char buffer[2048];
+    char buffer[1024];
 };
 
 struct rp_net_socket {

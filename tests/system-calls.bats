@@ -33,6 +33,13 @@ added() {
     [ "$ADDED" = 0 ]
 }
 
+@test "the inert library makes no system call when it is loaded" {
+    # The loader itself opens, reads and maps it; then come the program's own.
+    strace -o "$BATS_TEST_TMPDIR/inert" -E "LD_PRELOAD=$LIBRARY" "$PROBES/probe" mark
+    strace -o "$BATS_TEST_TMPDIR/empty" -E "LD_PRELOAD=$PROBES/empty" "$PROBES/probe" mark
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/inert")" -le "$(wc -l <"$BATS_TEST_TMPDIR/empty")" ]
+}
+
 @test "socket() adds none, and one with REUSEPORT_AT=socket" {
     added all mark socket tcp4 socket udp4 mark
     [ "$ADDED" = 0 ]

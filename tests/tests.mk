@@ -24,6 +24,7 @@ $(BUILD)/probes/musl/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/prob
 # A preload library of the tests, to stand beside ours.
 $(BUILD)/probes/neighbour: PROBE_FLAGS = -shared -fPIC -ldl
 $(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
+$(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -nostdlib
 $(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/ports.c
 
 # The probe where no preload reaches it, and with the library's code linked in.
@@ -37,7 +38,7 @@ $(BUILD)/probes/musl $(BUILD)/asan $(BUILD)/fuzz:
 	mkdir -p $@
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
-ASAN_PROBES = $(patsubst $(BUILD)/probes/%,$(BUILD)/asan/%,$(filter-out %/neighbour,$(PROBES)))
+ASAN_PROBES = $(patsubst $(BUILD)/probes/%,$(BUILD)/asan/%,$(filter-out %/neighbour %/empty,$(PROBES)))
 asan: $(ASAN_PROBES) $(BUILD)/asan/empty.so probes
 	BUILD=$(abspath $(BUILD)) PROBES=$(abspath $(BUILD)/asan) LIBRARY=$(abspath $(BUILD)/asan/empty.so) \
 		ASAN_OPTIONS=verify_asan_link_order=0 bats --filter-tags sanitized tests
@@ -63,6 +64,6 @@ lint:
 	shellcheck -x $(SCRIPTS)
 
 print-library-sources:
-	@echo $(LIB_SOURCES:%=%.c)
+	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))
 
 .PHONY: test probes deps asan fuzz lint print-library-sources

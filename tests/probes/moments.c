@@ -38,16 +38,14 @@ static void handler(int signal_number) {
 }
 
 static void *bind_often(void *wrong) {
-    for (int i = 0; i < rounds; i++)
-        *(long *)wrong += bind_once() != 1;
+    for (int i = 0; i < rounds; i++) *(long *)wrong += bind_once() != 1;
     return NULL;
 }
 
 static void run_threads(void) {
     pthread_t threads[THREADS];
     long wrong[THREADS] = {0}, sum = 0;
-    for (int i = 0; i < THREADS; i++)
-        pthread_create(&threads[i], NULL, bind_often, &wrong[i]);
+    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, bind_often, &wrong[i]);
     for (int i = 0; i < THREADS; i++) {
         pthread_join(threads[i], NULL);
         sum += wrong[i];

@@ -67,8 +67,7 @@ int main(int argc, char **argv) {
         try_bind("IPv6 crosses into nothing", tcp6(), at_end(&address6, before, before), 28);
     try_bind("IPv6 without its zone at the end of a page", tcp6(), at_end(&address6, 24, 24), 24);
     try_bind("IPv4 of 128 bytes crosses into nothing", tcp(), at_end(&address, 16, 16), 128);
-    for (socklen_t length = 0; length <= 16; length++)
-        try_bind("short", tcp(), &address, length);
+    for (socklen_t length = 0; length <= 16; length++) try_bind("short", tcp(), &address, length);
     for (socklen_t length = 16; length <= 28; length += 4)
         try_bind("short IPv6", tcp6(), &address6, length);
     try_bind("length 129", tcp(), &address, 129);

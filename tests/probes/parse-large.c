@@ -24,8 +24,7 @@ int main(void) {
     printf("commas=%s ", parse());
     memset(text, '8', SIZE);
     printf("digits=%s ", parse());
-    for (int i = 0; i < SIZE; i += 3)
-        memcpy(text + i, "80,", SIZE - i < 3 ? 1 : 3);
+    for (int i = 0; i < SIZE; i += 3) memcpy(text + i, "80,", SIZE - i < 3 ? 1 : 3);
     printf("ports=%s\n", parse());
     return 0;
 }

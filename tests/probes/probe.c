@@ -4,7 +4,8 @@
  *     reuseport|reuseaddr|v6only VALUE    sets the option, as a program of its own accord would
  *     bind ADDRESS PORT     PORT 0 is any; ADDRESS "unspec": AF_UNSPEC and 0.0.0.0; "path": AF_UNIX
  *     listen            get (prints the options)       port (prints the port)
- *     close             user UID (changes to that user)
+ *     close             user UID (changes to that user)         euser UID (the effective one alone)
+ *     descriptors N     opens so many
  *     mark              a getppid(2) to be found in a trace
  *     pause             until a signal comes */
 #include <arpa/inet.h>
@@ -134,6 +135,11 @@ int main(int argc, char **argv) {
             close(fd);
         } else if (!strcmp(word, "user")) {
             show("user", setuid((uid_t)atoi(argv[++i])));
+        } else if (!strcmp(word, "euser")) {
+            if (seteuid((uid_t)atoi(argv[++i]))) show("euser", -1);
+        } else if (!strcmp(word, "descriptors")) {
+            for (int count = atoi(argv[++i]); count > 0; count--)
+                if (dup(STDIN_FILENO) < 0) show("dup", -1);
         } else if (!strcmp(word, "mark")) {
             syscall(SYS_getppid);
         } else if (!strcmp(word, "pause")) {

@@ -21,8 +21,10 @@ static void note(const char *what) {
 }
 
 int main(int argc, char **argv) {
-    static const int signals[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-    static const char *const names[] = {"HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "WINCH", "CONT"};
+    static const int signals[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+                                  SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+    static const char *const names[] = {"HUP",  "INT",  "QUIT",  "TERM",
+                                        "USR1", "USR2", "WINCH", "CONT"};
     const bool daemon_mode = argc > 3 && !strcmp(argv[3], "daemon");
     const bool shy = argc > 3 && !strcmp(argv[3], "shy");
     sigset_t set;

@@ -1,0 +1,2 @@
+/* An empty preload library, to compare ours with. */
+int reuseport_empty;
