@@ -28,8 +28,10 @@ comma = ,
 
 LIB_SOURCES = config explain hooks message owners ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
-CMD_SOURCES = check command cpus install_lib library program reach reuseport run supervise
-CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(BUILD)/cmd/config.o $(BUILD)/cmd/ports.o $(BUILD)/cmd/message.o
+CMD_SOURCES = adopt check command cpus install_lib library list process program reach reuseport run \
+	share sockets supervise
+SHARED_SOURCES = config message owners ports procnet
+CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
 CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) -DRP_LIBDIR='"$(LIBDIR)"'
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
@@ -47,13 +49,16 @@ $(BUILD)/reuseport: $(CMD_OBJECTS)
 $(BUILD)/cmd/%.o: shim/%.c Makefile | $(BUILD)/cmd
 	$(CC) $(CMD_CFLAGS) -c -o $@ $<
 
+# musl-gcc leaves out the kernel's headers, which know no libc.
+KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
+
 # For containers: a command that needs no libc of theirs. It cannot try the library out with the loader.
 static: $(BUILD)/static/reuseport
 
 $(BUILD)/static/reuseport: $(wildcard shim/*.[ch]) Makefile | $(BUILD)/static
 	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
 	$(MUSL_CC) $(CMD_CFLAGS) -MF $@.d $(LDFLAGS) -static -DRP_STATIC -o $@ \
-		$(CMD_SOURCES:%=shim/%.c) shim/config.c shim/ports.c shim/message.c
+		$(CMD_SOURCES:%=shim/%.c) $(SHARED_SOURCES:%=shim/%.c) $(KERNEL_HEADERS)
 
 $(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o $@ $<

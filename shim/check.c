@@ -22,8 +22,8 @@ static const char help[] =
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
-    "Exit status: 0 if the library reaches COMMAND, 1 if it does not, 125 if reuseport\n"
-    "itself fails.\n";
+    "Exit status: 0 if the library reaches COMMAND, 1 if it does not, 125 if\n"
+    "reuseport itself fails.\n";
 
 /* The first number of a file below /proc/sys, or fallback. */
 static long read_setting(const char *path, long fallback) {
@@ -97,12 +97,14 @@ static void check_environment(void) {
 }
 
 /* A list as run would take it; what it names and this process could not bind is a finding, no error. */
-static void check_list(void) {
+static void check_list(bool by_option) {
     struct rp_config config;
     struct rp_config_error error;
     const long first = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
     if (!rp_config_read(&config, &error))
-        rp_die("%s: \"%s\": %s", error.name, error.value, error.wrong);
+        rp_die("%s: \"%s\": %s",
+               by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
+               error.wrong);
     for (unsigned i = 0; i < config.ports.count; i++) {
         const struct rp_entry *entry = &config.ports.entries[i];
         if (entry->deny || entry->first >= first ||
@@ -128,26 +130,27 @@ int rp_cmd_check(int argc, char **argv) {
     struct rp_library library;
     struct rp_reach reach = {.reached = true};
     char path[PATH_MAX];
+    bool ports = false;
     int option;
     while ((option = rp_next_option(argc, argv, "+:p:hV", longs, help)) != -1) {
         if (option == LIBRARY)
             given = optarg;
         else if (setenv("REUSEPORT_PORTS", optarg, 1))
             rp_die("%s", strerror(errno));
+        else
+            ports = true;
     }
     if (argc - optind > 1) rp_die("check: one command, please; see reuseport check --help");
-    check_list();
+    check_list(ports);
     rp_library_find(given, &library);
     if (optind < argc) {
         const int error = rp_find_command(argv[optind], path);
-        if (error)
-            printf("%s: %s\n", argv[optind], strerror(error));
-        else
-            rp_reach_examine(path, &library.program, &reach);
+        if (!error) rp_reach_examine(path, &library.program, &reach);
+        rp_make_plain(argv[optind]);
+        if (error) printf("%s: %s\n", argv[optind], strerror(error));
         reach.reached = reach.reached && !error;
     }
-    for (unsigned i = 0; i < reach.count; i++)
-        puts(reach.findings[i].text);
+    for (unsigned i = 0; i < reach.count; i++) puts(reach.findings[i].text);
     check_environment();
     if (fflush(stdout)) rp_die("standard output: %s", strerror(errno));
     return reach.reached ? 0 : 1;

@@ -11,6 +11,8 @@ enum { RP_FAILED = 125, RP_CANNOT_RUN = 126, RP_NOT_FOUND = 127 };
 /* The subcommands: argv[0] is the subcommand's name; the result is the exit status. */
 int rp_cmd_run(int argc, char **argv);
 int rp_cmd_check(int argc, char **argv);
+int rp_cmd_list(int argc, char **argv);
+int rp_cmd_adopt(int argc, char **argv);
 int rp_cmd_install_lib(int argc, char **argv);
 
 /* Writes "reuseport: ", the text and a newline to stderr, in one write(2); printf(3)'s formats. */

@@ -14,6 +14,7 @@ unsigned long getauxval(unsigned long type) __attribute__((weak));
 
 static bool refuse(struct rp_config_error *error, const char *name, const char *value,
                    const char *wrong) {
+    memset(error->value, 0, RP_ENTRY_SIZE);
     memcpy(error->value, value, strnlen(value, RP_ENTRY_SIZE - 1));
     error->name = name;
     error->wrong = wrong;

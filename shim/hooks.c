@@ -139,13 +139,6 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     return result;
 }
 
-/* With REUSEPORT_AT=socket: the list names all TCP ports, so nothing needs to be known of this one. */
-static void share_at_once(const struct rp_config *config, int fd) {
-    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
-    if (config->reuseaddr) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
-    if (config->log == RP_LOG_INFO) tell(fd, NULL);
-}
-
 EXPORT int socket(int domain, int type, int protocol) {
     const struct rp_config *config = rp_config();
     const int fd = rp_real_socket(domain, type, protocol), keep = errno;
@@ -154,7 +147,10 @@ EXPORT int socket(int domain, int type, int protocol) {
     if (fd < 0 || !config->ports.count) return fd;
     if (fd < (int)sizeof(known_inet))
         known_inet[fd] = inet && (kind == SOCK_STREAM || kind == SOCK_DGRAM);
-    if (config->at_socket && inet && kind == SOCK_STREAM) share_at_once(config, fd);
+    if (config->at_socket && inet && kind == SOCK_STREAM) {
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+        if (config->log == RP_LOG_INFO) tell(fd, NULL);
+    }
     errno = keep;
     return fd;
 }

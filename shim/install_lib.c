@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -20,18 +21,34 @@ static const char help[] =
     "\n"
     "Exit status: 0, or 125 if the library could not be copied.\n";
 
+/* As much as write(2) takes at a time, until all is written; false and errno if it could not be. */
+static bool write_all(int fd, const char *bytes, size_t size) {
+    while (size) {
+        const ssize_t written = write(fd, bytes, size);
+        if (written < 0) return false;
+        bytes += written;
+        size -= (size_t)written;
+    }
+    return true;
+}
+
+static bool copy_bytes(int in, int out) {
+    char buffer[16384];
+    ssize_t got;
+    while ((got = read(in, buffer, sizeof(buffer))) > 0)
+        if (!write_all(out, buffer, (size_t)got)) return false;
+    return !got;
+}
+
 /* To a file beside the target that then takes its name, so that nobody loads half a library. */
 static void copy(const char *from, const char *target) {
-    char buffer[16384], temporary[PATH_MAX + 16];
-    ssize_t got;
-    snprintf(temporary, sizeof(temporary), "%s.%d", target, (int)getpid());
+    char temporary[PATH_MAX + 16];
+    snprintf(temporary, sizeof(temporary), "%s.XXXXXX", target);
     const int in = open(from, O_RDONLY | O_CLOEXEC);
     if (in < 0) rp_die("%s: %s", from, strerror(errno));
-    const int out = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755);
-    if (out < 0) rp_die("%s: %s", temporary, strerror(errno));
-    while ((got = read(in, buffer, sizeof(buffer))) > 0)
-        if (write(out, buffer, (size_t)got) != got) got = -2;
-    if (got || fchmod(out, 0755) || close(out) || rename(temporary, target)) {
+    const int out = mkostemp(temporary, O_CLOEXEC);
+    if (out < 0) rp_die("%s: %s", target, strerror(errno));
+    if (!copy_bytes(in, out) || fchmod(out, 0755) || close(out) || rename(temporary, target)) {
         const int error = errno;
         unlink(temporary);
         rp_die("%s: %s", target, strerror(error));
@@ -50,8 +67,7 @@ int rp_cmd_install_lib(int argc, char **argv) {
     const char *given = NULL;
     struct rp_library library;
     char target[PATH_MAX];
-    while (rp_next_option(argc, argv, "+:hV", longs, help) != -1)
-        given = optarg;
+    while (rp_next_option(argc, argv, "+:hV", longs, help) != -1) given = optarg;
     if (argc - optind != 1)
         rp_die("install-lib: one directory, please; see reuseport install-lib --help");
     rp_library_find(given, &library);

@@ -72,10 +72,6 @@ static void make_sure(struct rp_library *library) {
     if (!has_version(fd, (size_t)status.st_size))
         rp_die("the library %s: not of this command's version, %s", library->path, RP_VERSION);
     close(fd);
-    if (strpbrk(library->path, ": \t\n"))
-        rp_die("the library %s: a path with a blank or a colon cannot be preloaded (ld.so(8)); "
-               "copy it elsewhere with reuseport install-lib DIR",
-               library->path);
 }
 
 void rp_library_find(const char *given, struct rp_library *library) {
@@ -107,6 +103,10 @@ static void append_others(char *to, const char *others, const char *library) {
 void rp_library_preload(const struct rp_library *library) {
     const char *others = getenv("LD_PRELOAD");
     if (!others) others = "";
+    if (strpbrk(library->path, ": \t\n"))
+        rp_die("the library %s: a path with a blank or a colon cannot be preloaded (ld.so(8)); "
+               "copy it elsewhere with reuseport install-lib DIR",
+               library->path);
     char *value = malloc(strlen(library->path) + strlen(others) + 2);
     if (!value) rp_die("%s", strerror(errno));
     append_others(stpcpy(value, library->path), others, library->path);

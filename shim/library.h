@@ -11,10 +11,11 @@ struct rp_library {
 
 /* Finds libreuseport.so: given, if not NULL; else beside the command, in ../lib from there, or in the
  * directory it was installed to. Exits with 125 and one line if there is none, or one that could not be
- * preloaded (ld.so(8)): of another version, broken, or with a blank or a colon in its path. */
+ * preloaded: of another version, or broken. */
 void rp_library_find(const char *given, struct rp_library *library);
 
-/* Makes LD_PRELOAD begin with the library, once; exits with 125 if memory runs out. */
+/* Makes LD_PRELOAD begin with the library, once. Exits with 125 and one line if the loader cannot load
+ * it, also for a blank or a colon in its path (ld.so(8)). */
 void rp_library_preload(const struct rp_library *library);
 
 #endif

@@ -64,7 +64,7 @@ static void read_address(const char *text, bool ipv6, struct in6_addr *address) 
 }
 
 bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
-    enum { ADDRESS = 1, PORT = 2, STATE = 5, UID = 11, INODE = 13, FIELDS };
+    enum { ADDRESS = 1, PORT = 2, STATE = 5, QUEUE = 7, UID = 11, INODE = 13, FIELDS };
     const char *at = rp_lines_next(lines), *fields[FIELDS];
     if (at && strstr(at, "local_address")) at = rp_lines_next(lines);
     for (int i = 0; at && i < FIELDS; i++) {
@@ -76,6 +76,7 @@ bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
     read_address(fields[ADDRESS], fields[PORT] >= fields[ADDRESS] + 33, &socket->local.address);
     socket->local.port = (uint16_t)rp_number(fields[PORT], 16, 4);
     socket->state = rp_number(fields[STATE], 16, 2);
+    socket->queue = rp_number(fields[QUEUE], 16, 8);
     socket->uid = rp_number(fields[UID], 10, 10);
     socket->inode = rp_number(fields[INODE], 10, 10);
     return true;

@@ -19,6 +19,7 @@ struct rp_net_socket {
     struct rp_endpoint local;
     unsigned state;
     uint32_t uid;
+    uint32_t queue; /* of a listener: connections waiting to be accepted */
     uint32_t inode; /* 0: no process has it, as in TIME_WAIT */
 };
 

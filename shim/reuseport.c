@@ -11,6 +11,8 @@ static const char help[] =
     "\n"
     "  run COMMAND [ARG]...   start a command, or N copies of it, under the library\n"
     "  check [COMMAND]        say whether the library can reach a command\n"
+    "  list [PORT[/PROTO]]... show who holds a port and whether they share it\n"
+    "  adopt PORT[/PROTO] [PID]  let others join a server that is already running\n"
     "  install-lib DIR        copy the library into DIR\n"
     "\n"
     "  -h, --help             this help; reuseport SUBCOMMAND --help for more\n"
@@ -25,6 +27,8 @@ static const struct {
 } subcommands[] = {
     {"run", rp_cmd_run},
     {"check", rp_cmd_check},
+    {"list", rp_cmd_list},
+    {"adopt", rp_cmd_adopt},
     {"install-lib", rp_cmd_install_lib},
 };
 

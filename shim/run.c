@@ -15,16 +15,16 @@ static const char help[] =
     "Usage: reuseport run [OPTION]... [--] COMMAND [ARG]...\n"
     "Start COMMAND under the library, so that it shares its ports.\n"
     "\n"
-    "  -p, --ports=LIST       the ports to share, as in REUSEPORT_PORTS, which it beats\n"
+    "  -p, --ports=LIST       the ports to share; it beats REUSEPORT_PORTS\n"
     "  -n, --copies=N|auto    start N copies and see them through to their end; auto:\n"
     "                         one for each usable CPU. Without it, or with 1, COMMAND\n"
     "                         takes the place of this process\n"
-    "  -I STRING              in the ARGs, STRING stands for the copy's number, 0, 1 ...,\n"
-    "                         which each copy also finds in REUSEPORT_INSTANCE\n"
+    "  -I STRING              in the ARGs, STRING stands for the copy's number, 0, 1\n"
+    "                         ..., which it also finds in REUSEPORT_INSTANCE\n"
     "      --on-exit=keep|stop  when one copy ends: let the others run (keep, the\n"
     "                         default), or send them TERM\n"
-    "      --library=FILE     the library; else libreuseport.so beside this command, in\n"
-    "                         ../lib, or where it was installed\n"
+    "      --library=FILE     the library; else libreuseport.so beside this command,\n"
+    "                         in ../lib, or where it was installed\n"
     "  -v, --verbose          a line for each copy started and ended\n"
     "  -q, --quiet            nothing from the library on stderr (REUSEPORT_LOG=off)\n"
     "  -h, --help             this help\n"
@@ -32,9 +32,10 @@ static const char help[] =
     "\n"
     "HUP INT QUIT TERM USR1 USR2 WINCH and CONT are passed on to every copy.\n"
     "\n"
-    "Exit status: that of COMMAND; with copies 0 if all ended with 0, else that of the\n"
-    "first that did not, 128+N if signal N ended it. 125 if reuseport itself fails,\n"
-    "126 if COMMAND cannot be run, 127 if it is not found.\n";
+    "Exit status: that of COMMAND; with copies 0 if all ended with 0, else that of\n"
+    "the first that did not, 128+N if signal N ended it. 125 if reuseport itself\n"
+    "fails or the library cannot reach COMMAND, 126 if COMMAND cannot be run, 127 if\n"
+    "it is not found.\n";
 
 struct options {
     struct rp_copies copies;

@@ -67,7 +67,7 @@ static char *replace_in(const char *word, const char *string, const char *number
 
 int rp_become_copy(const struct rp_copies *copies, int index) {
     char number[16];
-    snprintf(number, sizeof(number), "%d", index);
+    snprintf(number, sizeof(number), "%d", index < 0 ? 0 : index);
     if (index >= 0 && setenv("REUSEPORT_INSTANCE", number, 1)) rp_die("%s", strerror(errno));
     for (char **word = copies->arguments + 1; copies->replace && *word; word++)
         *word = replace_in(*word, copies->replace, number);
@@ -87,8 +87,7 @@ static int list_children(pid_t children[CHILDREN_MAX], pid_t otherwise) {
         children[0] = otherwise;
         return otherwise ? 1 : 0;
     }
-    while (count < CHILDREN_MAX && fscanf(file, "%d", &children[count]) == 1)
-        count++;
+    while (count < CHILDREN_MAX && fscanf(file, "%d", &children[count]) == 1) count++;
     fclose(file);
     return count;
 }
@@ -200,8 +199,7 @@ static void kill_orphans(const pid_t *keepers, int count) {
     const int found = list_children(children, 0);
     for (int i = 0; i < found; i++) {
         bool is_keeper = false;
-        for (int j = 0; j < count; j++)
-            is_keeper = is_keeper || keepers[j] == children[i];
+        for (int j = 0; j < count; j++) is_keeper = is_keeper || keepers[j] == children[i];
         if (!is_keeper) kill(children[i], SIGKILL);
     }
 }

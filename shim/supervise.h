@@ -13,7 +13,8 @@ struct rp_copies {
     bool verbose;
 };
 
-/* Becomes copy number index: sets REUSEPORT_INSTANCE, puts the number into the arguments and executes.
+/* Becomes copy number index, or the only one if that is negative: sets REUSEPORT_INSTANCE unless it is the
+ * only one, puts the number into the arguments and executes.
  * Returns the exit status, 126 or 127, only if that fails, after saying so (execve(2)). */
 int rp_become_copy(const struct rp_copies *copies, int index);
 

@@ -26,19 +26,27 @@ def ask(connection, request, pattern):
     while not (found := re.search(pattern, answer)):
         part = connection.recv(65536)
         if not part:
-            sys.exit(f"not an answer: {answer}")
+            raise OSError(f"not an answer: {answer}")
         answer += part
     return found[1].decode()
 
 
-protocol, port, count = sys.argv[1:]
-kind = socket.SOCK_STREAM if protocol.endswith("/tcp") else socket.SOCK_DGRAM
-connections = []  # kept open, so that no source port comes twice
-answers = collections.Counter()
-while len(connections) < int(count) and len(answers) < 2:
-    connections.append(socket.socket(socket.AF_INET, kind))
-    connections[-1].settimeout(5)
-    connections[-1].connect(("127.0.0.1", int(port)))
-    answers[ask(connections[-1], *PROTOCOLS[protocol])] += 1
-for who, number in answers.items():
-    print(who, number)
+def connect(protocol, port):
+    connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol.endswith("/tcp") else socket.SOCK_DGRAM)
+    connection.settimeout(5)
+    connection.connect(("127.0.0.1", int(port)))
+    return connection
+
+
+def main(protocol, port, count):
+    connections = []  # kept open, so that no source port comes twice
+    answers = collections.Counter()
+    while len(connections) < int(count) and len(answers) < 2:
+        connections.append(connect(protocol, port))
+        answers[ask(connections[-1], *PROTOCOLS[protocol])] += 1
+    for who, number in answers.items():
+        print(who, number)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

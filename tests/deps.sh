@@ -7,7 +7,8 @@ wanted='
     gcc:gcc bats:bats musl-gcc:musl-tools ip:iproute2 ss:iproute2 setpriv:util-linux flock:util-linux
     strace:strace curl:curl python3:python3 clang:clang readelf:binutils
     nginx:nginx-light redis-server:redis-server memcached:memcached haproxy:haproxy lighttpd:lighttpd
-    dnsmasq:dnsmasq-base node:nodejs javac:default-jdk-headless
+    dnsmasq:dnsmasq-base node:nodejs javac:default-jdk-headless wrk:wrk setcap:libcap2-bin mandoc:mandoc
+    systemd-analyze:systemd ps:procps
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck'
 
 missing=
@@ -20,6 +21,7 @@ done
 # The sanitizers and libFuzzer of clang, which have no command.
 printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' |
     clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || missing="$missing libclang-rt-dev"
+/usr/bin/python3 -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
 [ -n "$missing" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then

@@ -157,6 +157,7 @@ REUSEPORT_AT=listen|REUSEPORT_AT: "listen": not bind or socket
 REUSEPORT_AT=Bind|REUSEPORT_AT: "Bind": not bind or socket
 REUSEPORT_AT=socket|REUSEPORT_AT: "socket": needs all or all/tcp in REUSEPORT_PORTS
 REUSEPORT_REUSEADDR=yes|REUSEPORT_REUSEADDR: "yes": not 0 or 1
+REUSEPORT_AT=nowhere|REUSEPORT_AT: "nowhere": not bind or socket
 REUSEPORT_LOG=debug|REUSEPORT_LOG: "debug": not off, warn or info
 END
     # An error in the list counts as well when nothing is to be said.
@@ -168,9 +169,10 @@ END
 # bats test_tags=sanitized
 @test "all/udp, !all and an address do not stand for all where REUSEPORT_AT=socket needs it" {
     local list
-    for list in all/udp '!all' 127.0.0.1:all 1-65534; do
+    for list in all/udp '!all' 127.0.0.1:all 1-65535 8080-8090; do
         REUSEPORT_AT=socket REUSEPORT_PORTS=$list probe socket tcp4 get
-        [[ $output == *reuseport=0* && $stderr == *"needs all or all"* ]]
+        [[ $output == *reuseport=0* ]]
+        [ "$stderr" = 'libreuseport: REUSEPORT_AT: "socket": needs all or all/tcp in REUSEPORT_PORTS; sharing nothing' ]
     done
 }
 

@@ -138,7 +138,7 @@ stop_all() {
 wait_until_ended() {
     local deadline=$((SECONDS + 5))
     while [ "$SECONDS" -lt "$deadline" ]; do
-        grep -qs '^State:[[:space:]]*[^ZX]' "/proc/$1/status" || return 0
+        grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status" || return 0
         sleep 0.02
     done
     return 1

@@ -5,7 +5,7 @@ SPECIAL_PROBES = $(BUILD)/probes/static-probe $(BUILD)/probes/linked-probe
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%))
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c)
-SCRIPTS = $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
+SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 
 test: all probes
 	BUILD=$(abspath $(BUILD)) bats tests
@@ -62,6 +62,7 @@ lint:
 	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz
 	shellcheck -x $(SCRIPTS)
+	mandoc -Tlint -Wwarning shim/reuseport.1 shim/libreuseport.7
 
 print-library-sources:
 	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))

@@ -7,6 +7,7 @@
  *     close             user UID (changes to that user)         euser UID (the effective one alone)
  *     descriptors N     opens so many
  *     mark              a getppid(2) to be found in a trace
+ *     fork              goes on in parent and child
  *     pause             until a signal comes */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -142,6 +143,8 @@ int main(int argc, char **argv) {
                 if (dup(STDIN_FILENO) < 0) show("dup", -1);
         } else if (!strcmp(word, "mark")) {
             syscall(SYS_getppid);
+        } else if (!strcmp(word, "fork")) {
+            if (fork() < 0) show("fork", -1);
         } else if (!strcmp(word, "pause")) {
             pause();
         } else {

@@ -1,0 +1,23 @@
+/* What people call users and processes. */
+#ifndef RP_PROCESS_H
+#define RP_PROCESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { RP_NAME_SIZE = 64 };
+
+/* The user's name (getpwuid(3)), or the number. Returns text. */
+const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]);
+
+/* The process's name (proc(5), comm), with ? for what is not printable; "?" if it has gone. */
+const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]);
+
+/* The one-letter state of a process (proc(5), stat): T for stopped; 0 if it has gone. */
+char rp_process_state(pid_t pid);
+
+/* Whether it is in this process's network namespace; true if that cannot be told. */
+bool rp_process_is_near(pid_t pid);
+
+#endif

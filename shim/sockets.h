@@ -1,0 +1,71 @@
+/* Which sockets hold a port, whose they are, and whether they share it. */
+#ifndef RP_SOCKETS_H
+#define RP_SOCKETS_H
+
+#include "ports.h"
+
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { RP_SOCKET_TEXT = 64 };
+
+enum rp_answer { RP_UNKNOWN, RP_NO, RP_YES };
+
+struct rp_owner {
+    pid_t pid;
+    int fd;
+};
+
+struct rp_socket {
+    enum rp_proto proto;
+    bool ipv6,
+        ipv6_only;  /* ipv6_only: takes no IPv4 traffic (IPV6_V6ONLY); not known from /proc/net */
+    bool listening; /* a TCP socket that listens; false for one that is only bound, and for UDP */
+    struct rp_endpoint local;
+    uint32_t interface; /* bound to that one (SO_BINDTODEVICE), or 0 */
+    uint32_t uid, inode;
+    long queue, limit; /* connections waiting to be accepted, and how many may; -1: not known */
+    struct rp_owner *owners; /* those that this process may see, lowest PID first */
+    size_t owner_count;
+    enum rp_answer shares;
+};
+
+struct rp_sockets {
+    struct rp_socket *list;
+    size_t count;
+    int why_unknown; /* errno for which some option could not be read, or 0 */
+};
+
+/* What to look for: TCP sockets that listen or are bound, UDP sockets that are bound. */
+struct rp_wanted {
+    unsigned protos; /* of enum rp_proto, together */
+    uint16_t port;   /* 0: any */
+};
+
+/* PORT[/PROTO] as a subcommand's argument; exits with 125 and one line if it is none. */
+struct rp_wanted rp_parse_port(const char *subcommand, const char *text);
+
+/* Appends the sockets of this network namespace that are wanted, by NETLINK_SOCK_DIAG (sock_diag(7)), or
+ * where that is not to be had from /proc/net. Exits with 125 if memory runs out. */
+void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets);
+
+/* Finds the owners of all the sockets, and by way of them reads SO_REUSEPORT of each (pidfd_getfd(2)). */
+void rp_sockets_examine(struct rp_sockets *sockets);
+
+/* Sorts by port and protocol, then by how the kernel would choose: an exact address before a wildcard,
+ * IPv4 before dual-stack IPv6. */
+void rp_sockets_sort(struct rp_sockets *sockets);
+
+/* A duplicate of the socket, taken from that owner: of the same inode, or none. Close it at once. Returns
+ * -1 and errno: EPERM, ESRCH, ENOSYS before Linux 5.6, EBADF if the owner has something else there now. */
+int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner);
+
+/* The socket's address, port and protocol as in a list of ports, such as "[::1]:80/tcp". Returns text. */
+const char *rp_socket_text(const struct rp_socket *socket, char text[RP_SOCKET_TEXT]);
+
+/* Whether the address is 0.0.0.0 or ::. */
+bool rp_is_wildcard(const struct in6_addr *address);
+
+void rp_sockets_free(struct rp_sockets *sockets);
+
+#endif

@@ -1,0 +1,204 @@
+#!/usr/bin/env bats
+# reuseport adopt: lets others join a server that runs already, without disturbing it.
+
+load helpers
+
+setup() {
+    lease_port PORT
+    COMMAND=$BUILD/reuseport
+    cd "$BATS_TEST_TMPDIR"
+    chmod 755 . "$BATS_RUN_TMPDIR"
+}
+
+# fails LINE COMMAND...: status 125, and just this line.
+fails() {
+    run --separate-stderr "${@:2}"
+    echo "status $status: $output / $stderr"
+    [ "$status" = 125 ] && [ "$stderr" = "reuseport: $1" ]
+}
+
+# joins PROTOCOL COMMAND...: the first copy runs without the library and under traffic; once adopted, a
+# second joins it under the library, both answer, and no request failed. COPY in the command is replaced by
+# 0 and 1; AS, if set, starts everything.
+joins() {
+    local protocol=$1 proto=${1#*/} out traffic
+    shift
+    spawn first "${AS[@]}" "${@//COPY/0}"
+    wait_until holds "$proto" 1 || { cat "$(log first)"; return 1; }
+    spawn traffic python3 "$BATS_TEST_DIRNAME/traffic.py" "$protocol" "$PORT"
+    traffic=$PID
+    wait_until grep -q started "$(log traffic)"
+    out=$("${AS[@]}" "$COMMAND" adopt "$PORT")
+    echo "$out"
+    [[ $out == *"/$proto: pid "*"shares it now"* ]]
+    spawn second "${AS[@]}" env REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" "${@//COPY/1}"
+    wait_until holds "$proto" 2
+    run python3 "$BATS_TEST_DIRNAME/ask.py" "$protocol" "$PORT" 200
+    echo "$output"
+    [ "${#lines[@]}" = 2 ]
+    kill -TERM "$traffic"
+    wait "$traffic"
+    tail -n 3 "$(log traffic)"
+    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log traffic)"
+    run "$COMMAND" list "$PORT/$proto"
+    echo "$output"
+    [ "$(grep -c ' yes ' <<<"$output")" = 2 ]
+}
+
+holds() {
+    [ "$(ss "-Hna${1:0:1}" "sport = :$PORT" | grep -cE 'LISTEN|UNCONN')" = "$2" ]
+}
+
+python_server() {
+    mkdir -p web0 web1
+    echo copy-0 >web0/who
+    echo copy-1 >web1/who
+    chmod -R a+rX .
+    joins http/tcp python3 -m http.server -d "webCOPY" -b 127.0.0.1 "$PORT"
+}
+
+redis() {
+    mkdir -p -m 777 r0 r1
+    joins redis/tcp redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD/rCOPY"
+}
+
+@test "redis-server is adopted under traffic, and a second one joins" {
+    need redis-server
+    redis
+}
+
+@test "redis-server of an ordinary user is adopted by that user" {
+    need_root
+    need redis-server setpriv
+    AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    redis
+}
+
+@test "nginx, master and worker, is adopted under traffic, and a second one joins" {
+    need nginx
+    local copy
+    for copy in 0 1; do
+        mkdir "n$copy"
+        echo "copy-$copy" >"n$copy/who"
+        cat >"n$copy/conf" <<END
+daemon off; pid $PWD/n$copy/pid; worker_processes 1; user $(id -un);
+events {}
+http { access_log off; server { listen 127.0.0.1:$PORT; root $PWD/n$copy; } }
+END
+    done
+    joins http/tcp nginx -p "$PWD/nCOPY" -e "$PWD/nCOPY/error" -c "$PWD/nCOPY/conf"
+}
+
+@test "Python's http.server is adopted under traffic, and a second one joins" {
+    python_server
+}
+
+@test "a UDP server is adopted under traffic, and a second one joins" {
+    need dnsmasq
+    joins dns/udp dnsmasq --keep-in-foreground --conf-file=/dev/null --no-resolv --no-hosts --log-facility=- \
+        --listen-address=127.0.0.1 --bind-interfaces --port="$PORT" --pid-file="$PWD/pidCOPY" --user="$(id -un)" \
+        --txt-record=who.test,copy-COPY
+}
+
+@test "--undo switches it off again, and only what was named is touched" {
+    local other
+    lease_port other
+    spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
+    local pid=$PID
+    spawn two "$BUILD/examples/server" "$PORT" 127.0.0.2
+    spawn udp "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" pause
+    spawn other "$BUILD/examples/server" "$other" 127.0.0.1
+    wait_until listeners_are "$PORT" 2
+    wait_until bound_udp_are "$PORT" 1
+    wait_until listens "$other"
+    run "$COMMAND" adopt "$PORT/tcp" "$pid"
+    [ "$output" = "127.0.0.1:$PORT/tcp: pid $pid (server) shares it now" ]
+    shared_now() { "$COMMAND" list --json "$PORT" "$other" | grep -c '"shares": true' || true; }
+    [ "$(shared_now)" = 1 ]
+    run "$COMMAND" adopt "$PORT"
+    [ "$(grep -c 'shares it now' <<<"$output") $(grep -c 'shared it already' <<<"$output")" = "2 1" ]
+    [ "$(shared_now)" = 3 ]
+    run "$COMMAND" adopt --undo "$PORT"
+    [ "$(grep -c 'no longer shares it' <<<"$output")" = 3 ]
+    [ "$(shared_now)" = 0 ]
+    run "$COMMAND" adopt --undo "$PORT/udp"
+    [[ $output == *"did not share it" ]]
+}
+
+@test "it refuses with the reason: nothing bound, no such process, another port, bad words" {
+    fails "adopt: nothing holds port $PORT" "$COMMAND" adopt "$PORT"
+    fails "adopt: nothing holds port $PORT/udp" "$COMMAND" adopt "$PORT/udp"
+    spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: there is no process 4194305" "$COMMAND" adopt "$PORT" 4194305
+    fails "adopt: pid $$ does not hold port $PORT, or this process may not look into it" "$COMMAND" adopt "$PORT" $$
+    fails 'adopt: "80a": not a port' "$COMMAND" adopt 80a
+    fails 'adopt: "80-90": not a single PORT or PORT/PROTO' "$COMMAND" adopt 80-90
+    fails 'adopt: PORT[/PROTO] [PID], please; see reuseport adopt --help' "$COMMAND" adopt
+    fails 'adopt: "x": not a number from 1 to 2147483647' "$COMMAND" adopt "$PORT" x
+}
+
+@test "it refuses another user's server, and one that Yama or its own wish protects" {
+    need_root
+    spawn root "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: this process may not look into it: it takes the same user and kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root" \
+        setpriv --reuid 65534 --clear-groups "$COMMAND" adopt "$PORT"
+    # Of one user, but not dumpable, as after a change of user: the kernel refuses as Yama does.
+    stop_all
+    spawn dropped "$BUILD/examples/server" "$PORT" 127.0.0.1 65534
+    wait_until listens "$PORT"
+    run --separate-stderr setpriv --reuid 65534 --clear-groups "$COMMAND" adopt "$PORT"
+    [[ $status = 125 && $stderr == *"may not look into it"* ]]
+    run "$COMMAND" adopt "$PORT"
+    [ "$status" = 0 ]
+}
+
+@test "on a kernel without pidfd_getfd it says so" {
+    spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: this kernel cannot hand over descriptors; Linux 5.6 can" \
+        "$PROBES/without" pidfd_getfd "$COMMAND" adopt "$PORT"
+}
+
+@test "a process in another network namespace is told from one that does not hold the port" {
+    need_root
+    spawn far unshare -n "$PROBES/probe" socket tcp4 bind 0.0.0.0 "$PORT" listen pause
+    wait_until grep -q listen "$(log far)"
+    spawn near "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: pid ${PIDS[0]} is in another network namespace; try nsenter -t ${PIDS[0]} -n reuseport adopt $PORT ${PIDS[0]}" \
+        "$COMMAND" adopt "$PORT" "${PIDS[0]}"
+}
+
+@test "500 adoptions of sockets that come and go: no crash, and never another socket" {
+    local round other
+    lease_port other
+    spawn churn "$PROBES/churn" "$PORT" "$other"
+    local churn=$PID statuses=
+    for ((round = 0; round < 500; round++)); do
+        run "$COMMAND" adopt "$PORT"
+        [[ $status = 0 || $status = 125 ]] || {
+            echo "round $round: status $status: $output"
+            return 1
+        }
+        statuses+=" $status"
+    done
+    kill -TERM "$churn"
+    wait "$churn"
+    cat "$(log churn)"
+    grep -qx 'adopted=some wrong=0' "$(log churn)"
+    [[ $statuses == *" 0"* ]]
+}
+
+@test "it keeps no descriptor of the other process, and takes them close-on-exec" {
+    need strace
+    spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    strace -o trace -e trace=pidfd_getfd,pidfd_open,close "$COMMAND" adopt "$PORT" >/dev/null
+    local fd
+    for fd in $(sed -nE 's/^pidfd_(getfd|open).* = ([0-9]+)$/\2/p' trace | sort -u); do
+        [ "$(grep -cE "^pidfd_.* = $fd\$" trace)" -le "$(grep -c "^close($fd)" trace)" ]
+    done
+    grep -q pidfd_getfd trace
+}

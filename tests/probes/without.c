@@ -1,0 +1,49 @@
+/* Runs a command on a kernel that lacks something, or so the command is told, by a seccomp filter:
+ *
+ *     without pidfd_getfd|netlink COMMAND...     the call fails with ENOSYS; sockets of AF_NETLINK with
+ *                                                EAFNOSUPPORT */
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* linux/filter.h and linux/seccomp.h, which musl-gcc leaves out. */
+struct instruction {
+    unsigned short code;
+    unsigned char if_true, if_false;
+    unsigned k;
+};
+struct program {
+    unsigned short length;
+    struct instruction *instructions;
+};
+enum { LOAD = 0x20, JUMP_EQUAL = 0x15, RETURN = 0x06 };
+#define ALLOW 0x7fff0000U
+#define FAIL(error) (0x00050000U | (error))
+
+int main(int argc, char **argv) {
+    struct instruction getfd[] = {{LOAD, 0, 0, 0},
+                                  {JUMP_EQUAL, 0, 1, 438},
+                                  {RETURN, 0, 0, FAIL(ENOSYS)},
+                                  {RETURN, 0, 0, ALLOW}};
+    struct instruction netlink[] = {{LOAD, 0, 0, 0},
+                                    {JUMP_EQUAL, 0, 3, SYS_socket},
+                                    {LOAD, 0, 0, 16},
+                                    {JUMP_EQUAL, 0, 1, AF_NETLINK},
+                                    {RETURN, 0, 0, FAIL(EAFNOSUPPORT)},
+                                    {RETURN, 0, 0, ALLOW}};
+    if (argc < 3) return 2;
+    const int is_netlink = !strcmp(argv[1], "netlink");
+    const struct program program = {is_netlink ? 6 : 4, is_netlink ? netlink : getfd};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) || prctl(PR_SET_SECCOMP, 2L, &program)) {
+        perror("without");
+        return 2;
+    }
+    execvp(argv[2], argv + 2);
+    perror(argv[2]);
+    return 127;
+}

@@ -1,0 +1,174 @@
+#!/usr/bin/env bats
+# reuseport list: who holds a port, whether they share it, and what makes them share less than it seems.
+
+load helpers
+
+setup() {
+    lease_port PORT
+    COMMAND=$BUILD/reuseport
+}
+
+# row COLUMN...: the rows that list shows of $PORT, those columns of each (as awk numbers them).
+rows() {
+    "$COMMAND" list "$PORT" | awk -v columns="$*" -v port="$PORT" '
+        BEGIN { n = split(columns, column) }
+        $3 == port { for (i = 1; i <= n; i++) printf "%s%s", $column[i], i < n ? " " : "\n" }'
+}
+
+@test "nothing holds the port: no output, status 1" {
+    run "$COMMAND" list "$PORT"
+    [[ $status = 1 && -z $output ]]
+    run "$COMMAND" list --json "$PORT"
+    [[ $status = 1 && $output = "[]" ]]
+}
+
+@test "a table of protocol, address, port, user, PID, command, sharing, queue and limit" {
+    spawn tcp shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    local tcp=$PID
+    spawn udp "$PROBES/probe" socket udp6 bind ::1 "$PORT" pause
+    wait_until listens "$PORT"
+    wait_until bound_udp_are "$PORT" 1
+    run "$COMMAND" list "$PORT"
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ ${lines[0]} =~ ^PROTO\ +ADDRESS\ +PORT\ +USER\ +PID\ +COMMAND\ +SHARES\ +QUEUE\ +LIMIT$ ]]
+    [ "$(rows 1 2 4 5 6 7 8 9)" = "tcp 127.0.0.1 $(id -un) $tcp server yes 0 $(cat /proc/sys/net/core/somaxconn)
+udp ::1 $(id -un) $PID probe no - -" ]
+    run "$COMMAND" list "$PORT/udp"
+    [ "${#lines[@]}" = 3 ] # with one hint
+}
+
+@test "--json has one object for each socket, with stable keys" {
+    spawn tcp shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    run "$COMMAND" list --json "$PORT"
+    echo "$output"
+    python3 - "$output" "$PORT" "$PID" <<'END'
+import json, os, sys
+(socket,) = json.loads(sys.argv[1])
+assert list(socket) == ["proto", "address", "port", "uid", "user", "pid", "pids", "command", "queue", "limit", "inode", "shares"]
+pid = int(sys.argv[3])
+inode = next(int(l[8:-1]) for l in (os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd")) if l.startswith("socket:"))
+assert (socket["proto"], socket["address"], socket["port"]) == ("tcp", "127.0.0.1", int(sys.argv[2]))
+assert (socket["uid"], socket["pid"], socket["pids"], socket["command"]) == (os.getuid(), pid, [pid], "server")
+assert (socket["queue"], socket["inode"], socket["shares"]) == (0, inode, True)
+END
+}
+
+@test "the order is the kernel's: exact addresses, then 0.0.0.0, then ::" {
+    export REUSEPORT_PORTS=$PORT
+    spawn dual shared "$PROBES/probe" socket tcp6 bind :: "$PORT" listen pause
+    spawn any shared "$PROBES/probe" socket tcp4 bind 0.0.0.0 "$PORT" listen pause
+    spawn exact shared "$PROBES/probe" socket tcp4 bind 127.0.0.3 "$PORT" listen pause
+    wait_until listeners_are "$PORT" 3
+    [ "$(rows 2 | xargs)" = "127.0.0.3 0.0.0.0 ::" ]
+    run "$COMMAND" list "$PORT"
+    [[ $output == *"tcp $PORT: its sockets are on different addresses: they share the port, not the traffic"* ]]
+}
+
+@test "without a port it shows every group in which somebody shares, and only those" {
+    local other
+    lease_port other
+    spawn shared shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn alone "$BUILD/examples/server" "$other" 127.0.0.1
+    wait_until listens "$PORT"
+    wait_until listens "$other"
+    run "$COMMAND" list
+    [[ $output == *" $PORT "* && $output != *" $other "* ]]
+}
+
+@test "it names a member without the option, and what changes that" {
+    spawn alone "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    run "$COMMAND" list "$PORT"
+    [[ $output == *"tcp $PORT: pid $PID (server) does not share it, so nobody can join: \"reuseport adopt $PORT/tcp\" changes that"* ]]
+    spawn shared shared "$BUILD/examples/server" "$PORT" 127.0.0.2
+    wait_until listeners_are "$PORT" 2
+    [ "$(rows 2 7 | sort | xargs)" = "127.0.0.1 no 127.0.0.2 yes" ]
+}
+
+@test "it tells of different users" {
+    need_root
+    spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn two shared "$BUILD/examples/server" "$PORT" 127.0.0.2 65534
+    wait_until listeners_are "$PORT" 2
+    [ "$(rows 4 | sort | xargs)" = "nobody root" ]
+    run "$COMMAND" list "$PORT"
+    [[ $output == *"tcp $PORT: its sockets are of different users"* ]]
+}
+
+@test "it tells of a stopped process and of a full accept queue, with its length" {
+    spawn server shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    wait_until listens "$PORT"
+    # Nobody accepts, and the backlog is 16: the seventeenth fills it.
+    spawn clients python3 -c '
+import socket, sys, time
+kept = []
+for _ in range(20):
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    kept.append(client)
+print("connected", flush=True)
+time.sleep(600)' "$PORT"
+    wait_until grep -q connected "$(log clients)"
+    queue_is_full() { [ "$(rows 8 9)" = "17 16" ]; }
+    wait_until queue_is_full
+    run "$COMMAND" list "$PORT"
+    [[ $output == *"the accept queue of pid ${PIDS[0]} (probe) is full, 17 of 16"* && $output != *"is stopped"* ]]
+    kill -STOP "${PIDS[0]}"
+    stopped() { "$COMMAND" list "$PORT" | grep -F "tcp $PORT: pid ${PIDS[0]} (probe) is stopped, and still gets its share: \"kill -CONT ${PIDS[0]}\", or end it"; }
+    wait_until stopped
+    kill -CONT "${PIDS[0]}"
+}
+
+@test "what it may not see is unknown, and it says why once" {
+    need_root
+    spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn two shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listeners_are "$PORT" 2
+    run setpriv --reuid 65534 --clear-groups "$COMMAND" list "$PORT"
+    echo "$output"
+    [ "$status" = 0 ]
+    [ "$(grep -c "root .*unknown" <<<"$output")" = 2 ]
+    [ "$(grep -c '^unknown: this process may not look into the owner' <<<"$output")" = 1 ]
+}
+
+@test "where there is no netlink it reads /proc/net, and where there is no pidfd_getfd it says unknown" {
+    spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn udp shared "$PROBES/probe" socket udp6 bind ::1 "$PORT" pause
+    wait_until listens "$PORT"
+    wait_until bound_udp_are "$PORT" 1
+    local netlink proc
+    netlink=$("$COMMAND" list "$PORT" | awk '{ $9 = ""; print }')
+    proc=$("$PROBES/without" netlink "$COMMAND" list "$PORT" | awk '{ $9 = ""; print }')
+    echo "$proc"
+    [ "$netlink" = "$proc" ]
+    run "$PROBES/without" pidfd_getfd "$COMMAND" list "$PORT"
+    [[ $output == *unknown*"unknown: "*"Function not implemented"* ]]
+}
+
+@test "processes that inherited a socket are counted" {
+    spawn parent shared sh -c '"$0" socket tcp4 bind 127.0.0.1 "$1" listen fork pause' "$PROBES/probe" "$PORT"
+    wait_until listens "$PORT"
+    two() { [[ $(rows 5) == *+1 ]]; }
+    wait_until two
+}
+
+@test "it asks the kernel for one port alone, and binds nothing" {
+    need strace
+    spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    strace -o "$BATS_TEST_TMPDIR/trace" -e trace=sendto,recvfrom,bind "$COMMAND" list "$PORT/tcp" >/dev/null
+    cat "$BATS_TEST_TMPDIR/trace"
+    ! grep '^bind' "$BATS_TEST_TMPDIR/trace"
+    grep -q "sendto.*idiag_sport=htons($PORT)" "$BATS_TEST_TMPDIR/trace"
+}
+
+@test "bad words are refused in one line" {
+    local word
+    for word in 80a 0 70000 80/sctp 80-90 '!80' all 127.0.0.1:80 80,90; do
+        run --separate-stderr "$COMMAND" list "$word"
+        [[ $status = 125 && ${#stderr_lines[@]} = 1 && $stderr == "reuseport: list: \"$word\": "* ]]
+    done
+}
