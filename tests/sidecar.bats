@@ -1,0 +1,404 @@
+#!/usr/bin/env bats
+# examples/sidecar: the library added to containers and units from outside. Where a container engine or a
+# running systemd would be needed, the tests build what it would build.
+
+load helpers
+
+SIDECAR=$ROOT/examples/sidecar
+STATIC=$BUILD/static/reuseport
+
+setup_file() {
+    need musl-gcc
+    make -s -C "$ROOT" BUILD="$BUILD" static
+}
+
+# pod COMMAND...: the script, with both containers on $PORT and a command beside them.
+pod() {
+    BUILD=$BUILD sh "$SIDECAR/namespaces.sh" "$PORT" "$@"
+}
+
+need_pod() {
+    need musl-gcc python3 ip setpriv unshare nsenter
+    need_root
+    lease_port PORT
+}
+
+# servers: the two servers' PIDs, as they are out here.
+servers() {
+    local pid
+    for pid in $(descendants "$PID"); do
+        [ "$(readlink "/proc/$pid/root")" = / ] || echo "$pid"
+    done
+}
+
+two_serve() {
+    [ "$(grep -c ': listening on ' "$(log pod)")" = 2 ] && [ "$(servers | wc -l)" = 2 ]
+}
+
+# same_namespace KIND: both servers are in the same one.
+same_namespace() {
+    [ "$(readlink "/proc/$MUSL/ns/$1")" = "$(readlink "/proc/$GLIBC/ns/$1")" ]
+}
+
+# library_of PID: device and inode of the library that it has loaded.
+library_of() {
+    awk '/\/libreuseport\.so$/ { print $4, $5 }' "/proc/$1/maps" | sort -u
+}
+
+start_pod() {
+    need_pod
+    spawn pod env BUILD="$BUILD" sh "$SIDECAR/namespaces.sh" "$PORT" sleep infinity
+    wait_until two_serve
+    local pid
+    for pid in $(servers); do
+        if [ -e "/proc/$pid/root/lib/ld-musl-$(uname -m).so.1" ]; then MUSL=$pid; else GLIBC=$pid; fi
+    done
+}
+
+@test "a container with only a musl program and one with only a glibc program share a port" {
+    start_pod
+    # Each has its own program, libc, mounts and processes; the network is of both.
+    (cd "/proc/$MUSL/root" && find . -path ./proc -prune -o -type f -print | sort) >"$BATS_TEST_TMPDIR/musl"
+    (cd "/proc/$GLIBC/root" && find . -path ./proc -prune -o -type f -print | sort) >"$BATS_TEST_TMPDIR/glibc"
+    cat "$BATS_TEST_TMPDIR"/{musl,glibc}
+    grep -vE '^\./(server|lib/ld-musl-.*|reuseport/libreuseport\.so)$' "$BATS_TEST_TMPDIR/musl" && false
+    grep -vE '^\./(server|lib.*/ld-linux.*|lib.*/libc\.so\.6|reuseport/libreuseport\.so)$' "$BATS_TEST_TMPDIR/glibc" && false
+    [ "$(wc -l <"$BATS_TEST_TMPDIR/musl") $(wc -l <"$BATS_TEST_TMPDIR/glibc")" = "3 4" ]
+    same_namespace net
+    run ! same_namespace mnt
+    run ! same_namespace pid
+    [ "$(readlink /proc/self/ns/net)" != "$(readlink "/proc/$MUSL/ns/net")" ]
+
+    run nsenter --net="/proc/$MUSL/ns/net" "$BUILD/examples/client" "$PORT" 60
+    echo "$output"
+    [ "$(grep -cE '^pid [0-9]+ +[1-9][0-9]*  #' <<<"$output")" = 2 ]
+    [ "$(awk '{ sum += $3 } END { print sum }' <<<"$output")" = 60 ]
+}
+
+@test "both load one library from a folder that neither can write to, as one user; another user is refused" {
+    start_pod
+    local pid
+    for pid in "$MUSL" "$GLIBC"; do
+        [ "$(awk '/^[UG]id:/ { print $2, $3, $4, $5 }' "/proc/$pid/status" | sort -u)" = "65534 65534 65534 65534" ]
+        [ -z "$(awk '/^Groups:/ { print $2 }' "/proc/$pid/status")" ]
+        [ "$(awk '$5 == "/reuseport" { print substr($6, 1, 3) }' "/proc/$pid/mountinfo")" = ro, ]
+        run touch "/proc/$pid/root/reuseport/file"
+        echo "$output"
+        [[ $status != 0 && $output == *"Read-only file system"* ]]
+        [ "$(tr '\0' '\n' <"/proc/$pid/environ" | sort)" = "LD_PRELOAD=/reuseport/libreuseport.so
+REUSEPORT_PORTS=$PORT" ]
+        cmp "/proc/$pid/root/reuseport/libreuseport.so" "$LIBRARY"
+    done
+    [ -n "$(library_of "$MUSL")" ]
+    [ "$(library_of "$MUSL")" = "$(library_of "$GLIBC")" ]
+
+    run nsenter --net="/proc/$MUSL/ns/net" env LD_PRELOAD="$LIBRARY" REUSEPORT_PORTS="$PORT" \
+        "$BUILD/examples/server" "$PORT" 0.0.0.0 65533
+    echo "$output"
+    [ "$status" = 1 ]
+    [[ $output == *"in use by user "*"only sockets of one user share a port"* ]]
+}
+
+@test "namespaces.sh shows what each container has served" {
+    need_pod
+    run pod
+    echo "$output"
+    [ "$status" = 0 ]
+    grep -E '^    /shared/libreuseport\.so$' <<<"$output"
+    grep -E '^    musl:  pid [0-9]+ +[1-9][0-9]*  #' <<<"$output"
+    grep -E '^    glibc: pid [0-9]+ +[1-9][0-9]*  #' <<<"$output"
+}
+
+@test "without the library, or without a list, the second container is refused the port" {
+    need_pod
+    local settings
+    for settings in "REUSEPORT_PORTS=$PORT" LD_PRELOAD=/reuseport/libreuseport.so; do
+        SETTINGS=$settings run pod
+        echo "$output"
+        [ "$status" = 1 ]
+        [[ $output == *"musl: server "*": listening"*"glibc: server "*": bind: Address already in use"* ]]
+    done
+}
+
+@test "nothing is left of the pod, neither when its command ends nor when the script is killed" {
+    need_pod
+    local all pid
+    export TMPDIR=$BATS_TEST_TMPDIR/tmp
+    mkdir "$TMPDIR"
+    run pod sh -c 'exit 7'
+    echo "$output"
+    [ "$status" = 7 ]
+    start_pod
+    mapfile -t all < <(descendants "$PID")
+    echo "${#all[@]} processes"
+    [ "${#all[@]}" -ge 8 ]
+    kill -KILL "$PID"
+    for pid in "${all[@]}"; do
+        wait_until_ended "$pid"
+    done
+    run ! grep -F -e ' /run/shared ' -e /reuseport /proc/self/mountinfo
+    [ ! -e /run/shared ]
+    [ -z "$(ls -A "$TMPDIR")" ]
+}
+
+# --- systemd
+
+# units: a directory of the units, with Debian's redis-server.service.
+units() {
+    need systemd-analyze redis-server
+    VENDOR=/usr/lib/systemd/system/redis-server.service
+    [ -e "$VENDOR" ] || VENDOR=/lib/systemd/system/redis-server.service
+    [ -e "$VENDOR" ] || missing "redis-server.service"
+    UNITS=$BATS_TEST_TMPDIR/units
+    rm -rf "$UNITS"
+    mkdir "$UNITS"
+    cp -r "$SIDECAR"/*.service "$SIDECAR"/*.service.d "$VENDOR" "$UNITS"
+}
+
+# verified UNIT: systemd has nothing to say about it, nor about anything else of ours.
+verified() {
+    SYSTEMD_UNIT_PATH=$UNITS: run systemd-analyze --man=no verify "$1"
+    echo "$output"
+    [ "$status" = 0 ] && ! grep -qF "$UNITS" <<<"$output"
+}
+
+@test "systemd-analyze verify passes the template, an instance of it, and the vendor's unit with the drop-in" {
+    units
+    verified "$UNITS/reuseport@.service"
+    verified reuseport@1.service
+    verified redis-server.service
+}
+
+@test "systemd-analyze verify would see a mistake in each of them" {
+    units
+    sed -i 's/^ExecPaths/ExcPaths/' "$UNITS/redis-server.service.d/reuseport.conf"
+    run ! verified redis-server.service
+    units
+    sed -i 's/^StateDirectory/StateDir/' "$UNITS/reuseport@.service"
+    run ! verified reuseport@1.service
+    units
+    sed -i 's,/usr/bin/redis-server,/nowhere/redis-server,' "$UNITS/reuseport@.service"
+    run ! verified "$UNITS/reuseport@.service"
+}
+
+@test "two instances of the template unit share its port, each with directories of its own" {
+    need redis-server
+    lease_port PORT
+    local unit=$BATS_TEST_TMPDIR/unit settings command instance name
+    sed -e ':join; /\\$/ { N; s/\\\n//; b join }' "$SIDECAR/reuseport@.service" >"$unit"
+    settings=$(sed -n 's/^Environment=//p' "$unit")
+    [ "$settings" = "LD_PRELOAD=/usr/local/lib/libreuseport.so REUSEPORT_PORTS=6379" ]
+    for name in State Runtime; do
+        grep -x "${name}Directory=reuseport/%i" "$unit"
+    done
+    for instance in 1 2; do
+        mkdir -p "$BATS_TEST_TMPDIR"/{S,t}"/reuseport/$instance"
+        command=$(sed -n 's/^ExecStart=//p' "$unit" |
+            sed "s,%[St],$BATS_TEST_TMPDIR/&,g; s/%\([St]\)/\1/g; s/%i/$instance/g; s/6379/$PORT/g")
+        [[ $command != *%* ]]
+        eval "spawn redis$instance shared $command"
+    done
+    both_listen() { [ "$(ss -Hltn "src 127.0.0.1:$PORT" | wc -l)" = 2 ]; }
+    wait_until both_listen
+    [ -S "$BATS_TEST_TMPDIR/t/reuseport/1/redis.sock" ]
+    [ -S "$BATS_TEST_TMPDIR/t/reuseport/2/redis.sock" ]
+}
+
+@test "the drop-in's ExecPaths is needed: from a folder without exec the loader does not take the library" {
+    need_root
+    need unshare
+    units
+    grep -x 'NoExecPaths=/' "$VENDOR"
+    grep -x 'ExecPaths=-/usr/local/lib/libreuseport.so' "$UNITS/redis-server.service.d/reuseport.conf"
+    lease_port PORT
+    mkdir "$BATS_TEST_TMPDIR/lib"
+    cp "$LIBRARY" "$BATS_TEST_TMPDIR/lib"
+    # As systemd does it: a bind mount without exec, and the library mounted upon itself with it.
+    run unshare --mount bash -euc '
+        cd "$1"
+        mount --bind . .
+        mount -o remount,bind,noexec .
+        cd "$1"
+        probe() { LD_PRELOAD=$PWD/libreuseport.so REUSEPORT_PORTS=$3 "$2" socket tcp4 bind 127.0.0.1 "$3" get || true; }
+        probe "$@"
+        mount --bind libreuseport.so libreuseport.so
+        mount -o remount,bind,exec libreuseport.so
+        probe "$@"' - "$BATS_TEST_TMPDIR/lib" "$PROBES/probe" "$PORT"
+    echo "$output"
+    [ "$(grep '^reuseport=' <<<"$output" | xargs)" = "reuseport=0 reuseport=1" ]
+}
+
+# --- YAML
+
+need_yaml() {
+    /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing "python3-yaml"
+}
+
+# true_of FILE EXPRESSION...: of the parsed file, in d; says which of them do not hold.
+true_of() {
+    /usr/bin/python3 - "$@" <<'END'
+import sys, yaml
+def names(pairs): return {pair["name"]: pair["value"] for pair in pairs}
+def folder(container): return container["volumeMounts"][0]
+d = yaml.safe_load(open(sys.argv[1]))
+wrong = [e for e in sys.argv[2:] if not eval(e)]
+print("\n".join(f"{sys.argv[1]}: not true: {e}" for e in wrong))
+sys.exit(bool(wrong))
+END
+}
+
+pod_holds() {
+    true_of "$1" \
+        'd["kind"] == "Pod" and len(d["spec"]["containers"]) == 2' \
+        'len({c["image"] for c in d["spec"]["containers"]}) == 2' \
+        'isinstance(d["spec"]["securityContext"]["runAsUser"], int) and d["spec"]["securityContext"]["runAsUser"] > 0' \
+        'not any("runAsUser" in c.get("securityContext", {}) for c in d["spec"]["containers"])' \
+        '"hostNetwork" not in d["spec"] and "hostPort" not in str(d)' \
+        '[v["name"] for v in d["spec"]["volumes"] if "emptyDir" in v] == ["library"]' \
+        'all(folder(c)["name"] == "library" for c in d["spec"]["containers"] + d["spec"]["initContainers"])' \
+        'all(folder(c)["readOnly"] is True for c in d["spec"]["containers"])' \
+        '"readOnly" not in folder(d["spec"]["initContainers"][0])' \
+        '[c["args"] for c in d["spec"]["initContainers"]] == [["install-lib", folder(d["spec"]["initContainers"][0])["mountPath"]]]' \
+        'all(names(c["env"])["LD_PRELOAD"] == folder(c)["mountPath"] + "/libreuseport.so" for c in d["spec"]["containers"])' \
+        '{names(c["env"])["REUSEPORT_PORTS"] for c in d["spec"]["containers"]} == {str(d["spec"]["containers"][0]["ports"][0]["containerPort"])}'
+}
+
+@test "the pod's containers have one user, one port, and the folder that the init container fills" {
+    need_yaml
+    pod_holds "$SIDECAR/pod.yaml"
+}
+
+@test "the pod is told from one in which something is wrong" {
+    need_yaml
+    local change
+    for change in 's/runAsUser: 101/runAsUser: 0/' 's/- name: second/&\n      securityContext: {runAsUser: 102}/' \
+        's/- containerPort: 8080/&\n          hostPort: 8080/' 's/emptyDir:/hostPath:/' 's/readOnly: true/readOnly: false/' \
+        's/install-lib, .shared/install-lib, \/other/' 's,value: /reuseport/,value: /elsewhere/,' 's/value: "8080"/value: "8081"/' \
+        's/env: \*env/env: []/'; do
+        sed "$change" "$SIDECAR/pod.yaml" >"$BATS_TEST_TMPDIR/pod.yaml"
+        run pod_holds "$BATS_TEST_TMPDIR/pod.yaml"
+        [ "$status" != 0 ] || {
+            echo "not noticed: $change"
+            return 1
+        }
+    done
+}
+
+@test "the compose file puts both services on one network, under one user, after the library's" {
+    need_yaml
+    true_of "$SIDECAR/compose.yaml" \
+        'set(d["services"]) == {"library", "first", "second"}' \
+        'd["services"]["second"]["network_mode"] == "service:first"' \
+        '"ports" not in d["services"]["second"] and d["services"]["first"]["ports"] == ["8080:8080"]' \
+        'd["services"]["first"]["user"] == d["services"]["second"]["user"] != "0"' \
+        'd["services"]["first"]["environment"] == d["services"]["second"]["environment"]' \
+        'd["services"]["first"]["environment"] == {"LD_PRELOAD": "/reuseport/libreuseport.so", "REUSEPORT_PORTS": "8080"}' \
+        'd["services"]["library"]["command"] == ["install-lib", "/shared"]' \
+        'd["services"]["library"]["volumes"] == ["library:/shared"] and "library" in d["volumes"]' \
+        'all(d["services"][s]["volumes"] == ["library:/reuseport:ro"] for s in ("first", "second"))' \
+        'all(d["services"][s]["depends_on"]["library"]["condition"] == "service_completed_successfully" for s in ("first", "second"))'
+    local build
+    build=$(/usr/bin/python3 -c 'import sys, yaml; print(*yaml.safe_load(open(sys.argv[1]))["services"]["library"]["build"].values())' \
+        "$SIDECAR/compose.yaml")
+    [ "$(cd "$SIDECAR/${build% *}" && realpath "${build#* }")" = "$SIDECAR/Dockerfile" ]
+}
+
+# --- the image
+
+@test "what the Dockerfile copies is there, its make builds the image's files, and they need nothing else" {
+    need_root
+    local word rest source words from='' context=$BATS_TEST_TMPDIR/src image=$BATS_TEST_TMPDIR/image
+    mkdir "$context" "$image"
+    while read -r word rest; do
+        read -ra words <<<"$rest"
+        case $word in
+        FROM) from=${words[0]} ;;
+        COPY)
+            if [ "${words[0]}" = --from=build ]; then
+                [ "$from" = scratch ]
+                for source in "${words[@]:1:${#words[@]}-2}"; do
+                    cp "$BATS_TEST_TMPDIR$source" "$image/${words[-1]}"
+                done
+            else
+                for source in "${words[@]::${#words[@]}-1}"; do
+                    mkdir -p "$context/$(dirname "$source")"
+                    cp -r "$ROOT/$source" "$context/$source"
+                done
+            fi
+            ;;
+        RUN) [ "${words[0]}" != make ] || (cd "$context" && env -u BUILD -u MAKEFLAGS "${words[@]}" -j 2) ;;
+        ENTRYPOINT) [ "$rest" = '["/reuseport"]' ] ;;
+        esac
+    done < <(sed -e ':join; /\\$/ { N; s/\\\n//; b join }' "$SIDECAR/Dockerfile")
+    [ "$from" = scratch ]
+    [ "$(cd "$image" && echo *)" = "libreuseport.so reuseport" ]
+    run chroot "$image" /reuseport --version
+    echo "$output"
+    [ "$output" = "$("$STATIC" --version)" ]
+    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile compose.yaml pod.yaml | sort -u)" = "${output/ /:}" ]
+}
+
+# --- install-lib
+
+# in_mount OPTIONS FOLDER COMMAND...: with a tmpfs of these options on the folder; prints what it then holds.
+in_mount() {
+    unshare --mount bash -c '
+        [ "$1" = - ] || mount -t tmpfs -o "$1" none "$2"
+        "${@:3}"
+        status=$?
+        ls -A "$2" 2>/dev/null
+        exit $status' - "$@"
+}
+
+# fails_to_install OPTIONS FOLDER TEXT: with 125, one line that names the folder and says TEXT, and nothing in it.
+fails_to_install() {
+    run --separate-stderr in_mount "$1" "$2" "$STATIC" install-lib --library="$LIBRARY" "$2"
+    echo "$1: status $status: $output: $stderr"
+    [ "$status" = 125 ] && [ -z "$output" ] && [ "${#stderr_lines[@]}" = 1 ] && [[ $stderr == "reuseport: $2"*": $3" ]]
+}
+
+@test "install-lib copies the library byte by byte, executable, and prints where it is" {
+    local command
+    for command in "$BUILD/reuseport" "$STATIC"; do
+        local folder=$BATS_TEST_TMPDIR/${command//\//-}
+        mkdir "$folder"
+        umask 077
+        run --separate-stderr "$command" install-lib --library="$LIBRARY" "$folder"
+        echo "$output $stderr"
+        [ "$status" = 0 ]
+        [ "$output" = "$folder/libreuseport.so" ]
+        [ -z "$stderr" ]
+        cmp "$LIBRARY" "$folder/libreuseport.so"
+        [ "$(stat -c %a "$folder/libreuseport.so")" = 755 ]
+        [ "$(ls -A "$folder")" = libreuseport.so ]
+    done
+}
+
+@test "install-lib replaces an older library without writing into it, as programs may have it loaded" {
+    echo old >"$BATS_TEST_TMPDIR/libreuseport.so"
+    exec {old}<"$BATS_TEST_TMPDIR/libreuseport.so"
+    "$STATIC" install-lib --library="$LIBRARY" "$BATS_TEST_TMPDIR"
+    cmp "$LIBRARY" "$BATS_TEST_TMPDIR/libreuseport.so"
+    [ "$(cat <&"$old")" = old ]
+}
+
+@test "install-lib says in one line why a folder will not do, and leaves nothing there" {
+    need_root
+    need unshare
+    mkdir "$BATS_TEST_TMPDIR/folder"
+    fails_to_install - "$BATS_TEST_TMPDIR/missing" "No such file or directory"
+    fails_to_install ro "$BATS_TEST_TMPDIR/folder" "Read-only file system"
+    fails_to_install nr_inodes=1 "$BATS_TEST_TMPDIR/folder" "No space left on device"
+    fails_to_install size=4k "$BATS_TEST_TMPDIR/folder" "No space left on device"
+}
+
+@test "install-lib succeeds in an init container that is started again after it was killed" {
+    need_root
+    need unshare
+    # An init container is always PID 1; this is what the first one was writing.
+    echo half >"$BATS_TEST_TMPDIR/libreuseport.so.1"
+    run unshare --pid --fork "$STATIC" install-lib --library="$LIBRARY" "$BATS_TEST_TMPDIR"
+    echo "$output"
+    [ "$status" = 0 ]
+    cmp "$LIBRARY" "$BATS_TEST_TMPDIR/libreuseport.so"
+}
