@@ -99,7 +99,7 @@ help:
 	@echo 'make deps test  install what the tests need, and run them'
 	@echo 'make lint       check the layout and the usual mistakes'
 	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
-	@echo 'make fuzz       fuzz the list parser for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make fuzz       fuzz the parsers of lists and of programs for FUZZ_SECONDS=$(FUZZ_SECONDS)'
 	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'make help       this list'

@@ -68,8 +68,7 @@ int main(int argc, char **argv) {
     }
     for (const struct share *share = shares; share < shares + SERVERS_MAX && share->pid; share++) {
         printf("pid %-7d %5lu  ", share->pid, share->count);
-        for (unsigned long i = 0; i < (share->count * BAR + count - 1) / count; i++)
-            putchar('#');
+        for (unsigned long i = 0; i < (share->count * BAR + count - 1) / count; i++) putchar('#');
         putchar('\n');
     }
     return 0;

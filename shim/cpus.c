@@ -65,9 +65,9 @@ int rp_usable_cpus(void) {
     FILE *file = fopen("/proc/self/cgroup", "re");
     while (file && fgets(line, sizeof(line), file)) {
         int limit = INT_MAX;
-        if (sscanf(line, "0::%4095s", path) == 1)
+        if (sscanf(line, "0::%4095[^\n]", path) == 1)
             limit = least_quota("/sys/fs/cgroup", path);
-        else if (sscanf(line, "%*d:%255[^:]:%4095s", controllers, path) == 2 &&
+        else if (sscanf(line, "%*d:%255[^:]:%4095[^\n]", controllers, path) == 2 &&
                  has_cpu(controllers))
             limit = least_quota("/sys/fs/cgroup/cpu", path);
         if (limit < least) least = limit;

@@ -40,19 +40,34 @@ static bool has_version(int fd, size_t size) {
     return found;
 }
 
-/* The loader's word on the file, asked without a list, so that the library does nothing. */
-static void try_loading(const char *path) {
 #ifndef RP_STATIC
+/* Whether the library is for the CPU and word size of this command, whose loader could load it. */
+static bool is_ours(const struct rp_library *library) {
+    struct rp_program own;
+    struct rp_script script;
+    const char *why;
+    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    const bool read = fd >= 0 && rp_program_read(fd, &own, &script, &why) == RP_ELF;
+    if (fd >= 0) close(fd);
+    return read && own.machine == library->program.machine &&
+           own.elf_class == library->program.elf_class;
+}
+#endif
+
+/* The loader's word on the file, asked without a list, so that the library does nothing. */
+static void try_loading(const struct rp_library *library) {
+#ifndef RP_STATIC
+    if (!is_ours(library)) return;
     char *list = getenv("REUSEPORT_PORTS");
     list = list ? strdup(list) : NULL;
     unsetenv("REUSEPORT_PORTS");
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *handle = dlopen(library->path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) rp_die("the library cannot be loaded: %s", dlerror());
     dlclose(handle);
     if (list) setenv("REUSEPORT_PORTS", list, 1);
     free(list);
 #else
-    (void)path;
+    (void)library;
 #endif
 }
 
@@ -110,7 +125,7 @@ void rp_library_preload(const struct rp_library *library) {
     char *value = malloc(strlen(library->path) + strlen(others) + 2);
     if (!value) rp_die("%s", strerror(errno));
     append_others(stpcpy(value, library->path), others, library->path);
-    try_loading(library->path);
+    try_loading(library);
     if (setenv("LD_PRELOAD", value, 1)) rp_die("LD_PRELOAD: %s", strerror(errno));
     free(value);
 }

@@ -76,14 +76,14 @@ static void fill_row(const struct rp_socket *socket, struct row *row) {
     address_text(socket, row->cells[1]);
     snprintf(row->cells[2], RP_NAME_SIZE, "%u", socket->local.port);
     rp_user_name(socket->uid, row->cells[3]);
-    strcpy(row->cells[4], "?");
-    strcpy(row->cells[5], "?");
+    snprintf(row->cells[4], RP_NAME_SIZE, "%s", "?");
+    snprintf(row->cells[5], RP_NAME_SIZE, "%s", "?");
     if (socket->owner_count) {
         snprintf(row->cells[4], RP_NAME_SIZE, socket->owner_count > 1 ? "%d+%zu" : "%d",
                  (int)socket->owners[0].pid, socket->owner_count - 1);
         rp_process_name(socket->owners[0].pid, row->cells[5]);
     }
-    strcpy(row->cells[6], answers[socket->shares]);
+    snprintf(row->cells[6], RP_NAME_SIZE, "%s", answers[socket->shares]);
     snprintf(row->cells[7], RP_NAME_SIZE, socket->queue < 0 ? "-" : "%ld", socket->queue);
     snprintf(row->cells[8], RP_NAME_SIZE, socket->limit < 0 ? "-" : "%ld", socket->limit);
 }

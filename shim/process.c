@@ -25,7 +25,7 @@ static bool read_file(pid_t pid, const char *name, char *text, int size) {
 }
 
 const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]) {
-    if (!read_file(pid, "comm", text, RP_NAME_SIZE)) strcpy(text, "?");
+    if (!read_file(pid, "comm", text, RP_NAME_SIZE)) snprintf(text, RP_NAME_SIZE, "?");
     text[strcspn(text, "\n")] = '\0';
     for (char *at = text; *at; at++)
         if (*at < ' ' || *at > '~') *at = '?';

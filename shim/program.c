@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 enum {
-    HEADERS_MAX = 512,   /* program headers looked at; real programs have some 15 */
-    SCRIPT_LINE = 256,   /* BINPRM_BUF_SIZE of the kernel */
-    NOTES_MAX = 1 << 16, /* bytes of notes */
-    DATA_MAX = 1 << 20,  /* bytes of data searched for Go's build information */
+    HEADERS_SIZE = 65536,  /* the kernel takes no more program headers, in bytes */
+    SCRIPT_LINE = 256,     /* BINPRM_BUF_SIZE of the kernel */
+    SEGMENT_MAX = 1 << 20, /* bytes of a segment searched for traces of Go */
+    SEARCH_MAX = 4 << 20,  /* bytes of all segments searched */
     CHUNK = 4096,
 };
 
@@ -25,20 +25,19 @@ static bool read_at(int fd, void *to, size_t size, uint64_t offset) {
     return offset <= INT64_MAX - size && pread(fd, to, size, (off_t)offset) == (ssize_t)size;
 }
 
-static void read_script(const char *line, size_t length, struct rp_script *script) {
+/* Returns false if the line ends before the interpreter's name does. */
+static bool read_script(const char *line, size_t length, bool complete, struct rp_script *script) {
     const char *end = line + length;
     const char *at = line + 2;
     memset(script, 0, sizeof(*script));
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
     for (char *to = script->interpreter; at < end && *at && *at != ' ' && *at != '\t'; at++)
         *to++ = *at;
-    while (at < end && (*at == ' ' || *at == '\t'))
-        at++;
-    while (end > at && (end[-1] == ' ' || end[-1] == '\t'))
-        end--;
-    for (char *to = script->argument; at < end && *at; at++)
-        *to++ = *at;
+    if (at == end && !complete && *script->interpreter) return false;
+    while (at < end && (*at == ' ' || *at == '\t')) at++;
+    while (end > at && (end[-1] == ' ' || end[-1] == '\t')) end--;
+    for (char *to = script->argument; at < end && *at; at++) *to++ = *at;
+    return true;
 }
 
 static bool read_segment(int fd, const struct rp_program *program, uint64_t table, unsigned size,
@@ -60,42 +59,56 @@ static bool read_segment(int fd, const struct rp_program *program, uint64_t tabl
     return true;
 }
 
+/* The next chunk of a segment, at so many bytes from its beginning; 0 at its end, or once all that may
+ * be searched of it, or is left of all, has been. */
+static size_t read_chunk(int fd, const struct segment *segment, uint64_t at, char chunk[CHUNK],
+                         size_t *left) {
+    if (at >= segment->size || at >= SEGMENT_MAX || *left < CHUNK) return 0;
+    if (segment->offset > INT64_MAX - SEGMENT_MAX) return 0;
+    const uint64_t size = segment->size - at < CHUNK ? segment->size - at : CHUNK;
+    const ssize_t got = pread(fd, chunk, (size_t)size, (off_t)(segment->offset + at));
+    *left -= CHUNK;
+    return got > 0 ? (size_t)got : 0;
+}
+
 /* Go's linker writes a note "Go", also into stripped and dynamic programs. */
-static bool has_go_note(int fd, const struct segment *segment) {
-    uint64_t at = segment->offset, left = segment->size < NOTES_MAX ? segment->size : NOTES_MAX;
-    for (int i = 0; i < 64 && left >= sizeof(Elf64_Nhdr); i++) {
-        Elf64_Nhdr note; /* the same in both classes */
-        char name[4];
-        if (!read_at(fd, &note, sizeof(note), at)) return false;
-        if (note.n_namesz == 4 && read_at(fd, name, 4, at + sizeof(note)) &&
-            !memcmp(name, "Go\0", 4))
-            return true;
-        const uint64_t size = sizeof(note) + (((uint64_t)note.n_namesz + 3) & ~UINT64_C(3)) +
-                              (((uint64_t)note.n_descsz + 3) & ~UINT64_C(3));
-        if (size > left) return false;
-        at += size;
-        left -= size;
+static bool has_go_note(int fd, const struct segment *segment, size_t *left) {
+    char chunk[CHUNK];
+    Elf64_Nhdr note; /* the same in both classes */
+    const size_t got = read_chunk(fd, segment, 0, chunk, left);
+    for (uint64_t at = 0; at + sizeof(note) + 4 <= got;) {
+        memcpy(&note, chunk + at, sizeof(note));
+        at += sizeof(note);
+        if (note.n_namesz == 4 && !memcmp(chunk + at, "Go\0", 4)) return true;
+        at += (((uint64_t)note.n_namesz + 3) & ~UINT64_C(3)) +
+              (((uint64_t)note.n_descsz + 3) & ~UINT64_C(3));
     }
     return false;
 }
 
-/* What debug/buildinfo of Go looks for in the writable data, at multiples of 16. */
-static bool has_go_buildinfo(int fd, const struct segment *segment) {
+/* What debug/buildinfo of Go looks for in the writable data, at addresses that are multiples of 16, as
+ * are its offsets in the file then. */
+static bool has_go_buildinfo(int fd, const struct segment *segment, size_t *left) {
     static const char magic[] = "\xff Go buildinf:";
+    struct segment aligned = *segment;
     char chunk[CHUNK];
-    for (uint64_t at = 0; at < segment->size && at < DATA_MAX; at += CHUNK) {
-        const ssize_t got = pread(fd, chunk, sizeof(chunk), (off_t)(segment->offset + at));
-        for (ssize_t i = 0; i + 16 <= got; i += 16)
+    size_t got = CHUNK;
+    aligned.offset -= segment->offset % 16;
+    aligned.size += segment->offset % 16;
+    for (uint64_t at = 0; got == CHUNK; at += CHUNK) {
+        got = read_chunk(fd, &aligned, at, chunk, left);
+        for (size_t i = 0; i + 16 <= got; i += 16)
             if (!memcmp(chunk + i, magic, sizeof(magic) - 1)) return true;
-        if (got < CHUNK) break;
     }
     return false;
 }
 
 /* Returns what is wrong with the segment, or NULL. */
-static const char *look_at(int fd, const struct segment *segment, struct rp_program *program) {
+static const char *look_at(int fd, const struct segment *segment, size_t *left,
+                           struct rp_program *program) {
     switch (segment->type) {
     case PT_INTERP:
+        if (program->is_dynamic) break; /* as for the kernel, the first one counts */
         if (segment->size < 2 || segment->size > sizeof(program->interpreter) ||
             !read_at(fd, program->interpreter, segment->size, segment->offset) ||
             program->interpreter[segment->size - 1])
@@ -103,14 +116,14 @@ static const char *look_at(int fd, const struct segment *segment, struct rp_prog
         program->is_dynamic = true;
         break;
     case PT_NOTE:
-        program->is_go = program->is_go || has_go_note(fd, segment);
+        program->is_go = program->is_go || has_go_note(fd, segment, left);
         break;
     case PT_LOAD:
         if (segment->size > INT64_MAX || segment->offset > INT64_MAX) return "a truncated ELF file";
         if (segment->offset + segment->size > program->size)
             program->size = segment->offset + segment->size;
-        if ((segment->flags & PF_W) && segment->offset < INT64_MAX - DATA_MAX)
-            program->is_go = program->is_go || has_go_buildinfo(fd, segment);
+        if (segment->flags & PF_W)
+            program->is_go = program->is_go || has_go_buildinfo(fd, segment, left);
         break;
     default:
         break;
@@ -142,18 +155,20 @@ static const char *read_elf(int fd, const unsigned char *start, size_t length,
                    ? NULL
                    : "an ELF file of no known byte order";
     }
+    size_t left = SEARCH_MAX;
     const uint16_t type = header.wide.e_type;
     const uint64_t table = narrow ? header.narrow.e_phoff : header.wide.e_phoff;
     const unsigned count = narrow ? header.narrow.e_phnum : header.wide.e_phnum;
     const unsigned size = narrow ? header.narrow.e_phentsize : header.wide.e_phentsize;
     if (type != ET_EXEC && type != ET_DYN)
         return "an ELF file, but no program (an object or a core)";
-    if (!count || size != (narrow ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr)))
+    if (!count || size != (narrow ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr)) ||
+        count > HEADERS_SIZE / size)
         return "an ELF file without usable program headers";
-    for (unsigned i = 0; i < count && i < HEADERS_MAX; i++) {
+    for (unsigned i = 0; i < count; i++) {
         struct segment segment;
         if (!read_segment(fd, program, table, size, i, &segment)) return "a truncated ELF file";
-        const char *wrong = look_at(fd, &segment, program);
+        const char *wrong = look_at(fd, &segment, &left, program);
         if (wrong) return wrong;
     }
     program->is_library = type == ET_DYN && !program->is_dynamic &&
@@ -174,10 +189,12 @@ enum rp_format rp_program_read(int fd, struct rp_program *program, struct rp_scr
     memset(program, 0, sizeof(*program));
     *why = "unreadable";
     if (got < 0) return RP_BROKEN;
-    if (got > 2 && start[0] == '#' && start[1] == '!') {
+    if (got >= 2 && start[0] == '#' && start[1] == '!') {
         const unsigned char *newline = memchr(start, '\n', (size_t)got);
         const size_t length = newline ? (size_t)(newline - start) : (size_t)got;
-        read_script((const char *)start, length < SCRIPT_LINE ? length : SCRIPT_LINE - 1, script);
+        *why = "a script whose interpreter has a longer name than the kernel reads";
+        if (!read_script((const char *)start, length, length < SCRIPT_LINE, script))
+            return RP_BROKEN;
         *why = "a script that names no interpreter";
         return *script->interpreter ? RP_SCRIPT : RP_BROKEN;
     }

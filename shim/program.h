@@ -30,7 +30,7 @@ struct rp_script {
 enum rp_format { RP_ELF, RP_SCRIPT, RP_BROKEN };
 
 /* Reads the file behind fd. For RP_BROKEN *why tells in a static text why the kernel would not run it.
- * Reads at most 2 MiB, in a bounded number of calls, whatever the file says of itself; never blocks on
+ * Reads at most 5 MiB, in a bounded number of calls, whatever the file says of itself; never blocks on
  * a regular file. Does not move the file's offset. Not async-signal-safe (8 KiB of stack aside, no
  * allocation). */
 enum rp_format rp_program_read(int fd, struct rp_program *program, struct rp_script *script,

@@ -2,6 +2,7 @@
 #include "reach.h"
 
 #include <elf.h>
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -14,20 +15,29 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-enum { SCRIPTS_MAX = 5 }; /* the kernel follows no more (execve(2), ELOOP) */
+enum {
+    SCRIPTS_MAX = 5,  /* the kernel follows no more (execve(2), ELOOP) */
+    CAP_EFFECTIVE = 1 /* VFS_CAP_FLAGS_EFFECTIVE of the kernel */
+};
 
 static void find(struct rp_reach *reach, bool hinders, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+void rp_make_plain(char *text) {
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
+}
+
 static void find(struct rp_reach *reach, bool hinders, const char *format, ...) {
+    if (hinders) reach->reached = false;
     if (reach->count == RP_FINDINGS_MAX) return;
     struct rp_finding *finding = &reach->findings[reach->count++];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(finding->text, sizeof(finding->text), format, arguments);
     va_end(arguments);
+    rp_make_plain(finding->text);
     finding->hinders = hinders;
-    if (hinders) reach->reached = false;
 }
 
 static int try_file(const char *path) {
@@ -41,7 +51,7 @@ int rp_find_command(const char *command, char path[PATH_MAX]) {
     const char *directory = getenv("PATH");
     int error = ENOENT;
     if (!*command || strlen(command) >= PATH_MAX) return ENOENT;
-    if (strchr(command, '/')) return try_file(strcpy(path, command));
+    if (strchr(command, '/')) return try_file(memcpy(path, command, strlen(command) + 1));
     for (directory = directory ? directory : "/bin:/usr/bin"; directory;) {
         const size_t length = strcspn(directory, ":");
         const int size = snprintf(path, PATH_MAX, "%.*s/%s", length ? (int)length : 1,
@@ -54,28 +64,34 @@ int rp_find_command(const char *command, char path[PATH_MAX]) {
     return error;
 }
 
-/* Whether execve(2) would let the file's set-user-id, set-group-id or capabilities take effect. */
-static bool may_gain_rights(int fd) {
-    struct statvfs mount;
-    return prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) != 1 &&
-           (fstatvfs(fd, &mount) || !(mount.f_flag & ST_NOSUID));
+/* Whether execve(2) makes the process a secure one for the file's capabilities: it does so for effective
+ * ones even where no_new_privs withholds them (capabilities(7), xattr(7)). */
+static bool has_capabilities(const char *path, bool no_new_privileges) {
+    uint32_t data[6] = {0}; /* struct vfs_ns_cap_data of the kernel, little-endian */
+    if (getuid() == 0 || getxattr(path, "security.capability", data, sizeof(data)) < 4)
+        return false;
+    return (le32toh(data[0]) & CAP_EFFECTIVE) ||
+           (!no_new_privileges && (data[1] || data[3])); /* permitted ones */
 }
 
-static void examine_rights(struct rp_reach *reach, const char *path, int fd,
-                           const struct stat *status) {
-    if (!may_gain_rights(fd)) return;
-    if ((status->st_mode & S_ISUID) && status->st_uid != getuid())
+/* By the path, as a file that may be run need not be one that may be opened. */
+static void examine_rights(struct rp_reach *reach, const char *path) {
+    struct stat status;
+    struct statvfs mount;
+    const bool bound = prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
+    if (stat(path, &status) || (!statvfs(path, &mount) && (mount.f_flag & ST_NOSUID))) return;
+    if (!bound && (status.st_mode & S_ISUID) && status.st_uid != getuid())
         find(reach, true,
              "%s: set-user-id: the loader ignores LD_PRELOAD; start it as its owner, uid %u, or "
              "without that bit",
-             path, (unsigned)status->st_uid);
-    if ((status->st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
-        status->st_gid != getgid())
+             path, (unsigned)status.st_uid);
+    if (!bound && (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
+        status.st_gid != getgid())
         find(reach, true,
              "%s: set-group-id: the loader ignores LD_PRELOAD; start it in its group, gid %u, or "
              "without that bit",
-             path, (unsigned)status->st_gid);
-    if (getuid() != 0 && fgetxattr(fd, "security.capability", NULL, 0) > 0)
+             path, (unsigned)status.st_gid);
+    if (has_capabilities(path, bound))
         find(reach, true,
              "%s: has file capabilities: the loader ignores LD_PRELOAD; take them away (setcap -r) "
              "and start it with ambient ones (setpriv --inh-caps +net_bind_service --ambient-caps "
@@ -108,45 +124,78 @@ static void examine_program(struct rp_reach *reach, const char *path,
              "--library",
              path, machine, machine_text(library, other), machine);
     } else if (program->is_go) {
-        find(reach, true, "%s: a Go program: it makes its own system calls, which no preload sees",
+        find(reach, true,
+             "%s: a Go program: it makes its own system calls, which no preload sees; set "
+             "SO_REUSEPORT in its code (net.ListenConfig)",
              path);
     } else if (!program->is_dynamic) {
-        find(reach, true, "%s: static: there is no loader to read LD_PRELOAD", path);
-    } else if (access(program->interpreter, X_OK)) {
-        reach->error = ENOENT;
-        find(reach, true, "%s: its loader %s is not there; install its libc", path,
-             program->interpreter);
-    } else {
+        find(reach, true,
+             "%s: static: there is no loader to read LD_PRELOAD; take a dynamically linked build",
+             path);
+    } else if ((reach->error = try_file(program->interpreter)) != 0) {
+        find(reach, true, "%s: its loader %s: %s; install its libc", path, program->interpreter,
+             strerror(reach->error));
+    } else if (reach->reached) {
         find(reach, false, "%s: dynamic, %s, %s: the library reaches it", path, libc, machine);
     }
 }
 
-/* "env" runs the next word that is neither an option nor a setting; -S splits one argument into words. */
+/* The kernel gives env(1) one argument, a command with its blanks; only after -S it is split into words.
+ * Blanks out that option. Returns false if there is none. */
+static bool take_split_option(char *argument) {
+    static const char name[] = "--split-string=";
+    const size_t flags = 1 + strspn(argument + (*argument == '-'), "iv0");
+    if (!strncmp(argument, name, strlen(name))) {
+        memset(argument, ' ', strlen(name));
+        return true;
+    }
+    if (*argument != '-' || argument[flags] != 'S') return false;
+    argument[flags] = ' ';
+    if (flags == 1) *argument = ' ';
+    return true;
+}
+
+static bool empties_environment(const char *option) {
+    return !strcmp(option, "-") || !strcmp(option, "--ignore-environment") ||
+           (*option == '-' && option[1 + strspn(option + 1, "v0")] == 'i');
+}
+
+/* env runs the next word that is neither an option, nor an option's value, nor a setting. */
 static const char *env_command(struct rp_reach *reach, const char *path, char *argument) {
+    const char *separators = take_split_option(argument) ? " \t" : "";
     char *rest = NULL;
-    for (char *word = strtok_r(argument, " \t", &rest); word; word = strtok_r(NULL, " \t", &rest)) {
-        if (!strcmp(word, "-i") || !strcmp(word, "-") || !strcmp(word, "--ignore-environment"))
+    bool is_value = false;
+    for (char *word = strtok_r(argument, separators, &rest); word;
+         word = strtok_r(NULL, separators, &rest)) {
+        if (strstr(word, "LD_PRELOAD"))
+            find(reach, true, "%s: env changes LD_PRELOAD", path);
+        else if (!is_value && empties_environment(word))
             find(reach, true, "%s: env %s empties the environment, and LD_PRELOAD with it", path,
                  word);
-        if (*word != '-' && !strchr(word, '=')) return word;
+        if (!is_value && *word != '-' && !strchr(word, '=')) return word;
+        is_value = !strcmp(word, "-u") || !strcmp(word, "-C");
     }
     return NULL;
 }
 
-/* Finds what a script is run by: *path becomes that. Returns false if it cannot be told. */
+/* Finds what a script is run by: path becomes that. Only env searches PATH. Returns false if it cannot be
+ * told. */
 static bool follow(struct rp_reach *reach, char path[PATH_MAX], struct rp_script *script) {
     const char *slash = strrchr(script->interpreter, '/');
     const char *command = script->interpreter;
+    int error = try_file(command);
     char found[PATH_MAX];
     find(reach, false, "%s: a script, run by %s%s%s", path, script->interpreter,
          *script->argument ? " " : "", script->argument);
-    if (!strcmp(slash ? slash + 1 : script->interpreter, "env"))
+    memcpy(found, script->interpreter, sizeof(script->interpreter));
+    if (!error && !strcmp(slash ? slash + 1 : command, "env")) {
         command = env_command(reach, path, script->argument);
-    const int error = command ? rp_find_command(command, found) : ENOENT;
+        error = command ? rp_find_command(command, found) : ENOENT;
+    }
     if (error) {
         reach->error = error;
-        find(reach, true, "%s: what runs it, %s: %s", path,
-             command ? command : "env without a command", strerror(error));
+        find(reach, true, "%s: what runs it, %s: %s", path, command ? command : "env",
+             command ? strerror(error) : "names no command");
         return false;
     }
     memcpy(path, found, sizeof(found));
@@ -181,6 +230,7 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
         again = false;
         if (fd < 0) {
             reach->error = try_file(path);
+            if (!reach->error) examine_rights(reach, path);
             find(reach, reach->error != 0, "%s: %s", path,
                  reach->error ? strerror(reach->error)
                               : "cannot be read, so nobody knows whether the library reaches it");
@@ -191,7 +241,7 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
             again = follow(reach, path, &script);
             break;
         case RP_ELF:
-            examine_rights(reach, path, fd, &status);
+            examine_rights(reach, path);
             examine_program(reach, path, &program, library);
             break;
         case RP_BROKEN:

@@ -8,7 +8,7 @@ enum { RP_FINDINGS_MAX = 8 };
 
 struct rp_finding {
     bool hinders;
-    char text[1024];
+    char text[2 * PATH_MAX + 512]; /* one line, without control characters */
 };
 
 struct rp_reach {
@@ -18,12 +18,17 @@ struct rp_reach {
     struct rp_finding findings[RP_FINDINGS_MAX];
 };
 
-/* Finds the file that execvp(3) would run for a command. Returns 0, or ENOENT or EACCES. */
+/* Replaces control characters, which would break a line or steer a terminal, by '?'. */
+void rp_make_plain(char *text);
+
+/* Finds the file that execvp(3) would run for a command. Returns 0, or ENOENT or EACCES, or, for a
+ * command with a slash, any errno of stat(2); path is then not to be used. */
 int rp_find_command(const char *command, char path[PATH_MAX]);
 
 /* Examines the file at path, following scripts to the program in the end, with regard to this process's
  * user (ld.so(8), "Secure-execution mode"). library: what the library's file is, NULL if unknown. Opens
- * nothing but regular files. */
+ * nothing but regular files. A program that may be run but not read counts as reached, unless its mode
+ * or capabilities tell otherwise. */
 void rp_reach_examine(const char *path, const struct rp_program *library, struct rp_reach *reach);
 
 /* The first finding that hinders, or NULL. */

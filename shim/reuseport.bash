@@ -69,7 +69,7 @@ _reuseport() {
     case $last,${words[1]} in
     0,*) return ;;
     1,-*) _reuseport_offer "-h --help -V --version" "$cur" ;;
-    1,*) _reuseport_offer "run check install-lib" "$cur" ;;
+    1,*) _reuseport_offer "run check list adopt install-lib" "$cur" ;;
     *,run)
         options="-p --ports= -n --copies= -I --on-exit= --library= -v --verbose -q --quiet -h --help -V --version"
         argument='command line'
@@ -78,6 +78,8 @@ _reuseport() {
         options="-p --ports= --library= -h --help -V --version"
         argument='command'
         ;;
+    *,list) options="--json -h --help -V --version" ;;
+    *,adopt) options="--undo -h --help -V --version" ;;
     *,install-lib)
         options="--library= -h --help -V --version"
         argument='directory'

@@ -26,7 +26,7 @@ in_copy() {
     [ "$(awk '/^    pid/ { sum += $3 } END { print sum }' <<<"$output")" = 60 ]
     [ "$(grep -cE '^      pid [0-9]+ +20  #' <<<"$output")" = 2 ]
     if [ "$(id -u)" = 0 ]; then
-        [[ $output == *"libreuseport: bind 0.0.0.0:"*"in use by user root, and this is user nobody; only sockets of one user share a port"* ]]
+        [[ $output == *"libreuseport: bind 0.0.0.0:"*"in use by user root; only sockets of one user share a port (this one is of user nobody)"* ]]
     else
         [[ $output == *"This step needs root"* ]]
     fi

@@ -49,16 +49,24 @@ $(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*.[ch]) | $(BUILD)/asan
 $(BUILD)/asan/empty.so: | $(BUILD)/asan
 	$(CC) -shared -o $@ -x c /dev/null
 
-fuzz: $(BUILD)/fuzz/ports
+fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/program
 	$(BUILD)/fuzz/ports -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/ports.dict -print_final_stats=1 \
 		-artifact_prefix=$(BUILD)/fuzz/
+	mkdir -p $(BUILD)/fuzz/seeds
+	head -c 4096 /bin/true >$(BUILD)/fuzz/seeds/program
+	printf '#!/usr/bin/env -S sh -u\n' >$(BUILD)/fuzz/seeds/script
+	$(BUILD)/fuzz/program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
+		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/seeds
 
-$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/ports.c shim/ports.h | $(BUILD)/fuzz
-	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/ports.c
+$(BUILD)/fuzz/%: tests/fuzz/%.c shim/%.c shim/%.h | $(BUILD)/fuzz
+	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/$*.c
 
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
-	clang-tidy --quiet $(filter %.c,$(SOURCES)) -- -std=gnu11 -D_GNU_SOURCE 2>/dev/null
+	@# One at a time: given several, clang-tidy 14 takes va_start for missing.
+	@status=0; for file in $(filter %.c,$(SOURCES)); do \
+		clang-tidy --quiet $$file -- -std=gnu11 -D_GNU_SOURCE -DRP_LIBDIR='""' 2>/dev/null || status=1; \
+	done; exit $$status
 	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz
 	shellcheck -x $(SCRIPTS)

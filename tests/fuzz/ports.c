@@ -33,8 +33,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     const char *wrong = rp_ports_parse(&list, text, bad);
     must(!wrong == (list.count > 0) && list.count <= RP_ENTRIES_MAX);
     must(!wrong || strnlen(bad, sizeof(bad)) < sizeof(bad));
-    for (unsigned i = 0; i < list.count; i++)
-        check_entry(&list, &list.entries[i]);
+    for (unsigned i = 0; i < list.count; i++) check_entry(&list, &list.entries[i]);
     free(text);
     return 0;
 }
