@@ -28,8 +28,8 @@ comma = ,
 
 LIB_SOURCES = config explain hooks message owners ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
-CMD_SOURCES = adopt check command cpus install_lib library list process program reach reuseport run \
-	share sockets supervise
+CMD_SOURCES = adopt check command cpus handover install_lib launch library list process program reach replace \
+	reuseport run share sockets steer supervise
 SHARED_SOURCES = config message owners ports procnet
 CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
 CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) -DRP_LIBDIR='"$(LIBDIR)"'

@@ -13,6 +13,7 @@ int rp_cmd_run(int argc, char **argv);
 int rp_cmd_check(int argc, char **argv);
 int rp_cmd_list(int argc, char **argv);
 int rp_cmd_adopt(int argc, char **argv);
+int rp_cmd_replace(int argc, char **argv);
 int rp_cmd_install_lib(int argc, char **argv);
 
 /* Writes "reuseport: ", the text and a newline to stderr, in one write(2); printf(3)'s formats. */

@@ -220,7 +220,7 @@ int rp_cmd_list(int argc, char **argv) {
     bool json = false;
     while (rp_next_option(argc, argv, "+hV", longs, help) != -1) json = true;
     const bool named = optind < argc;
-    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0}, &sockets);
+    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 0}, &sockets);
     for (; optind < argc; optind++) {
         const struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
         rp_sockets_find(&wanted, &sockets);

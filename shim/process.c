@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]) {
     const struct passwd *user = getpwuid(uid);
@@ -35,7 +36,31 @@ const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]) {
 char rp_process_state(pid_t pid) {
     char line[512];
     const char *after = read_file(pid, "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
-    return after && after[1] ? after[2] : '\0';
+    return (char)(after && after[1] ? after[2] : '\0');
+}
+
+int rp_process_children(pid_t *children, int most) {
+    char path[64];
+    int count = 0;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
+    FILE *file = fopen(path, "re");
+    if (!file) return -1;
+    while (count < most && fscanf(file, "%d", &children[count]) == 1) count++;
+    fclose(file);
+    return count;
+}
+
+static pid_t parent(pid_t pid) {
+    char line[512];
+    const char *after = read_file(pid, "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
+    int result = 0;
+    return after && sscanf(after + 1, " %*c %d", &result) == 1 ? result : 0;
+}
+
+bool rp_process_is_below(pid_t pid, pid_t ancestor) {
+    for (int depth = 0; pid > 0 && depth < 1000; depth++, pid = parent(pid))
+        if (pid == ancestor) return true;
+    return false;
 }
 
 bool rp_process_is_near(pid_t pid) {

@@ -17,6 +17,13 @@ const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]);
 /* The one-letter state of a process (proc(5), stat): T for stopped; 0 if it has gone. */
 char rp_process_state(pid_t pid);
 
+/* The children of this process, which has one thread, most of them at the most. Returns how many, or -1
+ * where the kernel does not tell (proc(5), /proc/PID/task/TID/children). */
+int rp_process_children(pid_t *children, int most);
+
+/* Whether the process is the other one, or a child of it, or of a child, and so on (proc(5), stat). */
+bool rp_process_is_below(pid_t pid, pid_t ancestor);
+
 /* Whether it is in this process's network namespace; true if that cannot be told. */
 bool rp_process_is_near(pid_t pid);
 

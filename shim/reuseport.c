@@ -13,6 +13,7 @@ static const char help[] =
     "  check [COMMAND]        say whether the library can reach a command\n"
     "  list [PORT[/PROTO]]... show who holds a port and whether they share it\n"
     "  adopt PORT[/PROTO] [PID]  let others join a server that is already running\n"
+    "  replace PID COMMAND... put a new server in the place of a running one\n"
     "  install-lib DIR        copy the library into DIR\n"
     "\n"
     "  -h, --help             this help; reuseport SUBCOMMAND --help for more\n"
@@ -25,11 +26,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } subcommands[] = {
-    {"run", rp_cmd_run},
-    {"check", rp_cmd_check},
-    {"list", rp_cmd_list},
-    {"adopt", rp_cmd_adopt},
-    {"install-lib", rp_cmd_install_lib},
+    {"run", rp_cmd_run},     {"check", rp_cmd_check},     {"list", rp_cmd_list},
+    {"adopt", rp_cmd_adopt}, {"replace", rp_cmd_replace}, {"install-lib", rp_cmd_install_lib},
 };
 
 int main(int argc, char **argv) {

@@ -1,12 +1,9 @@
 /* reuseport run: starts a command, or several copies of it, under the library. */
 #include "command.h"
 #include "config.h"
-#include "cpus.h"
-#include "library.h"
-#include "reach.h"
+#include "launch.h"
 #include "supervise.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,14 +40,6 @@ struct options {
     bool ports; /* given by -p */
 };
 
-static int parse_copies(const char *text) {
-    return strcmp(text, "auto") != 0 ? (int)rp_parse_number("-n", text, 1, 4096) : rp_usable_cpus();
-}
-
-static void set(const char *name, const char *value) {
-    if (setenv(name, value, 1)) rp_die("%s: out of memory", name);
-}
-
 static bool parse_on_exit(const char *text) {
     if (strcmp(text, "keep") != 0 && strcmp(text, "stop") != 0)
         rp_die("--on-exit: \"%s\": not keep or stop", text);
@@ -74,10 +63,10 @@ static void parse_options(int argc, char **argv, struct options *options) {
     while ((option = rp_next_option(argc, argv, "+:n:p:I:vqhV", longs, help)) != -1) {
         switch (option) {
         case 'n':
-            options->copies.count = parse_copies(optarg);
+            options->copies.count = rp_parse_copies(optarg);
             break;
         case 'p':
-            set("REUSEPORT_PORTS", optarg);
+            rp_set_variable("REUSEPORT_PORTS", optarg);
             options->ports = true;
             break;
         case 'I':
@@ -94,7 +83,7 @@ static void parse_options(int argc, char **argv, struct options *options) {
             options->copies.verbose = true;
             break;
         default:
-            set("REUSEPORT_LOG", "off");
+            rp_set_variable("REUSEPORT_LOG", "off");
             break;
         }
     }
@@ -116,25 +105,11 @@ static void check_settings(bool by_option) {
 
 int rp_cmd_run(int argc, char **argv) {
     struct options options = {.copies = {.count = 0}};
-    struct rp_library library;
-    struct rp_reach reach;
     char path[PATH_MAX];
     parse_options(argc, argv, &options);
     check_settings(options.ports);
-    rp_library_find(options.library, &library);
-    const char *command = options.copies.arguments[0];
-    const int error = rp_find_command(command, path);
-    if (error) {
-        rp_warn("%s: %s", command, strerror(error));
-        return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
-    }
-    rp_reach_examine(path, &library.program, &reach);
-    const char *hindrance = rp_reach_hindrance(&reach);
-    if (hindrance) {
-        rp_warn("%s", hindrance);
-        return reach.error ? RP_CANNOT_RUN : RP_FAILED;
-    }
-    rp_library_preload(&library);
+    const int status = rp_launch_prepare(options.library, options.copies.arguments[0], path);
+    if (status) return status;
     options.copies.path = path;
     return options.copies.count > 1
                ? rp_supervise(&options.copies)

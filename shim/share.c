@@ -10,7 +10,7 @@
 /* Whether fd is the socket that was found: the kernel's own word on type and port, besides the inode. */
 static bool is_same(int fd, const struct rp_socket *socket) {
     int type = 0;
-    struct sockaddr_storage name;
+    struct sockaddr_storage name = {0};
     socklen_t type_size = sizeof(type), name_size = sizeof(name);
     if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) ||
         getsockname(fd, (struct sockaddr *)&name, &name_size))

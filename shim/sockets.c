@@ -43,7 +43,7 @@ struct rp_wanted rp_parse_port(const char *subcommand, const char *text) {
     if (wrong) rp_die("%s: \"%s\": %s", subcommand, bad, wrong);
     if (list.count != 1 || entry->deny || !entry->any_address || entry->first != entry->last)
         rp_die("%s: \"%s\": not a single PORT or PORT/PROTO", subcommand, text);
-    return (struct rp_wanted){entry->protos, entry->first};
+    return (struct rp_wanted){entry->protos, entry->first, 0};
 }
 
 static void *grow(void *memory, size_t count, size_t size) {
@@ -87,6 +87,9 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
         memcpy(&socket->local.address, message->id.idiag_src, 16);
     else
         rp_map_ipv4(&socket->local.address, message->id.idiag_src);
+    socket->remote.port = ntohs(message->id.idiag_dport);
+    memcpy(&socket->remote.address, message->id.idiag_dst, sizeof(socket->remote.address));
+    socket->unread = socket->listening ? 0 : message->idiag_rqueue;
     socket->interface = message->id.idiag_if;
     socket->uid = message->idiag_uid;
     socket->inode = message->idiag_inode;
@@ -94,7 +97,8 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
     socket->limit = socket->listening ? (long)message->idiag_wqueue : -1;
 }
 
-static bool ask(int netlink, int family, enum rp_proto proto, uint16_t port) {
+static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp_proto proto) {
+    const unsigned holding = proto == RP_TCP ? 1U << LISTEN | 1U << BOUND_INACTIVE : 1U << CLOSE;
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     struct {
         struct nlmsghdr header;
@@ -105,10 +109,9 @@ static bool ask(int netlink, int family, enum rp_proto proto, uint16_t port) {
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .request = {.sdiag_family = (unsigned char)family,
                     .sdiag_protocol = proto == RP_TCP ? IPPROTO_TCP : IPPROTO_UDP,
-                    .idiag_states =
-                        proto == RP_TCP ? 1U << LISTEN | 1U << BOUND_INACTIVE : 1U << CLOSE},
+                    .idiag_states = wanted->states ? wanted->states : holding},
     };
-    message.request.id.idiag_sport = htons(port);
+    message.request.id.idiag_sport = htons(wanted->port);
     return sendto(netlink, &message, sizeof(message), 0, (const struct sockaddr *)&kernel,
                   sizeof(kernel)) == (ssize_t)sizeof(message);
 }
@@ -136,12 +139,14 @@ static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
     }
 }
 
-static bool find_by_netlink(enum rp_proto proto, uint16_t port, struct rp_sockets *sockets) {
+static bool find_by_netlink(const struct rp_wanted *wanted, enum rp_proto proto,
+                            struct rp_sockets *sockets) {
     static const int families[] = {AF_INET, AF_INET6};
     const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     bool good = netlink >= 0;
     for (int i = 0; i < 2 && good; i++)
-        good = ask(netlink, families[i], proto, port) && read_answer(netlink, proto, port, sockets);
+        good = ask(netlink, families[i], wanted, proto) &&
+               read_answer(netlink, proto, wanted->port, sockets);
     if (netlink >= 0) close(netlink);
     return good;
 }
@@ -170,7 +175,7 @@ static void find_in_proc(const char *table, enum rp_proto proto, uint16_t port,
 void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets) {
     for (enum rp_proto proto = RP_TCP; proto <= RP_UDP; proto++) {
         const size_t before = sockets->count;
-        if (!(wanted->protos & proto) || find_by_netlink(proto, wanted->port, sockets)) continue;
+        if (!(wanted->protos & proto) || find_by_netlink(wanted, proto, sockets)) continue;
         sockets->count = before;
         find_in_proc(proto == RP_TCP ? "/proc/net/tcp" : "/proc/net/udp", proto, wanted->port,
                      sockets);
@@ -227,10 +232,14 @@ static void read_option(struct rp_socket *socket, int *why_unknown) {
     if (!socket->owner_count) *why_unknown = EACCES;
 }
 
-void rp_sockets_examine(struct rp_sockets *sockets) {
+void rp_sockets_find_owners(struct rp_sockets *sockets) {
     if (!sockets->count) return;
     qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_inode);
     rp_owners_walk(UINT_MAX, note_owner, sockets);
+}
+
+void rp_sockets_examine(struct rp_sockets *sockets) {
+    rp_sockets_find_owners(sockets);
     for (size_t i = 0; i < sockets->count; i++)
         read_option(&sockets->list[i], &sockets->why_unknown);
 }

@@ -21,10 +21,11 @@ struct rp_socket {
     bool ipv6,
         ipv6_only;  /* ipv6_only: takes no IPv4 traffic (IPV6_V6ONLY); not known from /proc/net */
     bool listening; /* a TCP socket that listens; false for one that is only bound, and for UDP */
-    struct rp_endpoint local;
+    struct rp_endpoint local, remote;
     uint32_t interface; /* bound to that one (SO_BINDTODEVICE), or 0 */
     uint32_t uid, inode;
     long queue, limit; /* connections waiting to be accepted, and how many may; -1: not known */
+    uint32_t unread;   /* bytes in the receive queue of a UDP socket */
     struct rp_owner *owners; /* those that this process may see, lowest PID first */
     size_t owner_count;
     enum rp_answer shares;
@@ -40,6 +41,7 @@ struct rp_sockets {
 struct rp_wanted {
     unsigned protos; /* of enum rp_proto, together */
     uint16_t port;   /* 0: any */
+    unsigned states; /* bits of TCP states, for netlink alone; 0: those that hold a port */
 };
 
 /* PORT[/PROTO] as a subcommand's argument; exits with 125 and one line if it is none. */
@@ -51,6 +53,9 @@ void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets)
 
 /* Finds the owners of all the sockets, and by way of them reads SO_REUSEPORT of each (pidfd_getfd(2)). */
 void rp_sockets_examine(struct rp_sockets *sockets);
+
+/* The same of the owners alone. */
+void rp_sockets_find_owners(struct rp_sockets *sockets);
 
 /* Sorts by port and protocol, then by how the kernel would choose: an exact address before a wildcard,
  * IPv4 before dual-stack IPv6. */

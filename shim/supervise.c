@@ -4,6 +4,7 @@
 #include "supervise.h"
 
 #include "command.h"
+#include "process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -77,21 +78,6 @@ int rp_become_copy(const struct rp_copies *copies, int index) {
     return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
 }
 
-/* The children of this process (proc(5), /proc/PID/task/TID/children); without that file, just one. */
-static int list_children(pid_t children[CHILDREN_MAX], pid_t otherwise) {
-    char path[64];
-    int count = 0;
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        children[0] = otherwise;
-        return otherwise ? 1 : 0;
-    }
-    while (count < CHILDREN_MAX && fscanf(file, "%d", &children[count]) == 1) count++;
-    fclose(file);
-    return count;
-}
-
 /* The keeper of one copy. */
 struct keeper {
     const struct rp_copies *copies;
@@ -114,7 +100,11 @@ static bool was_told(const struct keeper *keeper, pid_t pid) {
  * theirs to tell. again: also to those who have got it before. */
 static void pass_on(struct keeper *keeper, int signal_number, bool again) {
     static pid_t children[CHILDREN_MAX];
-    const int count = list_children(children, keeper->first);
+    int count = rp_process_children(children, CHILDREN_MAX);
+    if (count < 0) { /* then the first process alone can be told */
+        children[0] = keeper->first;
+        count = keeper->first ? 1 : 0;
+    }
     for (int i = 0; i < count; i++)
         if (again || !was_told(keeper, children[i])) kill(children[i], signal_number);
     memcpy(keeper->told, children, (size_t)count * sizeof(*children));
@@ -196,7 +186,7 @@ static void send_all(const pid_t *keepers, int count, int signal_number) {
 /* What a killed keeper left behind has become ours. */
 static void kill_orphans(const pid_t *keepers, int count) {
     static pid_t children[CHILDREN_MAX];
-    const int found = list_children(children, 0);
+    const int found = rp_process_children(children, CHILDREN_MAX);
     for (int i = 0; i < found; i++) {
         bool is_keeper = false;
         for (int j = 0; j < count; j++) is_keeper = is_keeper || keepers[j] == children[i];

@@ -1,0 +1,539 @@
+/* reuseport replace: a new server takes the ports of a running one, without losing a connection. */
+#include "command.h"
+#include "config.h"
+#include "handover.h"
+#include "launch.h"
+#include "process.h"
+#include "share.h"
+#include "supervise.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
+    "Start COMMAND under the library on the ports of PID and its descendants, send new\n"
+    "connections to it alone, wait until PID has none left to accept, and signal PID.\n"
+    "If COMMAND does not come up, PID goes on as before.\n"
+    "\n"
+    "  -p, --ports=LIST       of PID's ports those in LIST; else all that it holds\n"
+    "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
+    "  -s, --signal=SIGNAL    what PID is sent at the end (TERM)\n"
+    "      --drain=SECONDS    how long to wait for PID's connections to end (10)\n"
+    "      --start-timeout=SECONDS  for COMMAND to listen (30)\n"
+    "      --stop-timeout=SECONDS   for PID to end once it is signalled (30)\n"
+    "      --kill             after that, send it KILL\n"
+    "      --strict           refuse where a connection could be lost\n"
+    "      --foreground       stay, pass on signals, and end when the new server does\n"
+    "      --library=FILE     the library; else as for run\n"
+    "  -h, --help             this help\n"
+    "  -V, --version          the version\n"
+    "\n"
+    "Exit status: 0 if PID has been replaced, 125 if not: PID then serves as before,\n"
+    "or it has been signalled and did not end in time; 126 if COMMAND cannot be run,\n"
+    "127 if it is not found; with --foreground that of the new server.\n";
+
+enum { TICK = 20, SETTLE = 100 }; /* milliseconds */
+
+struct options {
+    struct rp_copies copies;
+    const char *library, *ports;
+    int signal_number;
+    long drain, start_timeout, stop_timeout; /* seconds */
+    bool kill, strict, foreground;
+    pid_t pid;
+};
+
+/* A replacement under way. */
+struct replacement {
+    struct options options;
+    struct rp_handover handover;
+    struct rp_sockets olds;
+    bool *adopted; /* of olds: switched on by us */
+    int pidfd;     /* of the old server, so that no other process can be taken for it */
+    pid_t child;   /* COMMAND's first process */
+    int status;    /* how that one ended; -1: it has not */
+    bool left;     /* no process of COMMAND is left */
+};
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number) {
+    interrupted = signal_number;
+}
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void tick(void) {
+    poll(NULL, 0, TICK);
+}
+
+/* Where things stand: on a terminal one line that changes, elsewhere a line for each step. */
+static void step(bool again, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void step(bool again, const char *format, ...) {
+    char line[512];
+    va_list arguments;
+    const bool terminal = isatty(STDERR_FILENO);
+    if (again && !terminal) return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof(line), format, arguments);
+    va_end(arguments);
+    if (terminal)
+        fprintf(stderr, "\r\033[Kreuseport: %s", line);
+    else
+        rp_warn("%s", line);
+}
+
+static void end_steps(void) {
+    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
+}
+
+static int parse_signal(const char *text) {
+    static const struct {
+        const char *name;
+        int number;
+    } signals[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT},   {"TERM", SIGTERM},
+                   {"USR1", SIGUSR1}, {"USR2", SIGUSR2}, {"WINCH", SIGWINCH}, {"KILL", SIGKILL}};
+    const char *name = strncmp(text, "SIG", 3) ? text : text + 3;
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+        if (!strcmp(name, signals[i].name)) return signals[i].number;
+    if (*text >= '1' && *text <= '9') return (int)rp_parse_number("-s", text, 1, SIGRTMAX);
+    rp_die("-s: \"%s\": not HUP, INT, QUIT, TERM, USR1, USR2, WINCH, KILL or a number", text);
+}
+
+static void parse_options(int argc, char **argv, struct options *options) {
+    enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY };
+    static const struct option longs[] = {
+        {"ports", required_argument, NULL, 'p'},
+        {"copies", required_argument, NULL, 'n'},
+        {"signal", required_argument, NULL, 's'},
+        {"drain", required_argument, NULL, DRAIN},
+        {"start-timeout", required_argument, NULL, START},
+        {"stop-timeout", required_argument, NULL, STOP},
+        {"kill", no_argument, NULL, KILL},
+        {"strict", no_argument, NULL, STRICT},
+        {"foreground", no_argument, NULL, FOREGROUND},
+        {"library", required_argument, NULL, LIBRARY},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    const long most = 24L * 60 * 60;
+    int option;
+    *options = (struct options){
+        .signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30};
+    while ((option = rp_next_option(argc, argv, "+:p:n:s:hV", longs, help)) != -1) {
+        switch (option) {
+        case 'p':
+            options->ports = optarg;
+            break;
+        case 'n':
+            options->copies.count = rp_parse_copies(optarg);
+            break;
+        case 's':
+            options->signal_number = parse_signal(optarg);
+            break;
+        case DRAIN:
+            options->drain = rp_parse_number("--drain", optarg, 0, most);
+            break;
+        case START:
+            options->start_timeout = rp_parse_number("--start-timeout", optarg, 1, most);
+            break;
+        case STOP:
+            options->stop_timeout = rp_parse_number("--stop-timeout", optarg, 1, most);
+            break;
+        case LIBRARY:
+            options->library = optarg;
+            break;
+        default:
+            *(option == KILL     ? &options->kill
+              : option == STRICT ? &options->strict
+                                 : &options->foreground) = true;
+            break;
+        }
+    }
+    if (argc - optind < 1) rp_die("replace: which PID? See reuseport replace --help");
+    options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
+    if (optind < argc && !strcmp(argv[optind], "--")) optind++;
+    if (optind == argc) rp_die("replace: no command given; see reuseport replace --help");
+    options->copies.arguments = argv + optind;
+}
+
+/* Finds the old server and its sockets, or exits. */
+static void find_old(struct replacement *this) {
+    const pid_t pid = this->options.pid;
+    struct rp_ports list = {.count = 0};
+    char bad[RP_ENTRY_SIZE];
+    const char *wrong =
+        this->options.ports ? rp_ports_parse(&list, this->options.ports, bad) : NULL;
+    if (wrong) rp_die("-p: \"%s\": %s", bad, wrong);
+    this->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (this->pidfd < 0)
+        rp_die("replace: %d: %s", (int)pid,
+               errno == ESRCH ? "there is no such process" : rp_share_reason(errno));
+    if (rp_process_is_below(getpid(), pid))
+        rp_die("replace: pid %d is an ancestor of this command; start it from elsewhere", (int)pid);
+    if (!rp_process_is_near(pid))
+        rp_die("replace: pid %d is in another network namespace; try nsenter -t %d -n reuseport "
+               "replace",
+               (int)pid, (int)pid);
+    this->handover.old = pid;
+    rp_handover_find(&this->handover, &list, &this->olds);
+    if (!this->olds.count)
+        rp_die("replace: pid %d and its descendants hold no%s port that this process may see",
+               (int)pid, this->options.ports ? " such" : "");
+    rp_sockets_sort(&this->olds);
+}
+
+/* "80/tcp,53/udp": what COMMAND is to share. */
+static void set_ports(const struct replacement *this) {
+    char list[RP_ENTRIES_MAX * 16] = "";
+    size_t length = 0;
+    unsigned entries = 0;
+    for (size_t i = 0; i < this->olds.count; i++) {
+        const struct rp_socket *socket = &this->olds.list[i];
+        if (i && socket->local.port == socket[-1].local.port && socket->proto == socket[-1].proto)
+            continue;
+        if (++entries > RP_ENTRIES_MAX) rp_die("replace: more than 64 ports; choose with -p");
+        length +=
+            (size_t)snprintf(list + length, sizeof(list) - length, "%s%u/%s", length ? "," : "",
+                             socket->local.port, socket->proto == RP_TCP ? "tcp" : "udp");
+    }
+    rp_set_variable("REUSEPORT_PORTS", list);
+    rp_set_variable("REUSEPORT_AT", "bind");
+    rp_set_variable("REUSEPORT_REUSEADDR", "1"); /* for connections in TIME_WAIT */
+}
+
+static void give_back(struct replacement *this) {
+    bool changed;
+    for (size_t i = 0; i < this->olds.count; i++)
+        if (this->adopted[i]) rp_share_switch(&this->olds.list[i], false, &changed);
+}
+
+static void adopt_all(struct replacement *this) {
+    this->adopted = calloc(this->olds.count, sizeof(*this->adopted));
+    if (!this->adopted) rp_die("%s", strerror(errno));
+    for (size_t i = 0; i < this->olds.count; i++) {
+        char text[RP_SOCKET_TEXT];
+        const int error = rp_share_switch(&this->olds.list[i], true, &this->adopted[i]);
+        if (!error) continue;
+        give_back(this);
+        rp_die("replace: %s of pid %d: %s", rp_socket_text(&this->olds.list[i], text),
+               (int)this->options.pid, rp_share_reason(error));
+    }
+}
+
+/* Connections accepted before the adoption would be in the way of COMMAND's bind: those that the old
+ * server has, and those that still wait in its queue, which it accepts first. */
+static void clear_way(struct replacement *this) {
+    const double begin = now();
+    for (int quiet = 0; quiet < 3 && now() - begin < 2; tick())
+        quiet = rp_handover_adopt_connections(&this->handover) ? 0 : quiet + 1;
+}
+
+/* In a session of its own: what ends this command's session is not to end the new server. */
+static void start(struct replacement *this) {
+    this->status = -1;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    this->handover.new = getpid();
+    this->child = fork();
+    if (this->child < 0) {
+        give_back(this);
+        rp_die("fork: %s", strerror(errno));
+    }
+    if (this->child) return;
+    setsid();
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL);
+    if (isatty(STDIN_FILENO)) {
+        close(STDIN_FILENO);
+        if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
+    }
+    if (this->options.copies.count > 1) _exit(rp_supervise(&this->options.copies));
+    _exit(rp_become_copy(&this->options.copies, this->options.copies.count ? 0 : -1));
+}
+
+/* Notes which processes of COMMAND have ended. */
+static void reap(struct replacement *this) {
+    int status;
+    pid_t pid;
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
+        if (pid == this->child)
+            this->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    this->left = pid < 0 && errno == ECHILD;
+}
+
+/* Whether COMMAND cannot come up any more. A starter that ends with 0 may have left a daemon. */
+static bool is_lost(struct replacement *this) {
+    reap(this);
+    return this->left || this->status > 0;
+}
+
+/* Ends COMMAND and puts everything back as it was. What COMMAND has been given to accept already it is
+ * given the time to answer. */
+static int undo(struct replacement *this, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static int undo(struct replacement *this, const char *format, ...) {
+    char why[512];
+    va_list arguments;
+    pid_t children[64];
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    rp_handover_count(&this->handover);
+    rp_handover_steer(&this->handover, RP_TO_OLD);
+    for (double end = now() + 2;
+         now() < end && !is_lost(this) && rp_handover_waiting(&this->handover, true);)
+        tick();
+    for (double end = now() + 5; !this->left; reap(this)) {
+        const int count = rp_process_children(children, 64);
+        for (int i = 0; i < count; i++) kill(children[i], now() < end ? SIGTERM : SIGKILL);
+        tick();
+    }
+    rp_handover_release(&this->handover);
+    give_back(this);
+    end_steps();
+    rp_warn("replace: %s; pid %d serves as before", why, (int)this->options.pid);
+    return RP_FAILED;
+}
+
+static bool old_has_ended(const struct replacement *this) {
+    struct pollfd end = {.fd = this->pidfd, .events = POLLIN};
+    return poll(&end, 1, 0) == 1;
+}
+
+/* Returns 0 once all copies listen where the old server does, or on its ports at least. */
+static int wait_until_up(struct replacement *this) {
+    const unsigned copies =
+        this->options.copies.count > 1 ? (unsigned)this->options.copies.count : 1;
+    const double begin = now();
+    double since = 0;
+    step(false, "waiting until %s listens", this->options.copies.arguments[0]);
+    for (;; tick()) {
+        if (interrupted) return undo(this, "interrupted");
+        if (is_lost(this))
+            return undo(this, "%s ended with status %d before it listened on all ports",
+                        this->options.copies.arguments[0], this->status < 0 ? 0 : this->status);
+        rp_handover_count(&this->handover);
+        if (rp_handover_is_up(&this->handover, copies, false)) return 0;
+        if (!rp_handover_is_up(&this->handover, copies, true))
+            since = 0;
+        else if (since == 0)
+            since = now();
+        else if (now() - since > 1)
+            return 0; /* on other addresses, then */
+        if (now() - begin > (double)this->options.start_timeout)
+            return undo(this, "%s does not listen on all ports after %ld seconds",
+                        this->options.copies.arguments[0], this->options.start_timeout);
+    }
+}
+
+static bool migrates(void) {
+    char value = '0';
+    const int fd = open("/proc/sys/net/ipv4/tcp_migrate_req", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool read_it = read(fd, &value, 1) == 1;
+    close(fd);
+    return read_it && value == '1';
+}
+
+/* What the change cannot promise for a group, or NULL. */
+static const char *weakness(const struct rp_group *group) {
+    if (!group->news)
+        return "the new server is on another address, so what arrives here cannot be sent to it";
+    if (group->others)
+        return "somebody else has sockets there too, so the new ones cannot be told apart";
+    if (group->olds > group->news && group->like.proto == RP_TCP)
+        return "the old server has more sockets than the new one, so a connection may still reach "
+               "it while it ends";
+    return NULL;
+}
+
+static int send_to_new(struct replacement *this) {
+    step(false, "sending new connections to the new server");
+    rp_handover_count(&this->handover);
+    for (size_t i = 0; i < this->handover.count; i++) {
+        const struct rp_group *group = &this->handover.groups[i];
+        const char *why = weakness(group);
+        char text[RP_SOCKET_TEXT];
+        if (!why) continue;
+        rp_socket_text(&group->like, text);
+        if (this->options.strict && !migrates()) return undo(this, "--strict: %s: %s", text, why);
+        end_steps();
+        rp_warn("replace: %s: %s; %s", text, why,
+                migrates() ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
+                           : "what waits there when the old server ends is reset "
+                             "(net.ipv4.tcp_migrate_req is 0)");
+    }
+    const int error = rp_handover_steer(&this->handover, RP_TO_NEW);
+    if (error) return undo(this, "the group could not be steered: %s", strerror(error));
+    return 0;
+}
+
+/* Until nothing waits for the old server to accept it: neither in its queues, nor in a handshake that
+ * began before the change and reaches a queue a round trip later. */
+static int wait_for_queues(struct replacement *this) {
+    struct rp_sockets half_open = {NULL, 0, 0};
+    unsigned long waiting = 0, handshakes = 0;
+    const double begin = now();
+    int quiet = 0;
+    rp_handover_half_open(&this->handover, &half_open);
+    step(false, "waiting for what the old server still has to accept");
+    for (; quiet < SETTLE / TICK && !old_has_ended(this); tick()) {
+        waiting = rp_handover_waiting(&this->handover, false);
+        handshakes = rp_handover_still_open(&this->handover, &half_open);
+        quiet = waiting || handshakes ? 0 : quiet + 1;
+        step(true, "%lu connections and %lu handshakes wait for the old server, %.0f s", waiting,
+             handshakes, now() - begin);
+        if (interrupted || is_lost(this)) break;
+        if (now() - begin > (double)this->options.drain + 1 && !quiet) break;
+    }
+    rp_sockets_free(&half_open);
+    if (interrupted) return undo(this, "interrupted");
+    if (is_lost(this))
+        return undo(this, "%s ended with status %d", this->options.copies.arguments[0],
+                    this->status);
+    if (quiet || old_has_ended(this)) return 0;
+    if (this->options.strict)
+        return undo(this,
+                    "--strict: %lu connections and %lu handshakes still wait for the old server",
+                    waiting, handshakes);
+    end_steps();
+    rp_warn("replace: %lu connections and %lu handshakes still wait for the old server, and will "
+            "be reset",
+            waiting, handshakes);
+    return 0;
+}
+
+static int wait_for_connections(struct replacement *this, unsigned long *left) {
+    const double begin = now();
+    step(false, "waiting for the old server's connections");
+    for (;; tick()) {
+        *left = rp_handover_connections(&this->handover);
+        step(true, "%lu connections left, %.0f s", *left, now() - begin);
+        if (interrupted) return undo(this, "interrupted");
+        if (is_lost(this))
+            return undo(this, "%s ended with status %d", this->options.copies.arguments[0],
+                        this->status);
+        if (!*left || old_has_ended(this) || now() - begin >= (double)this->options.drain) return 0;
+    }
+}
+
+static bool wait_for_end(const struct replacement *this, long seconds) {
+    for (double end = now() + (double)seconds; !old_has_ended(this); tick())
+        if (now() > end) return false;
+    return true;
+}
+
+static bool stop_old(struct replacement *this) {
+    step(false, "signalling pid %d", (int)this->options.pid);
+    rp_handover_count(&this->handover);
+    rp_handover_steer(&this->handover, RP_TO_FIRST);
+    syscall(SYS_pidfd_send_signal, this->pidfd, this->options.signal_number, NULL, 0);
+    if (wait_for_end(this, this->options.stop_timeout)) return true;
+    if (!this->options.kill) return false;
+    syscall(SYS_pidfd_send_signal, this->pidfd, SIGKILL, NULL, 0);
+    return wait_for_end(this, this->options.stop_timeout);
+}
+
+/* The process that serves from now on: COMMAND's first, or what it left in the background. */
+static pid_t new_pid(struct replacement *this) {
+    pid_t children[64];
+    reap(this);
+    if (this->status < 0) return this->child;
+    return rp_process_children(children, 64) > 0 ? children[0] : 0;
+}
+
+static void report(struct replacement *this, unsigned long left) {
+    char name[RP_NAME_SIZE], text[RP_SOCKET_TEXT];
+    const pid_t pid = new_pid(this);
+    printf("pid %d (%s) has replaced pid %d on", (int)pid, rp_process_name(pid, name),
+           (int)this->options.pid);
+    for (size_t i = 0; i < this->handover.count; i++)
+        printf("%s %s", i ? "," : "", rp_socket_text(&this->handover.groups[i].like, text));
+    if (left) printf("; %lu connections were left to the old server when it was signalled", left);
+    putchar('\n');
+    fflush(stdout);
+}
+
+/* Stays in the place of the new server, for whoever watches this PID. */
+static int stay(struct replacement *this) {
+    static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
+                                    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
+    sigset_t set;
+    sigemptyset(&set);
+    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
+        sigaddset(&set, passed_on[i]);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    const pid_t pid = new_pid(this);
+    int last = this->status > 0 ? this->status : 0;
+    while (!this->left) {
+        const int number = sigwaitinfo(&set, NULL);
+        if (number > 0 && number != SIGCHLD) kill(pid, number);
+        int status;
+        pid_t ended;
+        while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
+            if (ended == pid)
+                last = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+        this->left = ended < 0 && errno == ECHILD;
+    }
+    return last;
+}
+
+static void watch_signals(void) {
+    const struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+int rp_cmd_replace(int argc, char **argv) {
+    struct replacement this = {.pidfd = -1};
+    char path[PATH_MAX];
+    unsigned long left = 0;
+    parse_options(argc, argv, &this.options);
+    find_old(&this);
+    set_ports(&this);
+    int status = rp_launch_prepare(this.options.library, this.options.copies.arguments[0], path);
+    if (status) return status;
+    this.options.copies.path = path;
+    watch_signals();
+    adopt_all(&this);
+    clear_way(&this);
+    start(&this);
+    status = wait_until_up(&this);
+    if (!status) status = send_to_new(&this);
+    if (!status) status = wait_for_queues(&this);
+    if (!status) status = wait_for_connections(&this, &left);
+    if (status) return status;
+    const bool stopped = stop_old(&this);
+    rp_handover_count(&this.handover);
+    /* An old server that goes on listening is not given connections again. */
+    if (stopped) rp_handover_release(&this.handover);
+    end_steps();
+    report(&this, left);
+    if (!stopped)
+        rp_die("replace: pid %d has been signalled and did not end within %ld seconds; it gets no "
+               "new connections",
+               (int)this.options.pid, this.options.stop_timeout);
+    return this.options.foreground ? stay(&this) : 0;
+}
