@@ -32,7 +32,7 @@ static const char help[] =
     "  -s, --signal=SIGNAL    what PID is sent at the end (TERM)\n"
     "      --drain=SECONDS    how long to wait for PID's connections to end (10)\n"
     "      --start-timeout=SECONDS  for COMMAND to listen (30)\n"
-    "      --stop-timeout=SECONDS   for PID to end once it is signalled (30)\n"
+    "      --stop-timeout=SECONDS  for PID to end once it is signalled (30)\n"
     "      --kill             after that, send it KILL\n"
     "      --strict           refuse where a connection could be lost\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"

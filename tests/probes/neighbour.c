@@ -1,11 +1,13 @@
 /* A preload library as weekend shims are: it sets SO_REUSEPORT on every socket when it is made. And what
  * other tests need of a neighbour in LD_PRELOAD: it counts the calls that pass through it, and, if
- * NEIGHBOUR_EARLY names a port, its constructor binds to it. */
+ * NEIGHBOUR_EARLY names a port, its constructor binds to it: with NEIGHBOUR_RAW a socket that did not
+ * pass through libc, so that bind() is the first call of all. */
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static int sockets, binds;
@@ -38,7 +40,8 @@ __attribute__((constructor)) static void early(void) {
         (int (*)(int, const struct sockaddr *, socklen_t))dlsym(RTLD_DEFAULT, "bind");
     address.sin_port = htons((in_port_t)atoi(port));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    const int fd = first_socket(AF_INET, SOCK_STREAM, 0);
+    const int fd = getenv("NEIGHBOUR_RAW") ? (int)syscall(SYS_socket, AF_INET, SOCK_STREAM, 0)
+                                           : first_socket(AF_INET, SOCK_STREAM, 0);
     const int result = first_bind(fd, (struct sockaddr *)&address, sizeof(address));
     getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size);
     printf("early bind=%d reuseport=%d\n", result, value);

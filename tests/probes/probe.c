@@ -1,9 +1,13 @@
 /* Does to sockets what its arguments say, one after the other, and prints what the kernel reports:
  *
- *     socket KIND       tcp4 tcp6 udp4 udp6 mptcp4 unix netlink raw4 raw6: becomes the current socket
+ *     socket KIND       tcp4 tcp6 udp4 udp6 mptcp4 unix netlink raw4 raw6, nonblock4 (TCP): becomes the
+ *                       current socket
  *     reuseport|reuseaddr|v6only VALUE    sets the option, as a program of its own accord would
  *     bind ADDRESS PORT     PORT 0 is any; ADDRESS "unspec": AF_UNSPEC and 0.0.0.0; "path": AF_UNIX
  *     listen            get (prints the options)       port (prints the port)
+ *     connect ADDRESS PORT      IPv4 alone
+ *     sigpipe           blocks SIGPIPE and raises it
+ *     blocked           prints the masks of blocked and of pending signals
  *     close             user UID (changes to that user)         euser UID (the effective one alone)
  *     descriptors N     opens so many
  *     mark              a getppid(2) to be found in a trace
@@ -12,6 +16,8 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +41,16 @@ static void make_socket(const char *kind) {
         const char *name;
         int domain, type, protocol;
     } kinds[] = {
-        {"tcp4", AF_INET, SOCK_STREAM, 0},     {"tcp6", AF_INET6, SOCK_STREAM, 0},
-        {"udp4", AF_INET, SOCK_DGRAM, 0},      {"udp6", AF_INET6, SOCK_DGRAM, 0},
-        {"mptcp4", AF_INET, SOCK_STREAM, 262}, {"unix", AF_UNIX, SOCK_STREAM, 0},
-        {"netlink", AF_NETLINK, SOCK_RAW, 0},  {"raw4", AF_INET, SOCK_RAW, 253},
+        {"tcp4", AF_INET, SOCK_STREAM, 0},
+        {"tcp6", AF_INET6, SOCK_STREAM, 0},
+        {"udp4", AF_INET, SOCK_DGRAM, 0},
+        {"udp6", AF_INET6, SOCK_DGRAM, 0},
+        {"mptcp4", AF_INET, SOCK_STREAM, 262},
+        {"unix", AF_UNIX, SOCK_STREAM, 0},
+        {"netlink", AF_NETLINK, SOCK_RAW, 0},
+        {"raw4", AF_INET, SOCK_RAW, 253},
         {"raw6", AF_INET6, SOCK_RAW, 253},
+        {"nonblock4", AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0},
     };
     for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
         if (strcmp(kind, kinds[i].name) != 0) continue;
@@ -102,6 +113,28 @@ static void do_bind(const char *address, const char *port) {
     show("bind", bind(fd, &to.any, size));
 }
 
+static void do_connect(const char *address, const char *port) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(port))};
+    inet_pton(AF_INET, address, &to.sin_addr);
+    show("connect", connect(fd, (struct sockaddr *)&to, sizeof(to)));
+}
+
+static void raise_blocked(int number) {
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, number);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    raise(number);
+}
+
+/* As the kernel has them: libc hides signals of its own. */
+static void print_blocked(void) {
+    uint64_t blocked = 0, pending = 0;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &blocked, sizeof(blocked));
+    syscall(SYS_rt_sigpending, &pending, sizeof(pending));
+    printf("blocked=%llx pending=%llx\n", (unsigned long long)blocked, (unsigned long long)pending);
+}
+
 static void print_port(void) {
     struct sockaddr_in6 name = {0};
     socklen_t size = sizeof(name);
@@ -132,6 +165,13 @@ int main(int argc, char **argv) {
             print_option("reuseaddr", SO_REUSEADDR);
         } else if (!strcmp(word, "port")) {
             print_port();
+        } else if (!strcmp(word, "connect")) {
+            do_connect(argv[i + 1], argv[i + 2]);
+            i += 2;
+        } else if (!strcmp(word, "sigpipe")) {
+            raise_blocked(SIGPIPE);
+        } else if (!strcmp(word, "blocked")) {
+            print_blocked();
         } else if (!strcmp(word, "close")) {
             close(fd);
         } else if (!strcmp(word, "user")) {

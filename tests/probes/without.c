@@ -1,7 +1,7 @@
 /* Runs a command on a kernel that lacks something, or so the command is told, by a seccomp filter:
  *
- *     without pidfd_getfd|netlink COMMAND...     the call fails with ENOSYS; sockets of AF_NETLINK with
- *                                                EAFNOSUPPORT */
+ *     without pidfd_getfd|netlink|setsockopt COMMAND...     the call fails with ENOSYS, setsockopt with
+ *                                                EPERM, sockets of AF_NETLINK with EAFNOSUPPORT */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -26,19 +26,20 @@ enum { LOAD = 0x20, JUMP_EQUAL = 0x15, RETURN = 0x06 };
 #define FAIL(error) (0x00050000U | (error))
 
 int main(int argc, char **argv) {
-    struct instruction getfd[] = {{LOAD, 0, 0, 0},
-                                  {JUMP_EQUAL, 0, 1, 438},
-                                  {RETURN, 0, 0, FAIL(ENOSYS)},
-                                  {RETURN, 0, 0, ALLOW}};
+    if (argc < 3) return 2;
+    const int is_netlink = !strcmp(argv[1], "netlink");
+    const int is_option = !strcmp(argv[1], "setsockopt");
+    struct instruction call[] = {{LOAD, 0, 0, 0},
+                                 {JUMP_EQUAL, 0, 1, is_option ? SYS_setsockopt : 438},
+                                 {RETURN, 0, 0, is_option ? FAIL(EPERM) : FAIL(ENOSYS)},
+                                 {RETURN, 0, 0, ALLOW}};
     struct instruction netlink[] = {{LOAD, 0, 0, 0},
                                     {JUMP_EQUAL, 0, 3, SYS_socket},
                                     {LOAD, 0, 0, 16},
                                     {JUMP_EQUAL, 0, 1, AF_NETLINK},
                                     {RETURN, 0, 0, FAIL(EAFNOSUPPORT)},
                                     {RETURN, 0, 0, ALLOW}};
-    if (argc < 3) return 2;
-    const int is_netlink = !strcmp(argv[1], "netlink");
-    const struct program program = {is_netlink ? 6 : 4, is_netlink ? netlink : getfd};
+    const struct program program = {is_netlink ? 6 : 4, is_netlink ? netlink : call};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) || prctl(PR_SET_SECCOMP, 2L, &program)) {
         perror("without");
         return 2;
