@@ -19,6 +19,7 @@ _reuseport_offer_files() { # -f|-d VALUE [PREFIX]
 _reuseport_offer_value() { # OPTION VALUE [PREFIX]
     case $1 in
     -*n | --copies) _reuseport_offer auto "$2" "${3-}" ;;
+    -*s | --signal) _reuseport_offer "HUP INT QUIT TERM USR1 USR2 WINCH KILL" "$2" "${3-}" ;;
     --on-exit) _reuseport_offer "keep stop" "$2" "${3-}" ;;
     --library) _reuseport_offer_files -f "$2" "${3-}" ;;
     esac
@@ -69,7 +70,7 @@ _reuseport() {
     case $last,${words[1]} in
     0,*) return ;;
     1,-*) _reuseport_offer "-h --help -V --version" "$cur" ;;
-    1,*) _reuseport_offer "run check list adopt install-lib" "$cur" ;;
+    1,*) _reuseport_offer "run check list adopt replace install-lib" "$cur" ;;
     *,run)
         options="-p --ports= -n --copies= -I --on-exit= --library= -v --verbose -q --quiet -h --help -V --version"
         argument='command line'
@@ -80,6 +81,9 @@ _reuseport() {
         ;;
     *,list) options="--json -h --help -V --version" ;;
     *,adopt) options="--undo -h --help -V --version" ;;
+    *,replace)
+        options="-p --ports= -n --copies= -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --foreground --library= -h --help -V --version"
+        ;;
     *,install-lib)
         options="--library= -h --help -V --version"
         argument='directory'
@@ -91,9 +95,9 @@ _reuseport() {
     for (( ; i < last && !${#ended}; i++)); do
         case ${words[i]} in
         --) ended=yes ;;
-        --ports | --copies | --on-exit | --library) ((++i)) ;;
+        --ports | --copies | --on-exit | --library | --signal | --drain | --*-timeout) ((++i)) ;;
         --*) ;;
-        -*) [[ ! ${words[i]} =~ ^-[^pnI]*[pnI]$ ]] || ((++i)) ;;
+        -*) [[ ! ${words[i]} =~ ^-[^pnIs]*[pnIs]$ ]] || ((++i)) ;;
         *) break ;;
         esac
     done
