@@ -10,16 +10,14 @@
 /* Whether fd is the socket that was found: the kernel's own word on type and port, besides the inode. */
 static bool is_same(int fd, const struct rp_socket *socket) {
     int type = 0;
-    struct sockaddr_storage name = {0};
+    struct sockaddr_in6 name = {.sin6_family =
+                                    AF_UNSPEC}; /* the port stands in the same place for IPv4 */
     socklen_t type_size = sizeof(type), name_size = sizeof(name);
-    if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) ||
-        getsockname(fd, (struct sockaddr *)&name, &name_size))
-        return false;
-    const in_port_t port = name.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&name)->sin6_port
-                                                      : ((struct sockaddr_in *)&name)->sin_port;
-    return name.ss_family == (socket->ipv6 ? AF_INET6 : AF_INET) &&
-           ntohs(port) == socket->local.port &&
-           type == (socket->proto == RP_TCP ? SOCK_STREAM : SOCK_DGRAM);
+    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) &&
+           !getsockname(fd, (struct sockaddr *)&name, &name_size) &&
+           type == (socket->proto == RP_TCP ? SOCK_STREAM : SOCK_DGRAM) &&
+           name.sin6_family == (socket->ipv6 ? AF_INET6 : AF_INET) &&
+           ntohs(name.sin6_port) == socket->local.port;
 }
 
 /* Returns 0, or an errno: the option is then as it was. */

@@ -194,8 +194,9 @@ static void kill_orphans(const pid_t *keepers, int count) {
     }
 }
 
-/* Reaps keepers, and whatever else PID 1 of a container is given. Returns how many keepers ended. */
-static int reap_keepers(pid_t *keepers, int count, int *first_failure) {
+/* Reaps keepers, and whatever else PID 1 of a container is given. Returns how many keepers ended. Once
+ * one has been killed (*bereaved), what it left may reach us later, when its own parents have ended. */
+static int reap_keepers(pid_t *keepers, int count, int *first_failure, bool *bereaved) {
     int status, ended = 0;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
@@ -204,9 +205,10 @@ static int reap_keepers(pid_t *keepers, int count, int *first_failure) {
             keepers[i] = 0;
             ended++;
             if (!*first_failure) *first_failure = exit_status(status);
-            if (WIFSIGNALED(status)) kill_orphans(keepers, count);
+            *bereaved = *bereaved || WIFSIGNALED(status);
         }
     }
+    if (*bereaved) kill_orphans(keepers, count);
     return ended;
 }
 
@@ -214,6 +216,7 @@ int rp_supervise(const struct rp_copies *copies) {
     pid_t *keepers = calloc((size_t)copies->count, sizeof(*keepers));
     const pid_t self = getpid();
     int running = 0, first_failure = 0;
+    bool bereaved = false;
     if (!keepers) rp_die("%s", strerror(errno));
     block_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -222,10 +225,10 @@ int rp_supervise(const struct rp_copies *copies) {
         if (keepers[running] == 0) keep_copy(copies, running, self);
         if (keepers[running] < 0) rp_die("fork: %s", strerror(errno)); /* the others see us die */
     }
-    while (running > 0) {
+    while (running > 0 || (bereaved && rp_process_children(&(pid_t){0}, 1) > 0)) {
         const int signal_number = next_signal();
         if (signal_number == SIGCHLD) {
-            const int ended = reap_keepers(keepers, copies->count, &first_failure);
+            const int ended = reap_keepers(keepers, copies->count, &first_failure, &bereaved);
             if (ended && copies->stop_all) send_all(keepers, copies->count, SIGTERM);
             running -= ended;
         } else if (signal_number != ORPHANED) {

@@ -6,7 +6,7 @@ load helpers
 setup() {
     lease_port PORT
     COMMAND=$BUILD/reuseport
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || exit
     chmod 755 . "$BATS_RUN_TMPDIR"
 }
 

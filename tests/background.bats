@@ -6,7 +6,7 @@ load helpers
 
 setup() {
     lease_port PORT
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || exit
     mkdir r0 r1
 }
 

@@ -6,7 +6,7 @@ load helpers
 # in_copy: changes into a copy of the sources, so that nothing of this build is touched.
 in_copy() {
     cp -r "$ROOT/Makefile" "$ROOT/shim" "$ROOT/tests" "$ROOT/examples" "$BATS_TEST_TMPDIR"
-    cd "$BATS_TEST_TMPDIR"
+    cd "$BATS_TEST_TMPDIR" || exit
 }
 
 @test "make demo builds with a compiler and make alone, and shows all four steps" {
@@ -77,5 +77,5 @@ in_copy() {
 @test "nothing is at the top but what belongs there" {
     [ -d "$ROOT/.git" ] || missing "a git checkout"
     run git -C "$ROOT" ls-tree --name-only HEAD
-    [ -z "$(grep -vxE '\..*|Makefile|shim|tests|examples|README\.md|LICENSE' <<<"$output")" ]
+    run ! grep -vxE '\..*|Makefile|shim|tests|examples|README\.md|LICENSE' <<<"$output"
 }

@@ -276,7 +276,7 @@ serves_as_before() {
 
 @test "if COMMAND does not come up, the old server serves as before, its option switched back" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    run "$COMMAND" replace "$SERVER" no-such-command
+    run -127 "$COMMAND" replace "$SERVER" no-such-command
     serves_as_before 127 "no-such-command: No such file or directory"
     run "$COMMAND" replace "$SERVER" "$PROBES/static-probe"
     serves_as_before 125 "static: there is no loader"

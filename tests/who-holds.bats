@@ -161,7 +161,7 @@ time.sleep(600)' "$PORT"
     wait_until listens "$PORT"
     strace -o "$BATS_TEST_TMPDIR/trace" -e trace=sendto,recvfrom,bind "$COMMAND" list "$PORT/tcp" >/dev/null
     cat "$BATS_TEST_TMPDIR/trace"
-    ! grep '^bind' "$BATS_TEST_TMPDIR/trace"
+    run ! grep '^bind' "$BATS_TEST_TMPDIR/trace"
     grep -q "sendto.*idiag_sport=htons($PORT)" "$BATS_TEST_TMPDIR/trace"
 }
 
