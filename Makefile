@@ -9,6 +9,7 @@ MUSL_CC = musl-gcc
 LIBDIR = $(PREFIX)/lib
 MANDIR = $(PREFIX)/share/man
 FUZZ_SECONDS = 20
+BENCH_ROUNDS = 21
 
 BUILD = build
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -32,7 +33,7 @@ CMD_SOURCES = adopt check command cpus handover install_lib launch library list 
 	reuseport run share sockets steer supervise
 SHARED_SOURCES = config message owners ports procnet
 CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
-CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) -DRP_LIBDIR='"$(LIBDIR)"'
+CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS)) -DRP_LIBDIR='"$(LIBDIR)"'
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 all: $(BUILD)/libreuseport.so $(BUILD)/reuseport
@@ -100,6 +101,7 @@ help:
 	@echo 'make lint       check the layout and the usual mistakes'
 	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
 	@echo 'make fuzz       fuzz the parsers of lists and of programs for FUZZ_SECONDS=$(FUZZ_SECONDS)'
+	@echo 'make bench      compare reuseport list with ss, on a busy machine (as root)'
 	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'make help       this list'

@@ -81,7 +81,7 @@ int rp_cmd_adopt(int argc, char **argv) {
     const pid_t pid =
         argc - optind == 2 ? (pid_t)rp_parse_number("adopt", argv[optind + 1], 1, INT_MAX) : 0;
     rp_sockets_find(&wanted, &sockets);
-    rp_sockets_examine(&sockets);
+    rp_sockets_examine(&sockets, false);
     rp_sockets_sort(&sockets);
     if (pid) keep_those_of(&sockets, pid, port);
     if (!sockets.count) rp_die("adopt: nothing holds port %s", port);

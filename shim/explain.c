@@ -142,7 +142,7 @@ void rp_explain_refusal(int fd, const struct rp_endpoint *where, enum rp_proto p
     if (!rp_may_send() || told_before(where->port, proto)) return;
     find_holder(udp ? "/proc/net/udp" : "/proc/net/tcp", where, user, &holder.socket);
     find_holder(udp ? "/proc/net/udp6" : "/proc/net/tcp6", where, user, &holder.socket);
-    if (holder.socket.inode) rp_owners_walk(DESCRIPTORS, visit_owner, &holder);
+    if (holder.socket.inode) rp_owners_walk(DESCRIPTORS, RP_LOW_DESCRIPTORS, visit_owner, &holder);
     rp_say(&message, "bind ");
     rp_say_endpoint(&message, where, proto);
     rp_say(&message, ": in use");

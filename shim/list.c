@@ -225,7 +225,7 @@ int rp_cmd_list(int argc, char **argv) {
         const struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
         rp_sockets_find(&wanted, &sockets);
     }
-    rp_sockets_examine(&sockets);
+    rp_sockets_examine(&sockets, named);
     rp_sockets_sort(&sockets);
     if (!named) drop_unshared(&sockets);
     const bool found = sockets.count > 0;

@@ -39,8 +39,8 @@ static const char *next_number(struct directory *directory) {
     }
 }
 
-static bool walk_process(int proc, uint32_t pid, unsigned *budget, rp_owner_visit *visit,
-                         void *context) {
+static bool walk_process(int proc, uint32_t pid, unsigned *budget, unsigned most,
+                         rp_owner_visit *visit, void *context) {
     struct rp_message path = {0};
     struct directory files;
     const char *name = NULL;
@@ -48,7 +48,7 @@ static bool walk_process(int proc, uint32_t pid, unsigned *budget, rp_owner_visi
     rp_say_number(&path, pid);
     rp_say(&path, "/fd");
     if (!open_directory(&files, proc, path.text)) return true;
-    while (go_on && *budget && (name = next_number(&files))) {
+    while (go_on && *budget && most-- && (name = next_number(&files))) {
         char link[32] = {0};
         --*budget;
         syscall(SYS_readlinkat, files.fd, name, link, sizeof(link) - 1);
@@ -60,13 +60,13 @@ static bool walk_process(int proc, uint32_t pid, unsigned *budget, rp_owner_visi
     return go_on;
 }
 
-void rp_owners_walk(unsigned budget, rp_owner_visit *visit, void *context) {
+void rp_owners_walk(unsigned budget, unsigned most, rp_owner_visit *visit, void *context) {
     struct directory proc;
     const char *name;
     if (!open_directory(&proc, AT_FDCWD, "/proc")) return;
     while (budget && (name = next_number(&proc))) {
         budget--;
-        if (!walk_process(proc.fd, rp_number(name, 10, 10), &budget, visit, context)) break;
+        if (!walk_process(proc.fd, rp_number(name, 10, 10), &budget, most, visit, context)) break;
     }
     syscall(SYS_close, proc.fd);
 }

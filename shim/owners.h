@@ -8,9 +8,12 @@
 /* Told of each descriptor that is a socket; returns false to end the walk. */
 typedef bool rp_owner_visit(void *context, int pid, int fd, uint32_t inode);
 
-/* Walks through the sockets of all processes that this one may look into, lowest PID first, and gives up
- * after a budget of processes and descriptors taken together. Async-signal-safe if
+enum { RP_LOW_DESCRIPTORS = 64 };
+
+/* Walks through the sockets of all processes that this one may look into, lowest PID first, of each
+ * through the lowest descriptors, as many as most says, and gives up after a budget of processes and
+ * descriptors taken together. Servers open their listeners early: among the RP_LOW_DESCRIPTORS lowest. Async-signal-safe if
  * visit is; may change errno. */
-void rp_owners_walk(unsigned budget, rp_owner_visit *visit, void *context);
+void rp_owners_walk(unsigned budget, unsigned most, rp_owner_visit *visit, void *context);
 
 #endif

@@ -232,14 +232,22 @@ static void read_option(struct rp_socket *socket, int *why_unknown) {
     if (!socket->owner_count) *why_unknown = EACCES;
 }
 
-void rp_sockets_find_owners(struct rp_sockets *sockets) {
+static void walk(struct rp_sockets *sockets, unsigned most) {
     if (!sockets->count) return;
     qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_inode);
-    rp_owners_walk(UINT_MAX, note_owner, sockets);
+    for (size_t i = 0; i < sockets->count; i++) sockets->list[i].owner_count = 0;
+    rp_owners_walk(UINT_MAX, most, note_owner, sockets);
 }
 
-void rp_sockets_examine(struct rp_sockets *sockets) {
-    rp_sockets_find_owners(sockets);
+void rp_sockets_find_owners(struct rp_sockets *sockets) {
+    walk(sockets, UINT_MAX);
+}
+
+void rp_sockets_examine(struct rp_sockets *sockets, bool quickly) {
+    bool found = quickly;
+    if (quickly) walk(sockets, RP_LOW_DESCRIPTORS);
+    for (size_t i = 0; i < sockets->count; i++) found = found && sockets->list[i].owner_count;
+    if (!found) walk(sockets, UINT_MAX);
     for (size_t i = 0; i < sockets->count; i++)
         read_option(&sockets->list[i], &sockets->why_unknown);
 }

@@ -51,8 +51,10 @@ struct rp_wanted rp_parse_port(const char *subcommand, const char *text);
  * where that is not to be had from /proc/net. Exits with 125 if memory runs out. */
 void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets);
 
-/* Finds the owners of all the sockets, and by way of them reads SO_REUSEPORT of each (pidfd_getfd(2)). */
-void rp_sockets_examine(struct rp_sockets *sockets);
+/* Finds the owners of all the sockets, and by way of them reads SO_REUSEPORT of each (pidfd_getfd(2)).
+ * quickly: is content if each has one among the low descriptors of a process (owners.h), as a forked
+ * worker has it, too; for machines with many connections. */
+void rp_sockets_examine(struct rp_sockets *sockets, bool quickly);
 
 /* The same of the owners alone. */
 void rp_sockets_find_owners(struct rp_sockets *sockets);

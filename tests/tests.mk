@@ -61,6 +61,11 @@ fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/program
 $(BUILD)/fuzz/%: tests/fuzz/%.c shim/%.c shim/%.h | $(BUILD)/fuzz
 	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/$*.c
 
+# In a network namespace of its own, with room for all those connections' ports.
+bench: probes
+	unshare -n sh -c 'ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range="1024 19999" && \
+		exec python3 tests/bench-list.py $(BUILD) $(BENCH_ROUNDS)'
+
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	@# One at a time: given several, clang-tidy 14 takes va_start for missing.
@@ -75,4 +80,4 @@ lint:
 print-library-sources:
 	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))
 
-.PHONY: test probes deps asan fuzz lint print-library-sources
+.PHONY: bench test probes deps asan fuzz lint print-library-sources
