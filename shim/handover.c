@@ -3,6 +3,7 @@
 
 #include "command.h"
 #include "process.h"
+#include "procnet.h"
 #include "share.h"
 #include "steer.h"
 
@@ -53,7 +54,7 @@ static bool counts(const struct rp_socket *socket) {
 void rp_handover_find(struct rp_handover *handover, const struct rp_ports *list,
                       struct rp_sockets *held) {
     size_t kept = 0;
-    rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 0}, held);
+    rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 1U << RP_LISTEN}, held);
     rp_sockets_find_owners(held);
     for (size_t i = 0; i < held->count; i++) {
         struct rp_socket *socket = &held->list[i];
@@ -77,7 +78,9 @@ static void find_all(const struct rp_handover *handover, struct rp_sockets *sock
         for (size_t j = 0; j < i; j++)
             asked = asked || (handover->groups[j].like.local.port == like->local.port &&
                               handover->groups[j].like.proto == like->proto);
-        if (!asked) rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, 0}, sockets);
+        if (!asked)
+            rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, 1U << RP_LISTEN},
+                            sockets);
     }
     rp_sockets_find_owners(sockets);
 }
@@ -121,7 +124,8 @@ bool rp_handover_is_up(const struct rp_handover *handover, unsigned copies, bool
 static int take_member(const struct rp_handover *handover, const struct rp_group *group) {
     struct rp_sockets sockets = {NULL, 0, 0};
     int fd = -1;
-    rp_sockets_find(&(struct rp_wanted){group->like.proto, group->like.local.port, 0}, &sockets);
+    rp_sockets_find(&(struct rp_wanted){group->like.proto, group->like.local.port, 1U << RP_LISTEN},
+                    &sockets);
     rp_sockets_find_owners(&sockets);
     for (enum side side = NEW;; side = OLD) {
         for (size_t i = 0; i < sockets.count && fd < 0; i++) {

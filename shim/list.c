@@ -1,6 +1,7 @@
 /* reuseport list: who holds these ports, and what makes a group share less than it seems. */
 #include "command.h"
 #include "process.h"
+#include "procnet.h"
 #include "sockets.h"
 
 #include <arpa/inet.h>
@@ -220,9 +221,10 @@ int rp_cmd_list(int argc, char **argv) {
     bool json = false;
     while (rp_next_option(argc, argv, "+hV", longs, help) != -1) json = true;
     const bool named = optind < argc;
-    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 0}, &sockets);
+    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 1U << RP_LISTEN}, &sockets);
     for (; optind < argc; optind++) {
-        const struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
+        struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
+        wanted.states = 1U << RP_LISTEN;
         rp_sockets_find(&wanted, &sockets);
     }
     rp_sockets_examine(&sockets, named);

@@ -109,7 +109,7 @@ static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .request = {.sdiag_family = (unsigned char)family,
                     .sdiag_protocol = proto == RP_TCP ? IPPROTO_TCP : IPPROTO_UDP,
-                    .idiag_states = wanted->states ? wanted->states : holding},
+                    .idiag_states = proto == RP_TCP && wanted->states ? wanted->states : holding},
     };
     message.request.id.idiag_sport = htons(wanted->port);
     return sendto(netlink, &message, sizeof(message), 0, (const struct sockaddr *)&kernel,

@@ -41,7 +41,8 @@ struct rp_sockets {
 struct rp_wanted {
     unsigned protos; /* of enum rp_proto, together */
     uint16_t port;   /* 0: any */
-    unsigned states; /* bits of TCP states, for netlink alone; 0: those that hold a port */
+    unsigned states; /* bits of states of TCP sockets, for netlink alone; 0: those that hold a port.
+                        1 << RP_LISTEN costs the kernel least: then it passes over no connection */
 };
 
 /* PORT[/PROTO] as a subcommand's argument; exits with 125 and one line if it is none. */

@@ -28,10 +28,10 @@ fits_every_libc() {
     done
 }
 
-# build NAME VARIABLE=VALUE...: builds the library apart, with a user's variables.
+# build NAME VARIABLE=VALUE...: builds library and command apart, with a user's variables.
 build() {
     BUILT=$BATS_TEST_TMPDIR/$1/libreuseport.so
-    make -s -C "$ROOT" BUILD="$BATS_TEST_TMPDIR/$1" "${@:2}" "$BUILT"
+    make -s -C "$ROOT" BUILD="$BATS_TEST_TMPDIR/$1" "${@:2}" all
 }
 
 # works FILE: it loads into a program of either libc and shares a port.
@@ -97,6 +97,7 @@ setup() {
         build "$compiler" CC="$compiler"
         fits_every_libc "$BUILT"
         works "$BUILT"
+        "${BUILT%/*}/reuseport" run -p "$PORT" true
     done
 }
 
