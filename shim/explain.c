@@ -86,10 +86,14 @@ static void say_user(struct rp_message *message, uint32_t uid) {
 /* The owner of a socket is who created it, which need not be who binds it: statx(2), whose layout is
  * the same everywhere, has the uid 20 bytes in. */
 static uint32_t owner(int fd) {
-    unsigned char status[256];
     uint32_t uid = geteuid();
+#ifdef SYS_statx
+    unsigned char status[256];
     if (!syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 8 /* STATX_UID */, status))
         memcpy(&uid, status + 20, sizeof(uid));
+#else
+    (void)fd;
+#endif
     return uid;
 }
 

@@ -70,18 +70,23 @@ void rp_handover_find(struct rp_handover *handover, const struct rp_ports *list,
     held->count = kept;
 }
 
-/* All sockets on the ports of the groups, with owners. */
-static void find_all(const struct rp_handover *handover, struct rp_sockets *sockets) {
+/* TCP sockets in the given states on the ports of the groups; with listeners, the UDP sockets, too. */
+static void find_in_states(const struct rp_handover *handover, unsigned states,
+                           struct rp_sockets *sockets) {
     for (size_t i = 0; i < handover->count; i++) {
         const struct rp_socket *like = &handover->groups[i].like;
-        bool asked = false;
+        bool asked = like->proto == RP_UDP && states != 1U << RP_LISTEN;
         for (size_t j = 0; j < i; j++)
             asked = asked || (handover->groups[j].like.local.port == like->local.port &&
                               handover->groups[j].like.proto == like->proto);
         if (!asked)
-            rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, 1U << RP_LISTEN},
-                            sockets);
+            rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, states}, sockets);
     }
+}
+
+/* All listeners and UDP sockets on the ports of the groups, with owners. */
+static void find_all(const struct rp_handover *handover, struct rp_sockets *sockets) {
+    find_in_states(handover, 1U << RP_LISTEN, sockets);
     rp_sockets_find_owners(sockets);
 }
 
@@ -180,19 +185,6 @@ unsigned long rp_handover_waiting(const struct rp_handover *handover, bool of_ne
     }
     rp_sockets_free(&sockets);
     return waiting;
-}
-
-/* TCP sockets in the given states on the ports of the groups. */
-static void find_in_states(const struct rp_handover *handover, unsigned states,
-                           struct rp_sockets *sockets) {
-    for (size_t i = 0; i < handover->count; i++) {
-        const struct rp_socket *like = &handover->groups[i].like;
-        bool asked = like->proto != RP_TCP;
-        for (size_t j = 0; j < i; j++)
-            asked = asked || (handover->groups[j].like.local.port == like->local.port &&
-                              handover->groups[j].like.proto == RP_TCP);
-        if (!asked) rp_sockets_find(&(struct rp_wanted){RP_TCP, like->local.port, states}, sockets);
-    }
 }
 
 void rp_handover_half_open(const struct rp_handover *handover, struct rp_sockets *half_open) {

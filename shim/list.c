@@ -118,8 +118,8 @@ static void print_json_string(const char *name, const char *value) {
     printf("\", ");
 }
 
-static void print_json_number(const char *name, long value) {
-    printf(value < 0 ? "\"%s\": null, " : "\"%s\": %ld, ", name, value);
+static void print_json_number(const char *name, long long value) {
+    printf(value < 0 ? "\"%s\": null, " : "\"%s\": %lld, ", name, value);
 }
 
 static void print_json(const struct rp_sockets *sockets) {

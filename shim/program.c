@@ -22,7 +22,8 @@ struct segment {
 };
 
 static bool read_at(int fd, void *to, size_t size, uint64_t offset) {
-    return offset <= INT64_MAX - size && pread(fd, to, size, (off_t)offset) == (ssize_t)size;
+    return offset <= (uint64_t)INT64_MAX - size &&
+           pread(fd, to, size, (off_t)offset) == (ssize_t)size;
 }
 
 /* Returns false if the line ends before the interpreter's name does. */
@@ -110,7 +111,7 @@ static const char *look_at(int fd, const struct segment *segment, size_t *left,
     case PT_INTERP:
         if (program->is_dynamic) break; /* as for the kernel, the first one counts */
         if (segment->size < 2 || segment->size > sizeof(program->interpreter) ||
-            !read_at(fd, program->interpreter, segment->size, segment->offset) ||
+            !read_at(fd, program->interpreter, (size_t)segment->size, segment->offset) ||
             program->interpreter[segment->size - 1])
             return "an ELF file whose interpreter has no proper name";
         program->is_dynamic = true;

@@ -286,6 +286,11 @@ static bool is_lost(struct replacement *this) {
     return this->left || this->status > 0;
 }
 
+static bool old_has_ended(const struct replacement *this) {
+    struct pollfd end = {.fd = this->pidfd, .events = POLLIN};
+    return poll(&end, 1, 0) == 1;
+}
+
 /* Ends COMMAND and puts everything back as it was. What COMMAND has been given to accept already it is
  * given the time to answer. */
 static int undo(struct replacement *this, const char *format, ...)
@@ -311,13 +316,9 @@ static int undo(struct replacement *this, const char *format, ...) {
     rp_handover_release(&this->handover);
     give_back(this);
     end_steps();
-    rp_warn("replace: %s; pid %d serves as before", why, (int)this->options.pid);
+    rp_warn("replace: %s; pid %d %s", why, (int)this->options.pid,
+            old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before");
     return RP_FAILED;
-}
-
-static bool old_has_ended(const struct replacement *this) {
-    struct pollfd end = {.fd = this->pidfd, .events = POLLIN};
-    return poll(&end, 1, 0) == 1;
 }
 
 /* Returns 0 once all copies listen where the old server does, or on its ports at least. */
