@@ -259,9 +259,6 @@ static void start(struct replacement *this) {
     }
     if (this->child) return;
     setsid();
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGHUP, SIG_DFL);
     if (isatty(STDIN_FILENO)) {
         close(STDIN_FILENO);
         if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
@@ -500,11 +497,15 @@ static int stay(struct replacement *this) {
     return last;
 }
 
+/* But for those that this command was started with ignored, as under nohup(1), and the new server, too. */
 static void watch_signals(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const struct sigaction action = {.sa_handler = interrupt};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        struct sigaction before;
+        sigaction(signals[i], NULL, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(signals[i], &action, NULL);
+    }
 }
 
 int rp_cmd_replace(int argc, char **argv) {
