@@ -121,6 +121,29 @@ options_end() {
     ten_times 'PING\r\n' PONG -- redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
 }
 
+@test "redis-server and Node, one copy by three, and three by three" {
+    need redis-server node
+    local round
+    start redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
+    storm 'PING\r\n' PONG
+    for round in 1 2 3; do
+        replace -n 3 -- redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
+        listeners_are "$PORT" 3
+    done
+    storm_over
+    kill -TERM "$SERVER"
+    wait_until_ended "$SERVER"
+    lease_port PORT
+    node_server
+    start node server.js "$PORT" 127.0.0.1
+    storm "$HTTP"
+    for round in 1 2 3; do
+        replace -n 3 -- node server.js "$PORT" 127.0.0.1
+        listeners_are "$PORT" 3
+    done
+    storm_over
+}
+
 @test "memcached" {
     need memcached
     ten_times 'version\r\n' VERSION -- memcached -l 127.0.0.1 -p "$PORT" -u "$(id -un)"
