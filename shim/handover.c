@@ -26,6 +26,7 @@ static enum side side_of(const struct rp_handover *handover, const struct rp_soc
 
 static bool is_in(const struct rp_group *group, const struct rp_socket *socket) {
     return group->like.proto == socket->proto && group->like.ipv6 == socket->ipv6 &&
+           group->like.ipv6_only == socket->ipv6_only &&
            group->like.local.port == socket->local.port &&
            group->like.interface == socket->interface &&
            IN6_ARE_ADDR_EQUAL(&group->like.local.address, &socket->local.address);
@@ -151,10 +152,11 @@ int rp_handover_steer(struct rp_handover *handover, enum rp_way way) {
     for (size_t i = 0; i < handover->count; i++) {
         struct rp_group *group = &handover->groups[i];
         if (!group->olds || !group->news || group->others) continue;
-        const unsigned first = way == RP_TO_OLD ? 0 : group->olds;
+        if (!group->steered) group->first = group->olds; /* stays good while old ones leave */
+        const unsigned first = way == RP_TO_OLD ? 0 : group->first;
         const unsigned count = way == RP_TO_OLD ? group->olds : way == RP_TO_NEW ? group->news : 1;
         const int fd = take_member(handover, group);
-        const int result = fd < 0 ? errno : rp_steer(fd, first, count);
+        const int result = fd < 0 ? EBADF : rp_steer(fd, first, count);
         if (fd >= 0) close(fd);
         group->steered = group->steered || !result;
         if (result) error = result;
@@ -171,6 +173,17 @@ void rp_handover_release(struct rp_handover *handover) {
         close(fd);
         handover->groups[i].steered = false;
     }
+}
+
+bool rp_handover_still_holds(const struct rp_handover *handover, const struct rp_sockets *held) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    bool holds = false;
+    find_in_states(handover, 1U << RP_LISTEN, &sockets);
+    for (size_t i = 0; i < sockets.count; i++)
+        for (size_t j = 0; j < held->count; j++)
+            holds = holds || sockets.list[i].inode == held->list[j].inode;
+    rp_sockets_free(&sockets);
+    return holds;
 }
 
 unsigned long rp_handover_waiting(const struct rp_handover *handover, bool of_new) {

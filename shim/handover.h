@@ -8,6 +8,7 @@
 struct rp_group {
     struct rp_socket like; /* one of the old server's; its owners are not to be used */
     unsigned olds, news, others;
+    unsigned first; /* number of the new server's first member, as it was when steering began */
     bool steered;
 };
 
@@ -42,6 +43,9 @@ int rp_handover_steer(struct rp_handover *handover, enum rp_way way);
 
 /* Takes the steering off all groups. */
 void rp_handover_release(struct rp_handover *handover);
+
+/* Whether one of the sockets that were held is there still, whoever has it now. */
+bool rp_handover_still_holds(const struct rp_handover *handover, const struct rp_sockets *held);
 
 /* Connections that wait in accept queues, and datagrams unread, of the old server or the new one. */
 unsigned long rp_handover_waiting(const struct rp_handover *handover, bool of_new);

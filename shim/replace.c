@@ -187,6 +187,8 @@ static void find_old(struct replacement *this) {
     if (this->pidfd < 0)
         rp_die("replace: %d: %s", (int)pid,
                errno == ESRCH ? "there is no such process" : rp_share_reason(errno));
+    if (rp_process_children(&(pid_t){0}, 1) > 0)
+        rp_die("replace: this process has children already; start it as a process of its own");
     if (rp_process_is_below(getpid(), pid))
         rp_die("replace: pid %d is an ancestor of this command; start it from elsewhere", (int)pid);
     if (!rp_process_is_near(pid))
@@ -374,12 +376,13 @@ static int send_to_new(struct replacement *this) {
         char text[RP_SOCKET_TEXT];
         if (!why) continue;
         rp_socket_text(&group->like, text);
-        if (this->options.strict && !migrates()) return undo(this, "--strict: %s: %s", text, why);
+        const bool safe = migrates() && group->news && group->like.proto == RP_TCP;
+        if (this->options.strict && !safe) return undo(this, "--strict: %s: %s", text, why);
         end_steps();
         rp_warn("replace: %s: %s; %s", text, why,
-                migrates() ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
-                           : "what waits there when the old server ends is reset "
-                             "(net.ipv4.tcp_migrate_req is 0)");
+                safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
+                     : "what waits there when the old server ends is reset "
+                       "(net.ipv4.tcp_migrate_req is 0)");
     }
     const int error = rp_handover_steer(&this->handover, RP_TO_NEW);
     if (error) return undo(this, "the group could not be steered: %s", strerror(error));
@@ -435,21 +438,35 @@ static int wait_for_connections(struct replacement *this, unsigned long *left) {
     }
 }
 
-static bool wait_for_end(const struct replacement *this, long seconds) {
-    for (double end = now() + (double)seconds; !old_has_ended(this); tick())
+/* Waits for the end of PID and of its sockets, which a descendant may keep. Once those are gone the new
+ * server is left to the kernel's own choice. */
+static bool wait_for_end(struct replacement *this, long seconds) {
+    for (double end = now() + (double)seconds;; tick()) {
+        const bool holds = rp_handover_still_holds(&this->handover, &this->olds);
+        if (!holds) rp_handover_release(&this->handover);
+        if (!holds && old_has_ended(this)) return true;
         if (now() > end) return false;
-    return true;
+    }
 }
 
 static bool stop_old(struct replacement *this) {
     step(false, "signalling pid %d", (int)this->options.pid);
-    rp_handover_count(&this->handover);
     rp_handover_steer(&this->handover, RP_TO_FIRST);
     syscall(SYS_pidfd_send_signal, this->pidfd, this->options.signal_number, NULL, 0);
     if (wait_for_end(this, this->options.stop_timeout)) return true;
-    if (!this->options.kill) return false;
-    syscall(SYS_pidfd_send_signal, this->pidfd, SIGKILL, NULL, 0);
-    return wait_for_end(this, this->options.stop_timeout);
+    if (this->options.kill) {
+        syscall(SYS_pidfd_send_signal, this->pidfd, SIGKILL, NULL, 0);
+        if (wait_for_end(this, this->options.stop_timeout)) return true;
+    }
+    rp_handover_steer(&this->handover, RP_TO_NEW); /* if it still listens: to all of the new ones */
+    return false;
+}
+
+/* The last look before the old server is signalled: the new one is to be there still. */
+static int look_again(struct replacement *this) {
+    rp_handover_count(&this->handover);
+    if (old_has_ended(this) || rp_handover_is_up(&this->handover, 1, true)) return 0;
+    return undo(this, "%s no longer listens", this->options.copies.arguments[0]);
 }
 
 /* The process that serves from now on: COMMAND's first, or what it left in the background. */
@@ -486,7 +503,7 @@ static int stay(struct replacement *this) {
     int last = this->status > 0 ? this->status : 0;
     while (!this->left) {
         const int number = sigwaitinfo(&set, NULL);
-        if (number > 0 && number != SIGCHLD) kill(pid, number);
+        if (number > 0 && number != SIGCHLD && pid > 0) kill(pid, number);
         int status;
         pid_t ended;
         while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
@@ -501,6 +518,7 @@ static int stay(struct replacement *this) {
 static void watch_signals(void) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const struct sigaction action = {.sa_handler = interrupt};
+    signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide how COMMAND ended */
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
         struct sigaction before;
         sigaction(signals[i], NULL, &before);
@@ -526,11 +544,9 @@ int rp_cmd_replace(int argc, char **argv) {
     if (!status) status = send_to_new(&this);
     if (!status) status = wait_for_queues(&this);
     if (!status) status = wait_for_connections(&this, &left);
+    if (!status) status = look_again(&this);
     if (status) return status;
     const bool stopped = stop_old(&this);
-    rp_handover_count(&this.handover);
-    /* An old server that goes on listening is not given connections again. */
-    if (stopped) rp_handover_release(&this.handover);
     end_steps();
     report(&this, left);
     if (!stopped)

@@ -33,6 +33,7 @@ static int exit_status(int status) {
 }
 
 static void block_signals(void) {
+    signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would never come */
     sigemptyset(&waited_for);
     for (size_t i = 0; i < sizeof(forwarded) / sizeof(*forwarded); i++)
         sigaddset(&waited_for, forwarded[i]);
