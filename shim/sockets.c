@@ -239,12 +239,23 @@ static void walk(struct rp_sockets *sockets, unsigned most) {
     rp_owners_walk(UINT_MAX, most, note_owner, sockets);
 }
 
+/* Where the same socket was asked for twice, as by "80 80/tcp"; sorts by inode. */
+static void drop_twins(struct rp_sockets *sockets) {
+    size_t kept = 0;
+    if (sockets->count) qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_inode);
+    for (size_t i = 0; i < sockets->count; i++)
+        if (!kept || sockets->list[i].inode != sockets->list[kept - 1].inode)
+            sockets->list[kept++] = sockets->list[i];
+    sockets->count = kept;
+}
+
 void rp_sockets_find_owners(struct rp_sockets *sockets) {
     walk(sockets, UINT_MAX);
 }
 
 void rp_sockets_examine(struct rp_sockets *sockets, bool quickly) {
     bool found = quickly;
+    drop_twins(sockets);
     if (quickly) walk(sockets, RP_LOW_DESCRIPTORS);
     for (size_t i = 0; i < sockets->count; i++) found = found && sockets->list[i].owner_count;
     if (!found) walk(sockets, UINT_MAX);
@@ -262,15 +273,16 @@ const char *rp_socket_text(const struct rp_socket *socket, char text[RP_SOCKET_T
     return text;
 }
 
-bool rp_is_wildcard(const struct in6_addr *address) {
+/* 0.0.0.0 or ::. */
+static bool is_wildcard(const struct in6_addr *address) {
     return IN6_IS_ADDR_UNSPECIFIED(address) ||
            (IN6_IS_ADDR_V4MAPPED(address) && !address->s6_addr32[3]);
 }
 
 static int by_choice(const void *a, const void *b) {
     const struct rp_socket *left = a, *right = b;
-    const int wild_left = rp_is_wildcard(&left->local.address);
-    const int wild_right = rp_is_wildcard(&right->local.address);
+    const int wild_left = is_wildcard(&left->local.address);
+    const int wild_right = is_wildcard(&right->local.address);
     if (left->local.port != right->local.port) return left->local.port - right->local.port;
     if (left->proto != right->proto) return (int)left->proto - (int)right->proto;
     if (wild_left != wild_right) return wild_left - wild_right;

@@ -71,9 +71,6 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
 /* The socket's address, port and protocol as in a list of ports, such as "[::1]:80/tcp". Returns text. */
 const char *rp_socket_text(const struct rp_socket *socket, char text[RP_SOCKET_TEXT]);
 
-/* Whether the address is 0.0.0.0 or ::. */
-bool rp_is_wildcard(const struct in6_addr *address);
-
 void rp_sockets_free(struct rp_sockets *sockets);
 
 #endif

@@ -83,7 +83,7 @@ int rp_become_copy(const struct rp_copies *copies, int index) {
 struct keeper {
     const struct rp_copies *copies;
     int index;
-    pid_t supervisor, first; /* first: the copy's first process, 0 once it has been reaped */
+    pid_t first;  /* the copy's first process, 0 once it has been reaped */
     int status;   /* of the first process, or of the last to end if that one ended with 0 */
     int stopping; /* the last of TERM, INT and QUIT that was passed on, or 0 */
     pid_t told[CHILDREN_MAX]; /* who has got that one */
@@ -153,7 +153,7 @@ static void end_copy(struct keeper *keeper) {
 /* In a process group of its own, so that what a terminal sends comes from the supervisor alone. */
 static void keep_copy(const struct rp_copies *copies, int index, pid_t supervisor) {
     static struct keeper keeper;
-    keeper = (struct keeper){.copies = copies, .index = index, .supervisor = supervisor};
+    keeper = (struct keeper){.copies = copies, .index = index};
     setpgid(0, 0);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_PDEATHSIG, ORPHANED);

@@ -7,14 +7,6 @@ setup() {
     lease_port PORT
 }
 
-# refused LINE COMMAND...: the command cannot bind, and stderr holds just this line of the library's.
-refused() {
-    run --separate-stderr "${@:2}"
-    echo "$output / $stderr"
-    [[ $output == *"bind=Address already in use"* ]]
-    [ "$stderr" = "libreuseport: bind $1" ]
-}
-
 # options_set SETTING... -- COMMAND...: sets COUNT to how many calls of setsockopt the command makes under
 # the library, and output to what it prints.
 options_set() {

@@ -90,6 +90,14 @@ shared() {
     env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
 }
 
+# refused LINE COMMAND...: the command cannot bind, and stderr holds just the library's line, less its start.
+refused() {
+    run --separate-stderr "${@:2}"
+    echo "$output / $stderr"
+    [[ $output == *"bind=Address already in use"* ]]
+    [ "$stderr" = "libreuseport: bind $1" ]
+}
+
 listens() {
     [ -n "$(ss -Htln "sport = :$1")" ]
 }

@@ -8,21 +8,13 @@ setup() {
     lease_port PORT
 }
 
-# refused LINE COMMAND...: the command cannot bind, and stderr holds just this line of the library's.
-refused() {
-    run --separate-stderr "${@:2}"
-    echo "$output / $stderr"
-    [[ $output == *"bind=Address already in use"* ]]
-    [ "$stderr" = "$1" ]
-}
-
 @test "a copy of another user is refused by the kernel, and the message names both users" {
     need_root
     spawn holder shared "$BUILD/examples/server" "$PORT" 127.0.0.1 65534
     wait_until listens "$PORT"
-    refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server) of user nobody; only sockets of one user share a port (this one is of user root)" \
+    refused "127.0.0.1:$PORT/tcp: in use by pid $PID (server) of user nobody; only sockets of one user share a port (this one is of user root)" \
         shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
-    refused "libreuseport: bind 0.0.0.0:$PORT/tcp: in use by user nobody; only sockets of one user share a port (this one is of uid 4711)" \
+    refused "0.0.0.0:$PORT/tcp: in use by user nobody; only sockets of one user share a port (this one is of uid 4711)" \
         shared "$PROBES/probe" user 4711 socket tcp4 bind 0.0.0.0 "$PORT"
     # Both of one user after they gave up root.
     spawn second shared "$BUILD/examples/server" "$PORT" 127.0.0.1 65534
@@ -33,7 +25,7 @@ refused() {
     need_root
     spawn holder shared "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server) of user root; only sockets of one user share a port (this one is of user nobody)" \
+    refused "127.0.0.1:$PORT/tcp: in use by pid $PID (server) of user root; only sockets of one user share a port (this one is of user nobody)" \
         shared "$PROBES/probe" euser 65534 socket tcp4 euser 0 bind 127.0.0.1 "$PORT"
 }
 
@@ -42,7 +34,7 @@ refused() {
     need_root
     spawn holder shared "$PROBES/probe" user 65534 socket udp6 bind ::1 "$PORT" pause
     wait_until bound_udp_are "$PORT" 1
-    refused "libreuseport: bind [::1]:$PORT/udp: in use by pid $PID (probe) of user nobody; only sockets of one user share a port (this one is of user root)" \
+    refused "[::1]:$PORT/udp: in use by pid $PID (probe) of user nobody; only sockets of one user share a port (this one is of user root)" \
         shared "$PROBES/probe" socket udp6 bind ::1 "$PORT"
 }
 
@@ -50,11 +42,11 @@ refused() {
 @test "a holder of the same user that does not share is named, with what would let this one in" {
     spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
+    refused "127.0.0.1:$PORT/tcp: in use by pid $PID (server), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
         shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
     spawn udp "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" pause
     wait_until bound_udp_are "$PORT" 1
-    refused "libreuseport: bind 127.0.0.1:$PORT/udp: in use by pid $PID (probe), whose socket does not share it; \"reuseport adopt $PORT/udp\" lets this one in" \
+    refused "127.0.0.1:$PORT/udp: in use by pid $PID (probe), whose socket does not share it; \"reuseport adopt $PORT/udp\" lets this one in" \
         shared "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT"
 }
 
@@ -63,7 +55,7 @@ refused() {
     wait_until listens "$PORT"
     "$BUILD/examples/client" "$PORT" 3
     stop_all
-    refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by connections that outlived their server; wait a minute, or give both servers REUSEPORT_REUSEADDR=1" \
+    refused "127.0.0.1:$PORT/tcp: in use by connections that outlived their server; wait a minute, or give both servers REUSEPORT_REUSEADDR=1" \
         shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
 }
 
@@ -90,14 +82,14 @@ refused() {
     spawn other "$BUILD/examples/server" "$PORT" 127.0.0.9 65534
     spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listeners_are "$PORT" 2
-    refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
+    refused "127.0.0.1:$PORT/tcp: in use by pid $PID (server), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
         shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
     # Another user's IPv4 wildcard is not in the way of an IPv6 address.
     lease_port PORT
     spawn other "$BUILD/examples/server" "$PORT" 0.0.0.0 65534
     spawn holder "$PROBES/probe" socket tcp6 bind ::1 "$PORT" listen pause
     wait_until listeners_are "$PORT" 2
-    refused "libreuseport: bind [::1]:$PORT/tcp: in use by pid $PID (probe), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
+    refused "[::1]:$PORT/tcp: in use by pid $PID (probe), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" \
         shared "$PROBES/probe" socket tcp6 bind ::1 "$PORT"
 }
 
@@ -113,7 +105,7 @@ with_passwd() {
     spawn holder shared "$BUILD/examples/server" "$PORT" 127.0.0.1 65534
     wait_until listens "$PORT"
     for line in 'bob:*:1001:100:x:/home/bob' '+:x:::::' "$(printf 'a%.0s' {1..900}):x:5:5::/:" '::' 'x'; do
-        refused "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server) of uid 65534; only sockets of one user share a port (this one is of user root)" \
+        refused "127.0.0.1:$PORT/tcp: in use by pid $PID (server) of uid 65534; only sockets of one user share a port (this one is of user root)" \
             with_passwd "$line" env REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
     done
     run --separate-stderr with_passwd 'no\033[31mbody:x:65534:1::/:' \

@@ -36,6 +36,9 @@ rows() {
 udp ::1 $(id -un) $PID probe no - -" ]
     run "$COMMAND" list "$PORT/udp"
     [ "${#lines[@]}" = 3 ] # with one hint
+    # Nothing twice where the ports overlap.
+    run "$COMMAND" list "$PORT" "$PORT/tcp" "$PORT"
+    [[ ${#lines[@]} = 4 && $output != *unknown* ]]
 }
 
 @test "--json has one object for each socket, with stable keys" {
