@@ -395,6 +395,26 @@ serves_as_before() {
     [[ ${#lines[@]} = 1 && $output != "pid $SERVER "* ]]
 }
 
+@test "a descendant that goes on listening after PID has ended gets no connection back" {
+    start sh -c '"$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    timeout 60 "$COMMAND" replace --stop-timeout 1 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null || status=$?
+    cat out
+    [ "$status" = 125 ]
+    ended "$SERVER"
+    listeners_are "$PORT" 2
+    run "$BUILD/examples/client" "$PORT" 50
+    [ "${#lines[@]}" = 1 ]
+}
+
+@test "a COMMAND that no longer listens when the old server is to be signalled is given up" {
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run timeout 60 "$COMMAND" replace "$SERVER" sh -c '"$0" "$1" 127.0.0.1 & server=$!
+        until "$2" list "$1" | grep -q "$server .* yes"; do :; done; kill $server; exec tail -f /dev/null' \
+        "$BUILD/examples/server" "$PORT" "$COMMAND"
+    [[ $output == *"no longer listens"* || $output == *"does not listen"* ]]
+    serves_as_before 125 "pid $SERVER serves as before"
+}
+
 @test "--foreground stays, passes on signals, and ends as the new server does" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     spawn stay "$COMMAND" replace --foreground "$SERVER" sh -c 'trap "kill \$!; exit 7" TERM; "$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
