@@ -29,8 +29,8 @@ comma = ,
 
 LIB_SOURCES = config explain hooks message owners ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
-CMD_SOURCES = adopt check command cpus handover install_lib launch library list process program reach replace \
-	reuseport run share sockets steer supervise
+CMD_SOURCES = adopt check command cpus handover install_lib launch library list probe process program progress \
+	reach replace reuseport run share sockets steer successor supervise
 SHARED_SOURCES = config message owners ports procnet
 CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
 CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS)) -DRP_LIBDIR='"$(LIBDIR)"'
@@ -98,6 +98,7 @@ help:
 	@echo 'make static     build $(BUILD)/static/reuseport with $(MUSL_CC), for containers'
 	@echo 'make demo       see it work, in ten seconds'
 	@echo 'make deps test  install what the tests need, and run them'
+	@echo 'make soak       the tests that take too long for the suite: every server, in every form'
 	@echo 'make lint       check the layout and the usual mistakes'
 	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
 	@echo 'make fuzz       fuzz the parsers of lists and of programs for FUZZ_SECONDS=$(FUZZ_SECONDS)'

@@ -1,6 +1,6 @@
 /* reuseport check: says whether the library can reach a command, and what this machine offers. */
 #include "command.h"
-#include "config.h"
+#include "launch.h"
 #include "library.h"
 #include "reach.h"
 
@@ -98,13 +98,8 @@ static void check_environment(void) {
 
 /* A list as run would take it; what it names and this process could not bind is a finding, no error. */
 static void check_list(bool by_option) {
-    struct rp_config config;
-    struct rp_config_error error;
     const long first = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
-    if (!rp_config_read(&config, &error))
-        rp_die("%s: \"%s\": %s",
-               by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
-               error.wrong);
+    const struct rp_config config = rp_launch_check_settings(by_option);
     for (unsigned i = 0; i < config.ports.count; i++) {
         const struct rp_entry *entry = &config.ports.entries[i];
         if (entry->deny || entry->first >= first ||

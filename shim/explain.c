@@ -12,18 +12,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { BYTES = 1 << 20, DESCRIPTORS = 10000 };
+enum { BYTES = 4 << 20, DESCRIPTORS = 10000 };
 
 static bool told_before(uint16_t port, enum rp_proto proto) {
     static unsigned char told[UINT16_MAX + 1];
     const unsigned char before = __atomic_load_n(&told[port], __ATOMIC_RELAXED);
     __atomic_store_n(&told[port], before | proto, __ATOMIC_RELAXED);
     return before & proto;
-}
-
-static bool is_wildcard(const struct in6_addr *address) {
-    return IN6_IS_ADDR_UNSPECIFIED(address) ||
-           (IN6_IS_ADDR_V4MAPPED(address) && !address->s6_addr32[3]);
 }
 
 struct holder {
@@ -37,7 +32,7 @@ static bool is_in_way(const struct rp_net_socket *socket, const struct rp_endpoi
     if (socket->local.port != where->port) return false;
     if (IN6_IS_ADDR_V4MAPPED(a) != IN6_IS_ADDR_V4MAPPED(b))
         return IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_UNSPECIFIED(b);
-    return is_wildcard(a) || is_wildcard(b) || IN6_ARE_ADDR_EQUAL(a, b);
+    return rp_is_wildcard(a) || rp_is_wildcard(b) || IN6_ARE_ADDR_EQUAL(a, b);
 }
 
 /* A socket explains better than what is left of connections, and one of another user's best of all. */

@@ -2,6 +2,7 @@
 #include "handover.h"
 
 #include "command.h"
+#include "probe.h"
 #include "process.h"
 #include "procnet.h"
 #include "share.h"
@@ -12,7 +13,13 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ESTABLISHED = 1 << 1, SYN_RECV = 1 << 3, CLOSE_WAIT = 1 << 8 };
+/* Sets of the kernel's states of TCP sockets. HOLDING: those in the way of a bind. */
+enum {
+    ESTABLISHED = 1 << 1,
+    SYN_RECV = 1 << 3,
+    CLOSE_WAIT = 1 << 8,
+    HOLDING = 0xffe & ~SYN_RECV & ~(1 << RP_LISTEN),
+};
 
 enum side { OLD, NEW, OTHER };
 
@@ -49,7 +56,7 @@ static void add_group(struct rp_handover *handover, const struct rp_socket *sock
 
 /* A socket that nobody else could share, and that carries what arrives: a listener, or UDP. */
 static bool counts(const struct rp_socket *socket) {
-    return socket->proto == RP_UDP || socket->listening;
+    return socket->proto == RP_UDP || socket->state == RP_LISTEN;
 }
 
 void rp_handover_find(struct rp_handover *handover, const struct rp_ports *list,
@@ -200,47 +207,94 @@ unsigned long rp_handover_waiting(const struct rp_handover *handover, bool of_ne
     return waiting;
 }
 
-void rp_handover_half_open(const struct rp_handover *handover, struct rp_sockets *half_open) {
-    find_in_states(handover, SYN_RECV, half_open);
+/* Whether a connection came in by one of the groups, as far as its address tells. */
+static bool is_through(const struct rp_handover *handover, const struct rp_socket *socket) {
+    for (size_t i = 0; i < handover->count; i++) {
+        const struct rp_endpoint *at = &handover->groups[i].like.local;
+        if (at->port == socket->local.port &&
+            (rp_is_wildcard(&at->address) ||
+             IN6_ARE_ADDR_EQUAL(&at->address, &socket->local.address)))
+            return true;
+    }
+    return false;
 }
 
-unsigned long rp_handover_still_open(const struct rp_handover *handover,
-                                     const struct rp_sockets *before) {
+/* Those that no process has as a descriptor. A process in the midst of accept(2) has none either, and may be
+ * kept waiting there on a busy machine. */
+void rp_handover_unsettled(const struct rp_handover *handover, struct rp_sockets *unsettled) {
+    size_t kept = 0;
+    find_in_states(handover, SYN_RECV | ESTABLISHED | CLOSE_WAIT, unsettled);
+    rp_sockets_find_owners(unsettled);
+    for (size_t i = 0; i < unsettled->count; i++) {
+        if (!unsettled->list[i].owner_count && is_through(handover, &unsettled->list[i]))
+            unsettled->list[kept++] = unsettled->list[i];
+        else
+            free(unsettled->list[i].owners);
+    }
+    unsettled->count = kept;
+}
+
+static int by_remote(const void *a, const void *b) {
+    const struct rp_endpoint *left = &((const struct rp_socket *)a)->remote;
+    const struct rp_endpoint *right = &((const struct rp_socket *)b)->remote;
+    return left->port != right->port
+               ? left->port - right->port
+               : memcmp(&left->address, &right->address, sizeof(left->address));
+}
+
+unsigned long rp_handover_still_unsettled(const struct rp_handover *handover,
+                                          struct rp_sockets *before) {
     struct rp_sockets now = {NULL, 0, 0};
     unsigned long still = 0;
-    if (before->count) rp_handover_half_open(handover, &now);
-    for (size_t i = 0; i < before->count; i++)
-        for (size_t j = 0; j < now.count; j++)
-            still +=
-                before->list[i].remote.port == now.list[j].remote.port &&
-                before->list[i].local.port == now.list[j].local.port &&
-                IN6_ARE_ADDR_EQUAL(&before->list[i].remote.address, &now.list[j].remote.address);
+    if (before->count) {
+        rp_handover_unsettled(handover, &now);
+        qsort(before->list, before->count, sizeof(*before->list), by_remote);
+    }
+    for (size_t i = 0; i < now.count; i++)
+        still += bsearch(&now.list[i], before->list, before->count, sizeof(*before->list),
+                         by_remote) != NULL;
     rp_sockets_free(&now);
     return still;
 }
 
-unsigned long rp_handover_adopt_connections(const struct rp_handover *handover) {
+unsigned long rp_handover_share_connections(const struct rp_handover *handover, bool wanted) {
     struct rp_sockets sockets = {NULL, 0, 0};
-    unsigned long lacked = 0;
+    unsigned long changes = 0;
     find_in_states(handover, ESTABLISHED | CLOSE_WAIT, &sockets);
     rp_sockets_find_owners(&sockets);
     for (size_t i = 0; i < sockets.count; i++) {
         bool changed = false;
         if (sockets.list[i].inode && side_of(handover, &sockets.list[i]) == OLD)
-            rp_share_switch(&sockets.list[i], true, &changed);
-        lacked += changed;
+            rp_share_switch(&sockets.list[i], wanted, &changed);
+        changes += changed;
     }
     rp_sockets_free(&sockets);
-    return lacked;
+    return changes;
 }
 
-unsigned long rp_handover_connections(const struct rp_handover *handover) {
+bool rp_handover_is_blocked(const struct rp_handover *handover) {
+    for (size_t i = 0; i < handover->count; i++)
+        if (handover->groups[i].like.proto == RP_TCP && rp_probe_in_use(&handover->groups[i].like))
+            return true;
+    return false;
+}
+
+unsigned long rp_handover_passing(const struct rp_handover *handover) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    unsigned long count = 0;
+    find_in_states(handover, HOLDING, &sockets);
+    for (size_t i = 0; i < sockets.count; i++) count += !sockets.list[i].inode;
+    rp_sockets_free(&sockets);
+    return count;
+}
+
+unsigned long rp_handover_connections(const struct rp_handover *handover, bool of_new) {
     struct rp_sockets sockets = {NULL, 0, 0};
     unsigned long count = 0;
     find_in_states(handover, ESTABLISHED | CLOSE_WAIT, &sockets);
     rp_sockets_find_owners(&sockets);
     for (size_t i = 0; i < sockets.count; i++)
-        count += sockets.list[i].inode && side_of(handover, &sockets.list[i]) == OLD;
+        count += side_of(handover, &sockets.list[i]) == (of_new ? NEW : OLD);
     rp_sockets_free(&sockets);
     return count;
 }

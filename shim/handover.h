@@ -50,19 +50,28 @@ bool rp_handover_still_holds(const struct rp_handover *handover, const struct rp
 /* Connections that wait in accept queues, and datagrams unread, of the old server or the new one. */
 unsigned long rp_handover_waiting(const struct rp_handover *handover, bool of_new);
 
-/* The handshakes on the ports that have begun and not ended; free with rp_sockets_free. */
-void rp_handover_half_open(const struct rp_handover *handover, struct rp_sockets *half_open);
+/* The connections on the ports that belong to no process yet: handshakes that have begun, and what waits to be
+ * accepted or is being accepted. Free with rp_sockets_free. */
+void rp_handover_unsettled(const struct rp_handover *handover, struct rp_sockets *unsettled);
 
-/* How many of those are still going on. */
-unsigned long rp_handover_still_open(const struct rp_handover *handover,
-                                     const struct rp_sockets *before);
+/* How many of those still do; sorts before. */
+unsigned long rp_handover_still_unsettled(const struct rp_handover *handover,
+                                          struct rp_sockets *before);
 
-/* Switches SO_REUSEPORT on in the old server's connections on the ports. Those accepted before its
+/* Switches SO_REUSEPORT on or off in the old server's connections on the ports. Those accepted before its
  * listeners had the option lack it, and are in the way of a bind unless both servers set SO_REUSEADDR.
- * Returns how many lacked it. */
-unsigned long rp_handover_adopt_connections(const struct rp_handover *handover);
+ * Returns in how many it stood otherwise. */
+unsigned long rp_handover_share_connections(const struct rp_handover *handover, bool wanted);
 
-/* The established connections that the old server has on the ports. */
-unsigned long rp_handover_connections(const struct rp_handover *handover);
+/* Whether a TCP socket that the old server's user bound now, with SO_REUSEPORT and SO_REUSEADDR, would find
+ * an address in use; it tries. False where it cannot. */
+bool rp_handover_is_blocked(const struct rp_handover *handover);
+
+/* How many connections on the ports no process has any more, or has yet: those that end by themselves
+ * (TIME_WAIT lasts a minute), and those that still wait to be accepted. */
+unsigned long rp_handover_passing(const struct rp_handover *handover);
+
+/* The established connections that the old server, or the new one, has on the ports. */
+unsigned long rp_handover_connections(const struct rp_handover *handover, bool of_new);
 
 #endif

@@ -10,6 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct rp_config rp_launch_check_settings(bool by_option) {
+    struct rp_config config;
+    struct rp_config_error error;
+    if (!rp_config_read(&config, &error))
+        rp_die("%s: \"%s\": %s",
+               by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
+               error.wrong);
+    return config;
+}
+
 int rp_launch_prepare(const char *given, const char *command, char path[PATH_MAX]) {
     struct rp_library library;
     struct rp_reach reach;
@@ -31,6 +41,11 @@ int rp_launch_prepare(const char *given, const char *command, char path[PATH_MAX
 
 int rp_parse_copies(const char *text) {
     return strcmp(text, "auto") != 0 ? (int)rp_parse_number("-n", text, 1, 4096) : rp_usable_cpus();
+}
+
+const char *rp_parse_replaced(const char *text) {
+    if (!*text) rp_die("-I: an empty string stands everywhere");
+    return text;
 }
 
 void rp_set_variable(const char *name, const char *value) {

@@ -120,3 +120,8 @@ void rp_map_ipv4(struct in6_addr *mapped, const void *ipv4) {
     *mapped = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
     memcpy(mapped->s6_addr + 12, ipv4, 4);
 }
+
+bool rp_is_wildcard(const struct in6_addr *address) {
+    return IN6_IS_ADDR_UNSPECIFIED(address) ||
+           (IN6_IS_ADDR_V4MAPPED(address) && !address->s6_addr32[3]);
+}

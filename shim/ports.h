@@ -42,4 +42,7 @@ enum rp_verdict rp_ports_match(const struct rp_ports *list, const struct rp_endp
 /* An IPv4 address (4 bytes) in its IPv4-mapped form, RFC 4291 2.5.5.2. Async-signal-safe. */
 void rp_map_ipv4(struct in6_addr *mapped, const void *ipv4);
 
+/* Whether it is 0.0.0.0, in its IPv4-mapped form, or ::. Async-signal-safe. */
+bool rp_is_wildcard(const struct in6_addr *address);
+
 #endif

@@ -55,16 +55,17 @@ uint32_t rp_number(const char *text, unsigned base, int digits) {
     return value;
 }
 
-/* In words of 32 bits, each printed as a number of this machine. */
-static void read_address(const char *text, bool ipv6, struct in6_addr *address) {
+/* The address in words of 32 bits, each printed as a number of this machine; behind it the port. */
+static void read_endpoint(const char *const fields[2], bool ipv6, struct rp_endpoint *endpoint) {
     uint32_t words[4];
-    for (int i = 0; i < 4; i++) words[i] = rp_number(text + (ipv6 ? 8 * i : 0), 16, 8);
-    memcpy(address, words, sizeof(*address));
-    if (!ipv6) rp_map_ipv4(address, words);
+    for (int i = 0; i < 4; i++) words[i] = rp_number(fields[0] + (ipv6 ? 8 * i : 0), 16, 8);
+    memcpy(&endpoint->address, words, sizeof(endpoint->address));
+    if (!ipv6) rp_map_ipv4(&endpoint->address, words);
+    endpoint->port = (uint16_t)rp_number(fields[1], 16, 4);
 }
 
 bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
-    enum { ADDRESS = 1, PORT = 2, STATE = 5, QUEUE = 7, UID = 11, INODE = 13, FIELDS };
+    enum { LOCAL = 1, REMOTE = 3, STATE = 5, QUEUE = 7, UID = 11, INODE = 13, FIELDS };
     const char *at = rp_lines_next(lines), *fields[FIELDS];
     if (at && strstr(at, "local_address")) at = rp_lines_next(lines);
     for (int i = 0; at && i < FIELDS; i++) {
@@ -72,9 +73,10 @@ bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
         fields[i] = at;
         at += strcspn(at, " :");
     }
-    if (!at || fields[PORT] < fields[ADDRESS] + 9) return false;
-    read_address(fields[ADDRESS], fields[PORT] >= fields[ADDRESS] + 33, &socket->local.address);
-    socket->local.port = (uint16_t)rp_number(fields[PORT], 16, 4);
+    if (!at || fields[REMOTE] < fields[LOCAL] + 14) return false;
+    const bool ipv6 = fields[REMOTE] >= fields[LOCAL] + 38;
+    read_endpoint(&fields[LOCAL], ipv6, &socket->local);
+    read_endpoint(&fields[REMOTE], ipv6, &socket->remote);
     socket->state = rp_number(fields[STATE], 16, 2);
     socket->queue = rp_number(fields[QUEUE], 16, 8);
     socket->uid = rp_number(fields[UID], 10, 10);

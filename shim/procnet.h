@@ -16,7 +16,7 @@ struct rp_lines {
 };
 
 struct rp_net_socket {
-    struct rp_endpoint local;
+    struct rp_endpoint local, remote;
     unsigned state;
     uint32_t uid;
     uint32_t queue; /* of a listener: connections waiting to be accepted */

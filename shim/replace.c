@@ -1,11 +1,11 @@
 /* reuseport replace: a new server takes the ports of a running one, without losing a connection. */
 #include "command.h"
-#include "config.h"
 #include "handover.h"
 #include "launch.h"
 #include "process.h"
+#include "progress.h"
 #include "share.h"
-#include "supervise.h"
+#include "successor.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char help[] =
@@ -29,6 +26,7 @@ static const char help[] =
     "\n"
     "  -p, --ports=LIST       of PID's ports those in LIST; else all that it holds\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
+    "  -I STRING              in the ARGs, STRING stands for the copy's number\n"
     "  -s, --signal=SIGNAL    what PID is sent at the end (TERM)\n"
     "      --drain=SECONDS    how long to wait for PID's connections to end (10)\n"
     "      --start-timeout=SECONDS  for COMMAND to listen (30)\n"
@@ -44,7 +42,10 @@ static const char help[] =
     "or it has been signalled and did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
-enum { TICK = 20, SETTLE = 100 }; /* milliseconds */
+enum {
+    SETTLE = 100,   /* milliseconds without anything left to accept */
+    TIME_WAIT = 65, /* seconds that the kernel keeps what is left of a connection, and some more */
+};
 
 struct options {
     struct rp_copies copies;
@@ -62,46 +63,13 @@ struct replacement {
     struct rp_sockets olds;
     bool *adopted; /* of olds: switched on by us */
     int pidfd;     /* of the old server, so that no other process can be taken for it */
-    pid_t child;   /* COMMAND's first process */
-    int status;    /* how that one ended; -1: it has not */
-    bool left;     /* no process of COMMAND is left */
+    struct rp_successor successor;
 };
 
 static volatile sig_atomic_t interrupted;
 
 static void interrupt(int signal_number) {
     interrupted = signal_number;
-}
-
-static double now(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
-}
-
-static void tick(void) {
-    poll(NULL, 0, TICK);
-}
-
-/* Where things stand: on a terminal one line that changes, elsewhere a line for each step. */
-static void step(bool again, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void step(bool again, const char *format, ...) {
-    char line[512];
-    va_list arguments;
-    const bool terminal = isatty(STDERR_FILENO);
-    if (again && !terminal) return;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof(line), format, arguments);
-    va_end(arguments);
-    if (terminal)
-        fprintf(stderr, "\r\033[Kreuseport: %s", line);
-    else
-        rp_warn("%s", line);
-}
-
-static void end_steps(void) {
-    if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
 }
 
 static int parse_signal(const char *text) {
@@ -138,13 +106,16 @@ static void parse_options(int argc, char **argv, struct options *options) {
     int option;
     *options = (struct options){
         .signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30};
-    while ((option = rp_next_option(argc, argv, "+:p:n:s:hV", longs, help)) != -1) {
+    while ((option = rp_next_option(argc, argv, "+:p:n:s:I:hV", longs, help)) != -1) {
         switch (option) {
         case 'p':
             options->ports = optarg;
             break;
         case 'n':
             options->copies.count = rp_parse_copies(optarg);
+            break;
+        case 'I':
+            options->copies.replace = rp_parse_replaced(optarg);
             break;
         case 's':
             options->signal_number = parse_signal(optarg);
@@ -223,9 +194,12 @@ static void set_ports(const struct replacement *this) {
 }
 
 static void give_back(struct replacement *this) {
-    bool changed;
-    for (size_t i = 0; i < this->olds.count; i++)
+    bool changed, any = false;
+    for (size_t i = 0; i < this->olds.count; i++) {
         if (this->adopted[i]) rp_share_switch(&this->olds.list[i], false, &changed);
+        any = any || this->adopted[i];
+    }
+    if (any) rp_handover_share_connections(&this->handover, false);
 }
 
 static void adopt_all(struct replacement *this) {
@@ -241,106 +215,101 @@ static void adopt_all(struct replacement *this) {
     }
 }
 
-/* Connections accepted before the adoption would be in the way of COMMAND's bind: those that the old
- * server has, and those that still wait in its queue, which it accepts first. */
-static void clear_way(struct replacement *this) {
-    const double begin = now();
-    for (int quiet = 0; quiet < 3 && now() - begin < 2; tick())
-        quiet = rp_handover_adopt_connections(&this->handover) ? 0 : quiet + 1;
-}
-
-/* In a session of its own: what ends this command's session is not to end the new server. */
-static void start(struct replacement *this) {
-    this->status = -1;
-    prctl(PR_SET_CHILD_SUBREAPER, 1);
-    this->handover.new = getpid();
-    this->child = fork();
-    if (this->child < 0) {
-        give_back(this);
-        rp_die("fork: %s", strerror(errno));
-    }
-    if (this->child) return;
-    setsid();
-    if (isatty(STDIN_FILENO)) {
-        close(STDIN_FILENO);
-        if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
-    }
-    if (this->options.copies.count > 1) _exit(rp_supervise(&this->options.copies));
-    _exit(rp_become_copy(&this->options.copies, this->options.copies.count ? 0 : -1));
-}
-
-/* Notes which processes of COMMAND have ended. */
-static void reap(struct replacement *this) {
-    int status;
-    pid_t pid;
-    while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        if (pid == this->child)
-            this->status = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-    this->left = pid < 0 && errno == ECHILD;
-}
-
-/* Whether COMMAND cannot come up any more. A starter that ends with 0 may have left a daemon. */
-static bool is_lost(struct replacement *this) {
-    reap(this);
-    return this->left || this->status > 0;
-}
-
 static bool old_has_ended(const struct replacement *this) {
     struct pollfd end = {.fd = this->pidfd, .events = POLLIN};
     return poll(&end, 1, 0) == 1;
 }
 
-/* Ends COMMAND and puts everything back as it was. What COMMAND has been given to accept already it is
- * given the time to answer. */
+/* Back to the old server: what COMMAND has been given to accept already it is given the time to answer. */
+static void send_to_old(struct replacement *this) {
+    rp_handover_count(&this->handover);
+    rp_handover_steer(&this->handover, RP_TO_OLD);
+    for (double end = rp_now() + 2; rp_now() < end && !rp_successor_is_lost(&this->successor) &&
+                                    (rp_handover_waiting(&this->handover, true) ||
+                                     rp_handover_connections(&this->handover, true));)
+        rp_tick();
+}
+
+/* Ends COMMAND and puts everything back as it was; unless the old server has gone, so that COMMAND is all
+ * that is left. */
 static int undo(struct replacement *this, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static int undo(struct replacement *this, const char *format, ...) {
+    const int pid = (int)this->options.pid;
     char why[512];
     va_list arguments;
-    pid_t children[64];
     va_start(arguments, format);
     vsnprintf(why, sizeof(why), format, arguments);
     va_end(arguments);
-    rp_handover_count(&this->handover);
-    rp_handover_steer(&this->handover, RP_TO_OLD);
-    for (double end = now() + 2;
-         now() < end && !is_lost(this) && rp_handover_waiting(&this->handover, true);)
-        tick();
-    for (double end = now() + 5; !this->left; reap(this)) {
-        const int count = rp_process_children(children, 64);
-        for (int i = 0; i < count; i++) kill(children[i], now() < end ? SIGTERM : SIGKILL);
-        tick();
+    if (this->successor.child && !old_has_ended(this)) send_to_old(this);
+    if (old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
+        rp_handover_release(&this->handover);
+        rp_steps_end();
+        rp_warn("replace: %s; pid %d has ended meanwhile, by itself, so pid %d is left running",
+                why, pid, (int)rp_successor_pid(&this->successor));
+        return RP_FAILED;
     }
+    const bool ended = rp_successor_end(&this->successor);
     rp_handover_release(&this->handover);
     give_back(this);
-    end_steps();
-    rp_warn("replace: %s; pid %d %s", why, (int)this->options.pid,
-            old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before");
+    rp_steps_end();
+    rp_warn("replace: %s; pid %d %s%s", why, pid,
+            old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before",
+            ended ? "" : ", but some of COMMAND could not be ended");
     return RP_FAILED;
+}
+
+/* Waits until COMMAND can bind. Connections accepted before the adoption lack the option: those that the old
+ * server has are given it, those in its queue it is to accept first, and what is left of those that it closed
+ * ends by itself. What else is in the way COMMAND will tell of. */
+static int clear_way(struct replacement *this) {
+    const double begin = rp_now();
+    rp_handover_share_connections(&this->handover, true);
+    while (rp_handover_is_blocked(&this->handover) && rp_handover_passing(&this->handover) &&
+           rp_now() - begin < TIME_WAIT) {
+        rp_step(rp_now() - begin > 0.1,
+                "waiting for connections from before to get out of the way");
+        if (interrupted) return undo(this, "interrupted");
+        rp_tick();
+        rp_handover_share_connections(&this->handover, true);
+    }
+    return 0;
+}
+
+static int start(struct replacement *this) {
+    this->handover.new = getpid();
+    const int error = rp_successor_start(&this->successor, &this->options.copies);
+    return error ? undo(this, "fork: %s", strerror(error)) : 0;
+}
+
+/* In words, for undo. */
+static int give_up_lost(struct replacement *this, const char *when) {
+    const int status = this->successor.status;
+    return undo(this, "%s ended with status %d%s", this->options.copies.arguments[0],
+                status < 0 ? 0 : status, when);
 }
 
 /* Returns 0 once all copies listen where the old server does, or on its ports at least. */
 static int wait_until_up(struct replacement *this) {
     const unsigned copies =
         this->options.copies.count > 1 ? (unsigned)this->options.copies.count : 1;
-    const double begin = now();
+    const double begin = rp_now();
     double since = 0;
-    step(false, "waiting until %s listens", this->options.copies.arguments[0]);
-    for (;; tick()) {
+    rp_step(false, "waiting until %s listens", this->options.copies.arguments[0]);
+    for (;; rp_tick()) {
         if (interrupted) return undo(this, "interrupted");
-        if (is_lost(this))
-            return undo(this, "%s ended with status %d before it listened on all ports",
-                        this->options.copies.arguments[0], this->status < 0 ? 0 : this->status);
+        if (rp_successor_is_lost(&this->successor))
+            return give_up_lost(this, " before it listened on all ports");
         rp_handover_count(&this->handover);
         if (rp_handover_is_up(&this->handover, copies, false)) return 0;
         if (!rp_handover_is_up(&this->handover, copies, true))
             since = 0;
         else if (since == 0)
-            since = now();
-        else if (now() - since > 1)
+            since = rp_now();
+        else if (rp_now() - since > 1)
             return 0; /* on other addresses, then */
-        if (now() - begin > (double)this->options.start_timeout)
+        if (rp_now() - begin > (double)this->options.start_timeout)
             return undo(this, "%s does not listen on all ports after %ld seconds",
                         this->options.copies.arguments[0], this->options.start_timeout);
     }
@@ -368,7 +337,7 @@ static const char *weakness(const struct rp_group *group) {
 }
 
 static int send_to_new(struct replacement *this) {
-    step(false, "sending new connections to the new server");
+    rp_step(false, "sending new connections to the new server");
     rp_handover_count(&this->handover);
     for (size_t i = 0; i < this->handover.count; i++) {
         const struct rp_group *group = &this->handover.groups[i];
@@ -378,7 +347,7 @@ static int send_to_new(struct replacement *this) {
         rp_socket_text(&group->like, text);
         const bool safe = migrates() && group->news && group->like.proto == RP_TCP;
         if (this->options.strict && !safe) return undo(this, "--strict: %s: %s", text, why);
-        end_steps();
+        rp_steps_end();
         rp_warn("replace: %s: %s; %s", text, why,
                 safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
                      : "what waits there when the old server ends is reset "
@@ -389,68 +358,65 @@ static int send_to_new(struct replacement *this) {
     return 0;
 }
 
-/* Until nothing waits for the old server to accept it: neither in its queues, nor in a handshake that
- * began before the change and reaches a queue a round trip later. */
+/* Until nothing waits for the old server to accept it: neither in its queues, nor in the midst of accept(2), nor
+ * in a handshake that began before the change and reaches a queue a round trip later. */
 static int wait_for_queues(struct replacement *this) {
-    struct rp_sockets half_open = {NULL, 0, 0};
-    unsigned long waiting = 0, handshakes = 0;
-    const double begin = now();
+    struct rp_sockets unsettled = {NULL, 0, 0};
+    unsigned long waiting = 0, under_way = 0;
+    const double begin = rp_now();
     int quiet = 0;
-    rp_handover_half_open(&this->handover, &half_open);
-    step(false, "waiting for what the old server still has to accept");
-    for (; quiet < SETTLE / TICK && !old_has_ended(this); tick()) {
+    rp_handover_unsettled(&this->handover, &unsettled);
+    rp_step(false, "waiting for what the old server still has to accept");
+    for (; quiet < SETTLE / RP_TICK && !old_has_ended(this); rp_tick()) {
         waiting = rp_handover_waiting(&this->handover, false);
-        handshakes = rp_handover_still_open(&this->handover, &half_open);
-        quiet = waiting || handshakes ? 0 : quiet + 1;
-        step(true, "%lu connections and %lu handshakes wait for the old server, %.0f s", waiting,
-             handshakes, now() - begin);
-        if (interrupted || is_lost(this)) break;
-        if (now() - begin > (double)this->options.drain + 1 && !quiet) break;
+        under_way = rp_handover_still_unsettled(&this->handover, &unsettled);
+        quiet = waiting || under_way ? 0 : quiet + 1;
+        rp_step(true, "%lu connections wait for the old server, %lu are under way, %.0f s", waiting,
+                under_way, rp_now() - begin);
+        if (interrupted || rp_successor_is_lost(&this->successor)) break;
+        if (rp_now() - begin > (double)this->options.drain + 1 && !quiet) break;
     }
-    rp_sockets_free(&half_open);
+    rp_sockets_free(&unsettled);
     if (interrupted) return undo(this, "interrupted");
-    if (is_lost(this))
-        return undo(this, "%s ended with status %d", this->options.copies.arguments[0],
-                    this->status);
+    if (rp_successor_is_lost(&this->successor)) return give_up_lost(this, "");
     if (quiet || old_has_ended(this)) return 0;
     if (this->options.strict)
         return undo(this,
-                    "--strict: %lu connections and %lu handshakes still wait for the old server",
-                    waiting, handshakes);
-    end_steps();
-    rp_warn("replace: %lu connections and %lu handshakes still wait for the old server, and will "
+                    "--strict: %lu connections still wait for the old server, %lu are under way",
+                    waiting, under_way);
+    rp_steps_end();
+    rp_warn("replace: %lu connections that still wait for the old server, and %lu under way, will "
             "be reset",
-            waiting, handshakes);
+            waiting, under_way);
     return 0;
 }
 
 static int wait_for_connections(struct replacement *this, unsigned long *left) {
-    const double begin = now();
-    step(false, "waiting for the old server's connections");
-    for (;; tick()) {
-        *left = rp_handover_connections(&this->handover);
-        step(true, "%lu connections left, %.0f s", *left, now() - begin);
+    const double begin = rp_now();
+    rp_step(false, "waiting for the old server's connections");
+    for (;; rp_tick()) {
+        *left = rp_handover_connections(&this->handover, false);
+        rp_step(true, "%lu connections left, %.0f s", *left, rp_now() - begin);
         if (interrupted) return undo(this, "interrupted");
-        if (is_lost(this))
-            return undo(this, "%s ended with status %d", this->options.copies.arguments[0],
-                        this->status);
-        if (!*left || old_has_ended(this) || now() - begin >= (double)this->options.drain) return 0;
+        if (rp_successor_is_lost(&this->successor)) return give_up_lost(this, "");
+        if (!*left || old_has_ended(this) || rp_now() - begin >= (double)this->options.drain)
+            return 0;
     }
 }
 
 /* Waits for the end of PID and of its sockets, which a descendant may keep. Once those are gone the new
  * server is left to the kernel's own choice. */
 static bool wait_for_end(struct replacement *this, long seconds) {
-    for (double end = now() + (double)seconds;; tick()) {
+    for (double end = rp_now() + (double)seconds;; rp_tick()) {
         const bool holds = rp_handover_still_holds(&this->handover, &this->olds);
         if (!holds) rp_handover_release(&this->handover);
         if (!holds && old_has_ended(this)) return true;
-        if (now() > end) return false;
+        if (rp_now() > end) return false;
     }
 }
 
 static bool stop_old(struct replacement *this) {
-    step(false, "signalling pid %d", (int)this->options.pid);
+    rp_step(false, "signalling pid %d", (int)this->options.pid);
     rp_handover_steer(&this->handover, RP_TO_FIRST);
     syscall(SYS_pidfd_send_signal, this->pidfd, this->options.signal_number, NULL, 0);
     if (wait_for_end(this, this->options.stop_timeout)) return true;
@@ -469,17 +435,9 @@ static int look_again(struct replacement *this) {
     return undo(this, "%s no longer listens", this->options.copies.arguments[0]);
 }
 
-/* The process that serves from now on: COMMAND's first, or what it left in the background. */
-static pid_t new_pid(struct replacement *this) {
-    pid_t children[64];
-    reap(this);
-    if (this->status < 0) return this->child;
-    return rp_process_children(children, 64) > 0 ? children[0] : 0;
-}
-
 static void report(struct replacement *this, unsigned long left) {
     char name[RP_NAME_SIZE], text[RP_SOCKET_TEXT];
-    const pid_t pid = new_pid(this);
+    const pid_t pid = rp_successor_pid(&this->successor);
     printf("pid %d (%s) has replaced pid %d on", (int)pid, rp_process_name(pid, name),
            (int)this->options.pid);
     for (size_t i = 0; i < this->handover.count; i++)
@@ -487,31 +445,6 @@ static void report(struct replacement *this, unsigned long left) {
     if (left) printf("; %lu connections were left to the old server when it was signalled", left);
     putchar('\n');
     fflush(stdout);
-}
-
-/* Stays in the place of the new server, for whoever watches this PID. */
-static int stay(struct replacement *this) {
-    static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
-                                    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
-        sigaddset(&set, passed_on[i]);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    const pid_t pid = new_pid(this);
-    int last = this->status > 0 ? this->status : 0;
-    while (!this->left) {
-        const int number = sigwaitinfo(&set, NULL);
-        if (number > 0 && number != SIGCHLD && pid > 0) kill(pid, number);
-        int status;
-        pid_t ended;
-        while ((ended = waitpid(-1, &status, WNOHANG)) > 0)
-            if (ended == pid)
-                last = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
-        this->left = ended < 0 && errno == ECHILD;
-    }
-    return last;
 }
 
 /* But for those that this command was started with ignored, as under nohup(1), and the new server, too. */
@@ -533,25 +466,26 @@ int rp_cmd_replace(int argc, char **argv) {
     parse_options(argc, argv, &this.options);
     find_old(&this);
     set_ports(&this);
+    rp_launch_check_settings(false);
     int status = rp_launch_prepare(this.options.library, this.options.copies.arguments[0], path);
     if (status) return status;
     this.options.copies.path = path;
     watch_signals();
     adopt_all(&this);
-    clear_way(&this);
-    start(&this);
-    status = wait_until_up(&this);
+    status = clear_way(&this);
+    if (!status) status = start(&this);
+    if (!status) status = wait_until_up(&this);
     if (!status) status = send_to_new(&this);
     if (!status) status = wait_for_queues(&this);
     if (!status) status = wait_for_connections(&this, &left);
     if (!status) status = look_again(&this);
     if (status) return status;
     const bool stopped = stop_old(&this);
-    end_steps();
+    rp_steps_end();
     report(&this, left);
     if (!stopped)
         rp_die("replace: pid %d has been signalled and did not end within %ld seconds; it gets no "
                "new connections",
                (int)this.options.pid, this.options.stop_timeout);
-    return this.options.foreground ? stay(&this) : 0;
+    return this.options.foreground ? rp_successor_stay(&this.successor) : 0;
 }

@@ -82,7 +82,7 @@ _reuseport() {
     *,list) options="--json -h --help -V --version" ;;
     *,adopt) options="--undo -h --help -V --version" ;;
     *,replace)
-        options="-p --ports= -n --copies= -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --foreground --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --foreground --library= -h --help -V --version"
         ;;
     *,install-lib)
         options="--library= -h --help -V --version"

@@ -1,10 +1,8 @@
 /* reuseport run: starts a command, or several copies of it, under the library. */
 #include "command.h"
-#include "config.h"
 #include "launch.h"
 #include "supervise.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,8 +68,7 @@ static void parse_options(int argc, char **argv, struct options *options) {
             options->ports = true;
             break;
         case 'I':
-            if (!*optarg) rp_die("-I: an empty string stands everywhere");
-            options->copies.replace = optarg;
+            options->copies.replace = rp_parse_replaced(optarg);
             break;
         case ON_EXIT:
             options->copies.stop_all = parse_on_exit(optarg);
@@ -91,23 +88,13 @@ static void parse_options(int argc, char **argv, struct options *options) {
     options->copies.arguments = argv + optind;
 }
 
-/* The same parser as the library's, and the same words, before anything is started. */
-static void check_settings(bool by_option) {
-    const char *list = getenv("REUSEPORT_PORTS");
-    struct rp_config config;
-    struct rp_config_error error;
-    if (!list || !*list) rp_die("run: which ports? Give -p LIST or set REUSEPORT_PORTS");
-    if (!rp_config_read(&config, &error))
-        rp_die("%s: \"%s\": %s",
-               by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
-               error.wrong);
-}
-
 int rp_cmd_run(int argc, char **argv) {
     struct options options = {.copies = {.count = 0}};
     char path[PATH_MAX];
     parse_options(argc, argv, &options);
-    check_settings(options.ports);
+    const char *list = getenv("REUSEPORT_PORTS");
+    if (!list || !*list) rp_die("run: which ports? Give -p LIST or set REUSEPORT_PORTS");
+    rp_launch_check_settings(options.ports);
     const int status = rp_launch_prepare(options.library, options.copies.arguments[0], path);
     if (status) return status;
     options.copies.path = path;

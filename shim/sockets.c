@@ -30,7 +30,6 @@
 #endif
 
 enum {
-    LISTEN = 10,         /* TCP_LISTEN */
     CLOSE = 7,           /* TCP_CLOSE, the state of UDP sockets */
     BOUND_INACTIVE = 13, /* TCP sockets that are bound and do nothing; Linux 6.8 */
 };
@@ -81,7 +80,8 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
     socket->proto = proto;
     socket->ipv6 = message->idiag_family == AF_INET6;
     socket->ipv6_only = socket->ipv6 && is_ipv6_only(header);
-    socket->listening = message->idiag_state == LISTEN;
+    socket->state = message->idiag_state;
+    const bool listening = socket->state == RP_LISTEN;
     socket->local.port = ntohs(message->id.idiag_sport);
     if (socket->ipv6)
         memcpy(&socket->local.address, message->id.idiag_src, 16);
@@ -89,16 +89,16 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
         rp_map_ipv4(&socket->local.address, message->id.idiag_src);
     socket->remote.port = ntohs(message->id.idiag_dport);
     memcpy(&socket->remote.address, message->id.idiag_dst, sizeof(socket->remote.address));
-    socket->unread = socket->listening ? 0 : message->idiag_rqueue;
+    socket->unread = listening ? 0 : message->idiag_rqueue;
     socket->interface = message->id.idiag_if;
     socket->uid = message->idiag_uid;
     socket->inode = message->idiag_inode;
-    socket->queue = socket->listening ? (long)message->idiag_rqueue : -1;
-    socket->limit = socket->listening ? (long)message->idiag_wqueue : -1;
+    socket->queue = listening ? (long)message->idiag_rqueue : -1;
+    socket->limit = listening ? (long)message->idiag_wqueue : -1;
 }
 
 static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp_proto proto) {
-    const unsigned holding = proto == RP_TCP ? 1U << LISTEN | 1U << BOUND_INACTIVE : 1U << CLOSE;
+    const unsigned holding = proto == RP_TCP ? 1U << RP_LISTEN | 1U << BOUND_INACTIVE : 1U << CLOSE;
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     struct {
         struct nlmsghdr header;
@@ -151,22 +151,31 @@ static bool find_by_netlink(const struct rp_wanted *wanted, enum rp_proto proto,
     return good;
 }
 
-static void find_in_proc(const char *table, enum rp_proto proto, uint16_t port,
+static bool is_wanted(const struct rp_wanted *wanted, enum rp_proto proto,
+                      const struct rp_net_socket *found) {
+    const unsigned listening = 1U << RP_LISTEN,
+                   states = wanted->states ? wanted->states : listening;
+    return (!wanted->port || found->local.port == wanted->port) &&
+           (proto == RP_UDP ? found->state == CLOSE : states >> found->state & 1);
+}
+
+static void find_in_proc(const char *table, enum rp_proto proto, const struct rp_wanted *wanted,
                          struct rp_sockets *sockets) {
     struct rp_lines lines;
     struct rp_net_socket found;
     if (!rp_lines_open(&lines, table, SIZE_MAX)) return;
     while (rp_procnet_next(&lines, &found)) {
-        if ((port && found.local.port != port) || (proto == RP_TCP && found.state != RP_LISTEN))
-            continue;
+        if (!is_wanted(wanted, proto, &found)) continue;
         struct rp_socket *socket = append(sockets);
         socket->proto = proto;
         socket->ipv6 = strchr(table, '6') != NULL;
-        socket->listening = found.state == RP_LISTEN;
+        socket->state = found.state;
         socket->local = found.local;
+        socket->remote = found.remote;
         socket->uid = found.uid;
         socket->inode = found.inode;
-        socket->queue = socket->listening ? (long)found.queue : -1;
+        socket->unread = proto == RP_UDP ? found.queue : 0;
+        socket->queue = found.state == RP_LISTEN ? (long)found.queue : -1;
         socket->limit = -1;
     }
     rp_lines_close(&lines);
@@ -177,10 +186,8 @@ void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets)
         const size_t before = sockets->count;
         if (!(wanted->protos & proto) || find_by_netlink(wanted, proto, sockets)) continue;
         sockets->count = before;
-        find_in_proc(proto == RP_TCP ? "/proc/net/tcp" : "/proc/net/udp", proto, wanted->port,
-                     sockets);
-        find_in_proc(proto == RP_TCP ? "/proc/net/tcp6" : "/proc/net/udp6", proto, wanted->port,
-                     sockets);
+        find_in_proc(proto == RP_TCP ? "/proc/net/tcp" : "/proc/net/udp", proto, wanted, sockets);
+        find_in_proc(proto == RP_TCP ? "/proc/net/tcp6" : "/proc/net/udp6", proto, wanted, sockets);
     }
 }
 
@@ -273,16 +280,10 @@ const char *rp_socket_text(const struct rp_socket *socket, char text[RP_SOCKET_T
     return text;
 }
 
-/* 0.0.0.0 or ::. */
-static bool is_wildcard(const struct in6_addr *address) {
-    return IN6_IS_ADDR_UNSPECIFIED(address) ||
-           (IN6_IS_ADDR_V4MAPPED(address) && !address->s6_addr32[3]);
-}
-
 static int by_choice(const void *a, const void *b) {
     const struct rp_socket *left = a, *right = b;
-    const int wild_left = is_wildcard(&left->local.address);
-    const int wild_right = is_wildcard(&right->local.address);
+    const int wild_left = rp_is_wildcard(&left->local.address);
+    const int wild_right = rp_is_wildcard(&right->local.address);
     if (left->local.port != right->local.port) return left->local.port - right->local.port;
     if (left->proto != right->proto) return (int)left->proto - (int)right->proto;
     if (wild_left != wild_right) return wild_left - wild_right;

@@ -20,12 +20,12 @@ struct rp_socket {
     enum rp_proto proto;
     bool ipv6,
         ipv6_only;  /* ipv6_only: takes no IPv4 traffic (IPV6_V6ONLY); not known from /proc/net */
-    bool listening; /* a TCP socket that listens; false for one that is only bound, and for UDP */
+    unsigned state; /* RP_LISTEN of TCP sockets that listen; others as the kernel numbers them */
     struct rp_endpoint local, remote;
     uint32_t interface; /* bound to that one (SO_BINDTODEVICE), or 0 */
     uint32_t uid, inode;
     long queue, limit; /* connections waiting to be accepted, and how many may; -1: not known */
-    uint32_t unread;   /* bytes in the receive queue of a UDP socket */
+    uint32_t unread;   /* bytes in the receive queue of one that does not listen */
     struct rp_owner *owners; /* those that this process may see, lowest PID first */
     size_t owner_count;
     enum rp_answer shares;
@@ -41,7 +41,7 @@ struct rp_sockets {
 struct rp_wanted {
     unsigned protos; /* of enum rp_proto, together */
     uint16_t port;   /* 0: any */
-    unsigned states; /* bits of states of TCP sockets, for netlink alone; 0: those that hold a port.
+    unsigned states; /* bits of states of TCP sockets; 0: those that hold a port.
                         1 << RP_LISTEN costs the kernel least: then it passes over no connection */
 };
 

@@ -28,8 +28,8 @@ static const int forwarded[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
                                 SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 static sigset_t waited_for, mask_before;
 
-static int exit_status(int status) {
-    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+int rp_exit_status(int how) {
+    return WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
 }
 
 static void block_signals(void) {
@@ -118,7 +118,7 @@ static bool reap(struct keeper *keeper) {
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == keeper->first || !keeper->first) {
-            if (keeper->status == 0) keeper->status = exit_status(status);
+            if (keeper->status == 0) keeper->status = rp_exit_status(status);
             if (pid == keeper->first) keeper->first = 0;
         }
         /* A starter may have died of the signal that its server never saw. */
@@ -205,7 +205,7 @@ static int reap_keepers(pid_t *keepers, int count, int *first_failure, bool *ber
             if (keepers[i] != pid) continue;
             keepers[i] = 0;
             ended++;
-            if (!*first_failure) *first_failure = exit_status(status);
+            if (!*first_failure) *first_failure = rp_exit_status(status);
             *bereaved = *bereaved || WIFSIGNALED(status);
         }
     }

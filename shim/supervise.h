@@ -18,6 +18,9 @@ struct rp_copies {
  * Returns the exit status, 126 or 127, only if that fails, after saying so (execve(2)). */
 int rp_become_copy(const struct rp_copies *copies, int index);
 
+/* What a shell calls the exit status of a process that ended so (wait(2)): 128 plus the signal for a killed one. */
+int rp_exit_status(int how);
+
 /* Starts all copies and waits until the last has ended. Passes on HUP INT QUIT TERM USR1 USR2 WINCH CONT,
  * each once to each copy. Returns 0 if all ended with 0, else the status of the first that did not, 128
  * plus the signal for a killed one. No process of a copy is left when it returns, nor when this process

@@ -6,10 +6,12 @@ usage: ask.py PROTOCOL PORT COUNT"""
 import collections
 import re
 import socket
+import struct
 import sys
 
 # What to send, and where in the answer the server says who it is.
 PROTOCOLS = {
+    "example/tcp": (b"", rb"pid (\d+)"),
     "http/tcp": (b"GET /who HTTP/1.0\r\n\r\n", rb"\r\n\r\n([\w-]+)"),
     "redis/tcp": (b"INFO server\r\n", rb"process_id:(\d+)\r"),
     "memcached/tcp": (b"stats\r\n", rb"STAT pid (\d+)\r"),
@@ -34,6 +36,8 @@ def ask(connection, request, pattern):
 def connect(protocol, port):
     connection = socket.socket(socket.AF_INET, socket.SOCK_STREAM if protocol.endswith("/tcp") else socket.SOCK_DGRAM)
     connection.settimeout(5)
+    if connection.type == socket.SOCK_STREAM:  # reset when closed, so that no TIME_WAIT stays behind
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.connect(("127.0.0.1", int(port)))
     return connection
 

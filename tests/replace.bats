@@ -1,171 +1,8 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2034 # variables that are set for replacement.bash
 # reuseport replace: a new server takes over from a running one, and no connection is lost.
 
-load helpers
-
-setup() {
-    lease_port PORT
-    COMMAND=$BUILD/reuseport
-    ADDRESS=127.0.0.1
-    cd "$BATS_TEST_TMPDIR" || exit
-    chmod 755 . "$BATS_RUN_TMPDIR"
-    LINK=
-    HTTP='GET / HTTP/1.0\r\n\r\n'
-}
-
-# The new servers are in sessions of their own: what was put in the place of what this test started.
-teardown() {
-    local pid
-    for pid in $("${NET[@]}" ss -Htlnup "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do
-        PIDS+=("$pid")
-    done
-    stop_all
-    [ -z "$LINK" ] || ip netns del "$LINK-a" || true
-    [ -z "$LINK" ] || ip netns del "$LINK-b" || true
-}
-
-# start COMMAND...: the first server, without the library; its PID in SERVER. NET, if set, is what runs a
-# command in the server's network namespace, FAR in the client's; AS what runs it as another user.
-start() {
-    spawn server "${NET[@]}" "${AS[@]}" "$@"
-    SERVER=$PID
-    wait_until is_up
-}
-
-is_up() {
-    [ -n "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
-}
-
-# replace OPTION... -- COMMAND...: replaces SERVER; the new PID becomes SERVER.
-replace() {
-    local options=() out
-    while [ "$1" != -- ]; do
-        options+=("$1")
-        shift
-    done
-    # Into files: the new server inherits them, and outlives the command.
-    "${NET[@]}" "${AS[@]}" timeout 60 "$COMMAND" replace "${options[@]}" "$SERVER" "$@" >out 2>>replace.log 3>&- </dev/null || {
-        cat out replace.log
-        return 1
-    }
-    out=$(grep 'has replaced' out)
-    echo "$out"
-    [[ $out =~ ^pid\ ([0-9]+)\ \(.*\)\ has\ replaced\ pid\ $SERVER\ on ]]
-    SERVER=${BASH_REMATCH[1]}
-}
-
-# storm REQUEST [ANSWER]: 32 threads open connections until storm_over.
-storm() {
-    spawn storm "${FAR[@]:-env}" "$PROBES/storm" "$ADDRESS" "$PORT" "$@"
-    STORM=$PID
-}
-
-# storm_over: none of them failed.
-storm_over() {
-    kill -TERM "$STORM"
-    wait "$STORM"
-    cat "$(log storm)"
-    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm)"
-}
-
-# ten_times REQUEST ANSWER OPTION... -- COMMAND...: ten replacements in a row in a storm; COPY in the
-# command is replaced by the round.
-ten_times() {
-    local request=$1 answer=$2 round
-    shift 2
-    start "${@:$(options_end "$@")}"
-    storm "$request" ${answer:+"$answer"}
-    for round in 1 2 3 4 5 6 7 8 9 10; do
-        replace "${@//COPY/$round}" || {
-            cat replace.log
-            return 1
-        }
-    done
-    storm_over
-}
-
-# options_end WORD...: where the command begins.
-options_end() {
-    local index=2
-    while [ "$1" != -- ]; do
-        shift
-        index=$((index + 1))
-    done
-    echo "$index"
-}
-
-@test "the example server, ten times in a storm of connections: none fails" {
-    ten_times '' '' -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-}
-
-@test "one copy by three, and three by three" {
-    start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    storm ''
-    local round
-    for round in 1 2 3 4 5; do
-        replace -n 3 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-        listeners_are "$PORT" 3
-    done
-    storm_over
-}
-
-@test "redis-server, by requests on fresh connections, as root and as an ordinary user" {
-    need redis-server
-    ten_times 'PING\r\n' PONG -- redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
-    need_root
-    kill -TERM "$SERVER"
-    wait_until_ended "$SERVER"
-    lease_port PORT
-    AS=(setpriv --reuid 64732 --regid 64732 --clear-groups)
-    chmod 777 .
-    ten_times 'PING\r\n' PONG -- redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
-}
-
-@test "redis-server and Node, one copy by three, and three by three" {
-    need redis-server node
-    local round
-    start redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
-    storm 'PING\r\n' PONG
-    for round in 1 2 3; do
-        replace -n 3 -- redis-server --port "$PORT" --bind 127.0.0.1 --save '' --dir "$PWD"
-        listeners_are "$PORT" 3
-    done
-    storm_over
-    kill -TERM "$SERVER"
-    wait_until_ended "$SERVER"
-    lease_port PORT
-    node_server
-    start node server.js "$PORT" 127.0.0.1
-    storm "$HTTP"
-    for round in 1 2 3; do
-        replace -n 3 -- node server.js "$PORT" 127.0.0.1
-        listeners_are "$PORT" 3
-    done
-    storm_over
-}
-
-@test "memcached" {
-    need memcached
-    ten_times 'version\r\n' VERSION -- memcached -l 127.0.0.1 -p "$PORT" -u "$(id -un)"
-}
-
-@test "Python's http.server" {
-    ten_times "$HTTP" '' -- /usr/bin/python3 -m http.server -b 127.0.0.1 "$PORT"
-}
-
-@test "nginx, master and worker, by QUIT" {
-    need nginx
-    local copy
-    for copy in COPY 1 2 3 4 5 6 7 8 9 10; do
-        mkdir "n$copy"
-        cat >"n$copy/conf" <<END
-daemon off; pid $PWD/n$copy/pid; worker_processes 1; user $(id -un);
-events {}
-http { access_log off; server { listen 127.0.0.1:$PORT; return 200 "copy $copy"; } }
-END
-    done
-    ten_times "$HTTP" '' -s QUIT -- nginx -p "$PWD/nCOPY" -e "$PWD/nCOPY/error" -c "$PWD/nCOPY/conf"
-}
+load replacement
 
 @test "nginx in the background: the PID reported is the daemon's" {
     need nginx
@@ -183,36 +20,6 @@ END
     replace -s QUIT -- nginx -p "$PWD/n1" -e "$PWD/n1/error" -c "$PWD/n1/conf"
     storm_over
     [ "$SERVER" = "$(<n1/pid)" ]
-}
-
-@test "lighttpd" {
-    need lighttpd
-    printf 'server.document-root = "%s"\nserver.port = %s\nserver.bind = "127.0.0.1"\n' "$PWD" "$PORT" >conf
-    ten_times "$HTTP" '' -- lighttpd -D -f "$PWD/conf"
-}
-
-# A server whose answer, its PID, takes as many milliseconds as the path says.
-node_server() {
-    cat >server.js <<'END'
-const http = require('http');
-const server = http.createServer((request, response) => {
-    setTimeout(() => response.end(`pid ${process.pid}\n`), Number(request.url.slice(1)) || 0);
-});
-server.listen(Number(process.argv[2]), process.argv[3]);
-END
-}
-
-@test "Node's http" {
-    need node
-    node_server
-    ten_times "$HTTP" '' -- node server.js "$PORT" 127.0.0.1
-}
-
-@test "IPv6" {
-    need node
-    node_server
-    ADDRESS=::1
-    ten_times "$HTTP" '' -- node server.js "$PORT" ::1
 }
 
 @test "requests of half a second that the old server has begun are answered by it" {
@@ -293,8 +100,8 @@ serves_as_before() {
     [[ $output == *"$2"* ]]
     run "$COMMAND" list "$PORT"
     [ "$(grep -cE "^tcp .* $SERVER +server +${SHARES:-no} " <<<"$output") $(grep -c "^tcp .*server *[yn]" <<<"$output")" = "1 1" ]
-    run "$BUILD/examples/client" "$PORT" 20
-    [[ ${#lines[@]} = 1 && $output == "pid $SERVER "* ]]
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20
+    [ "$output" = "$SERVER 20" ]
 }
 
 @test "if COMMAND does not come up, the old server serves as before, its option switched back" {
@@ -355,20 +162,284 @@ serves_as_before() {
     done
 }
 
-@test "a KILL of the command itself at any moment leaves at least one server that takes connections" {
+# one_of_two_serves: what is on the port takes connections, and answers all of them.
+one_of_two_serves() {
+    local answers
+    answers=$(python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20)
+    echo "$answers"
+    [ -n "$answers" ]
+}
+
+# stop_servers: whatever listens on the port now.
+stop_servers() {
+    local pid
+    for pid in $("$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*' | cut -d' ' -f2); do
+        kill -TERM "$pid"
+        wait_until_ended "$pid"
+    done
+}
+
+# at_each CALL INJECTION CHECK: does a replacement with that injected into its first CALL, its second, and so
+# on until it makes no more of them, from a new server each time, and CHECK after it.
+at_each() {
+    local number
+    need strace
+    for ((number = 1; number < 60; number++)); do
+        start "$BUILD/examples/server" "$PORT" 127.0.0.1
+        [ "$3" != storm_over ] || storm ''
+        status=0
+        timeout 60 strace -o trace -e trace="$1" -e inject="$1:$2:when=$number" "$COMMAND" replace --start-timeout 2 "$SERVER" \
+            "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null || status=$?
+        "$3" || {
+            echo "at $1 number $number, status $status:"
+            cat out
+            return 1
+        }
+        one_of_two_serves
+        stop_servers
+        wait "$SERVER" || true
+        grep -qE 'INJECTED|killed by SIGKILL' trace || break
+    done
+    echo "$((number - 1)) times at $1"
+    [ "$number" -gt 1 ]
+}
+
+@test "a KILL of the command at any of its steps leaves at least one server, and costs no connection" {
+    at_each write signal=KILL storm_over
+}
+
+@test "a KILL of the command at any change that it makes leaves at least one server that takes connections" {
+    local call
+    for call in setsockopt pidfd_getfd pidfd_send_signal clone; do
+        at_each "$call" signal=KILL true
+    done
+}
+
+@test "whatever fails in the kernel, the new server or the old one serves, and the status tells which" {
+    # consistent: 0 and replaced, or 125 and a reason.
+    consistent() {
+        case $status in
+        0) grep -q "has replaced pid $SERVER" out && ! kill -0 "$SERVER" 2>/dev/null ;;
+        *) [ "$status" = 125 ] && grep -qE "^reuseport: replace: .*" out && kill -0 "$SERVER" ;;
+        esac
+    }
+    at_each setsockopt error=ENOMEM consistent
+    at_each clone error=EAGAIN consistent
+    grep -q 'fork: Resource temporarily unavailable' out || true
+    at_each pidfd_getfd error=EPERM consistent
+}
+
+@test "what the old server has still to accept holds the new one's start back, and no longer" {
+    # Without SO_REUSEADDR, and not shared: a connection in its queue is in the way of a bind.
+    local waiting replace
+    cat >keeps.py <<'END'
+import os, socket, sys
+server = socket.socket()
+server.bind(("127.0.0.1", int(sys.argv[1])))
+server.listen()
+kept = []
+while True:
+    kept.append(server.accept()[0])
+    kept[-1].send(b"pid %d\n" % os.getpid())
+END
+    start /usr/bin/python3 keeps.py "$PORT"
+    kill -STOP "$SERVER"
+    exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
+    spawn replace "$COMMAND" replace --drain 0 "$SERVER" /usr/bin/python3 keeps.py "$PORT"
+    replace=$PID
+    wait_until grep -q 'waiting for connections from before to get out of the way' "$(log replace)"
+    kill -CONT "$SERVER"
+    read -r -u "$waiting" line
+    [ "$line" = "pid $SERVER" ]
+    wait "$replace"
+    exec {waiting}>&-
+    grep -q "has replaced pid $SERVER" "$(log replace)"
+}
+
+@test "a connection that no process has as a descriptor for a while, as in accept(2), is waited for" {
+    # Here it is on its way through a unix socket, for the 1.5 s that the request takes.
+    cat >passes.py <<'END'
+import os, socket, sys, time
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+a, b = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+while True:
+    client = server.accept()[0]
+    socket.send_fds(a, [b"x"], [client.fileno()])
+    client.close()
+    time.sleep(1.5)
+    client = socket.socket(fileno=socket.recv_fds(b, 1, 1)[1][0])
+    client.send(b"pid %d\n" % os.getpid())
+    client.close()
+END
+    local passed old
+    start /usr/bin/python3 passes.py "$PORT"
+    old=$SERVER
+    exec {passed}<>"/dev/tcp/127.0.0.1/$PORT"
+    replace -- /usr/bin/python3 passes.py "$PORT"
+    cat replace.log
+    [ "$(cat <&"$passed")" = "pid $old" ]
+    exec {passed}>&-
+}
+
+# bats test_tags=long
+@test "connections that the old server closed a moment ago, in TIME_WAIT, delay the new one, and do not prevent it" {
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    "$BUILD/examples/client" "$PORT" 20
+    [ "$(ss -Htan state time-wait "sport = :$PORT" | wc -l)" = 20 ]
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    grep -q 'waiting for connections from before to get out of the way' replace.log
+}
+
+# Servers on two ports, or on the first of them alone.
+two_ports() {
+    cat >two.py <<'END'
+import os, socket, sys
+servers = [socket.create_server(("127.0.0.1", int(port))) for port in sys.argv[1:]]
+while True:
+    client = servers[0].accept()[0]
+    client.send(b"pid %d\n" % os.getpid())
+    client.close()
+END
+}
+
+@test "if the old server ends by itself before COMMAND is up, COMMAND is left running, and the message says so" {
+    local other replace status=0 new
+    two_ports
+    lease_port other
+    start /usr/bin/python3 two.py "$PORT" "$other"
+    spawn replace "$COMMAND" replace --start-timeout 2 "$SERVER" /usr/bin/python3 two.py "$PORT"
+    replace=$PID
+    wait_until listeners_are "$PORT" 2
+    kill -KILL "$SERVER"
+    wait "$replace" || status=$?
+    cat "$(log replace)"
+    [ "$status" = 125 ]
+    [[ $(tail -n 1 "$(log replace)") =~ does\ not\ listen\ on\ all\ ports\ after\ 2\ seconds\;\ pid\ $SERVER\ has\ ended\ meanwhile,\ by\ itself,\ so\ pid\ ([0-9]+)\ is\ left\ running ]]
+    new=${BASH_REMATCH[1]}
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 5
+    [ "$output" = "$new 5" ]
+}
+
+@test "after a failure the connections of the old server have their option back, too" {
+    local kept
+    need strace node
+    node_server
+    start node server.js "$PORT" 127.0.0.1
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    accepted() { [ "$(ss -Htnp state established "sport = :$PORT" | grep -c pid=)" = 1 ]; }
+    wait_until accepted
+    run strace -o trace -e trace=setsockopt "$COMMAND" replace "$SERVER" false
+    [ "$status" = 125 ]
+    # The listener's and the connection's.
+    cat trace
+    [ "$(grep -c 'SO_REUSEPORT, \[1\]' trace) $(grep -c 'SO_REUSEPORT, \[0\]' trace)" = "3 2" ]
+    exec {kept}>&-
+}
+
+@test "IPv6 alone and IPv4 on one port are told from a dual-stack socket, and both go to the newcomer" {
+    cat >both.py <<'END'
+import os, select, socket, sys
+port = int(sys.argv[1])
+servers = [socket.create_server(("0.0.0.0", port)), socket.create_server(("::", port), family=socket.AF_INET6)]
+while True:
+    for server in select.select(servers, [], [])[0]:
+        client = server.accept()[0]
+        client.send(b"pid %d\n" % os.getpid())
+        client.close()
+END
+    start /usr/bin/python3 both.py "$PORT"
+    local address
+    replace --strict -- /usr/bin/python3 both.py "$PORT"
+    [[ $(<out) == *"0.0.0.0:$PORT/tcp, [::]:$PORT/tcp"* ]]
+    for address in 127.0.0.1 ::1; do
+        exec {kept}<>"/dev/tcp/$address/$PORT"
+        [ "$(cat <&"$kept")" = "pid $SERVER" ]
+        exec {kept}>&-
+    done
+}
+
+@test "without netlink it counts by /proc/net, and loses nothing either" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     storm ''
-    local round
-    for round in {0..14}; do
-        spawn "round$round" "$COMMAND" replace "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
-        # At moments spread over its whole run, the first before it has begun.
-        sleep "0.0$((round * 6 / 10))$((round * 6 % 10))"
-        kill -KILL "$PID" 2>/dev/null || true
-        wait "$PID" 2>/dev/null || true
-        "$BUILD/examples/client" "$PORT" 20 >/dev/null
-        SERVER=$("$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*' | head -n 1 | cut -d' ' -f2)
-    done
+    AS=("$PROBES/without" netlink)
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
     storm_over
+}
+
+@test "-I puts the copy's number into the arguments, and a wrong REUSEPORT_LOG is refused beforehand" {
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run env REUSEPORT_LOG=loud "$COMMAND" replace "$SERVER" true
+    serves_as_before 125 'reuseport: REUSEPORT_LOG: "loud": not off, warn or info'
+    replace -n 3 -I @ -- sh -c 'echo "copy @" >>copies; exec "$0" "$1" 127.0.0.1' "$BUILD/examples/server" "$PORT"
+    [ "$(sort copies)" = $'copy 0\ncopy 1\ncopy 2' ]
+}
+
+@test "on a terminal progress is one line that is written over, in a log a line for each step" {
+    local kept
+    need node script
+    node_server
+    start node server.js "$PORT" 127.0.0.1
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    replace --drain 1 -- node server.js "$PORT" 127.0.0.1
+    exec {kept}>&-
+    [ "$(sed "s/pid [0-9]*/pid N/" replace.log)" = "reuseport: waiting until node listens
+reuseport: sending new connections to the new server
+reuseport: waiting for what the old server still has to accept
+reuseport: waiting for the old server's connections
+reuseport: signalling pid N" ]
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    script -qec "$COMMAND replace --drain 1 $SERVER node server.js $PORT 127.0.0.1" /dev/null >terminal </dev/null 3>&-
+    exec {kept}>&-
+    [ "$(grep -a reuseport terminal | wc -l)" = 1 ]
+    [ "$(tr '\r' '\n' <terminal | grep -ac '1 connections left, [01] s')" -gt 5 ]
+    tr '\r' '\n' <terminal | grep -a "has replaced pid $SERVER"
+}
+
+@test "busy keep-alive connections under nginx -s QUIT: no answer is cut short" {
+    need nginx
+    cat >conf <<END
+daemon off; pid $PWD/pid; worker_processes 1; user $(id -un);
+events {}
+http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:$PORT; location / { return 200 "$(printf '%01000d' 0)"; } } }
+END
+    start nginx -p "$PWD" -e "$PWD/error" -c "$PWD/conf"
+    cat >kept.py <<'END'
+"""Requests without a pause on 8 connections that are kept; prints how many were answered, how many found their
+connection closed, and how many answers were cut short."""
+import http.client, signal, sys, threading
+ended = threading.Event()
+signal.signal(signal.SIGTERM, lambda *_: ended.set())
+answered, closed, cut = [], [], []
+def ask():
+    connection = http.client.HTTPConnection("127.0.0.1", int(sys.argv[1]), timeout=10)
+    while not ended.is_set():
+        try:
+            connection.request("GET", "/")
+            answered.append(len(connection.getresponse().read()) == 1000)
+        except (http.client.RemoteDisconnected, ConnectionError):
+            closed.append(1)
+            connection.close()
+        except http.client.IncompleteRead:
+            cut.append(1)
+            connection.close()
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads: thread.start()
+print("started", flush=True)
+ended.wait()
+for thread in threads: thread.join()
+print(f"{sum(answered)} answered, {len(closed)} closed, {len(cut) + len(answered) - sum(answered)} cut short")
+END
+    spawn kept /usr/bin/python3 kept.py "$PORT"
+    local kept=$PID
+    wait_until grep -q started "$(log kept)"
+    replace --drain 1 -s QUIT -- nginx -p "$PWD" -e "$PWD/error" -c "$PWD/conf"
+    kill -TERM "$kept"
+    wait "$kept"
+    cat "$(log kept)"
+    # Each of the 8 may find its connection closed once.
+    [[ $(tail -n 1 "$(log kept)") =~ ^([0-9]+)\ answered,\ ([0-9]+)\ closed,\ 0\ cut\ short$ ]]
+    [ "${BASH_REMATCH[1]}" -gt 100 ]
+    [ "${BASH_REMATCH[2]}" -le 8 ]
 }
 
 @test "--strict refuses where somebody else has sockets on the port; otherwise it says what is left" {
@@ -408,7 +479,7 @@ serves_as_before() {
 
 @test "a COMMAND that no longer listens when the old server is to be signalled is given up" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    run timeout 60 "$COMMAND" replace "$SERVER" sh -c '"$0" "$1" 127.0.0.1 & server=$!
+    run timeout 60 "$COMMAND" replace --start-timeout 2 "$SERVER" sh -c '"$0" "$1" 127.0.0.1 & server=$!
         until "$2" list "$1" | grep -q "$server .* yes"; do :; done; kill $server; exec tail -f /dev/null' \
         "$BUILD/examples/server" "$PORT" "$COMMAND"
     [[ $output == *"no longer listens"* || $output == *"does not listen"* ]]

@@ -8,7 +8,11 @@ SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c)
 SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 
 test: all probes
-	BUILD=$(abspath $(BUILD)) bats tests
+	BUILD=$(abspath $(BUILD)) bats --filter-tags '!long' tests
+
+# What takes too long to be part of the suite.
+soak: all probes
+	BUILD=$(abspath $(BUILD)) BATS_TEST_TIMEOUT=3600 bats --timing --filter-tags long tests
 
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES)
 
@@ -80,4 +84,4 @@ lint:
 print-library-sources:
 	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))
 
-.PHONY: bench test probes deps asan fuzz lint print-library-sources
+.PHONY: bench soak test probes deps asan fuzz lint print-library-sources

@@ -1,0 +1,183 @@
+#!/usr/bin/env bats
+# shellcheck disable=SC2034 # variables that are set for replacement.bash
+# reuseport replace under a client that opens connections as fast as it can from 32 threads, for the whole
+# change: no connection fails. make soak does each server in every form, address family and user.
+
+load replacement
+
+# use SERVER: sets COPY, the words that start a copy of it on $ADDRESS and $PORT; REQUEST and ANSWER, what it is
+# asked, and what is in its answer at the end; OPTIONS of replace.
+use() {
+    local user
+    user=$(id -un)
+    REQUEST=$HTTP
+    ANSWER=
+    OPTIONS=()
+    case $1 in
+    example)
+        REQUEST=
+        COPY=("$BUILD/examples/server" "$PORT" "$ADDRESS")
+        ;;
+    http.server) COPY=(/usr/bin/python3 -m http.server -b "$ADDRESS" "$PORT") ;;
+    nginx)
+        [ "${#AS[@]}" = 0 ] || user=nobody
+        cat >conf <<END
+daemon off; pid pid; worker_processes 2; user $user;
+events {}
+http {
+    access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+    server { listen $HOST:$PORT; return 200 here; }
+}
+END
+        COPY=(nginx -p "$PWD" -e "$PWD/error" -c "$PWD/conf")
+        OPTIONS=(-s QUIT)
+        ;;
+    redis-server)
+        REQUEST='PING\r\n'
+        ANSWER=PONG
+        COPY=(redis-server --port "$PORT" --bind "$ADDRESS" --save '' --dir "$PWD")
+        ;;
+    node)
+        node_server
+        COPY=(node server.js "$PORT" "$ADDRESS")
+        ;;
+    memcached)
+        REQUEST='version\r\n'
+        ANSWER=VERSION
+        COPY=(memcached -l "$ADDRESS" -p "$PORT" -u "$user")
+        ;;
+    lighttpd)
+        printf 'server.document-root = "%s"\nserver.port = %s\nserver.bind = "%s"\n' "$PWD" "$PORT" "$HOST" >conf
+        COPY=(lighttpd -D -f "$PWD/conf")
+        ;;
+    esac
+    [ "$1" = example ] || [ "$1" = http.server ] || need "${COPY[0]}"
+}
+
+# storm_of SERVER FORM ROUNDS [FAMILY [USER]]: so many replacements in a row. FORM: 1-1, 1-3 or 3-3.
+storm_of() {
+    local server=$1 form=$2 rounds=$3 round
+    AS=()
+    [ "${5:-root}" = root ] || AS=(setpriv --reuid 64732 --regid 64732 --clear-groups)
+    [ "${#AS[@]}" = 0 ] || need_root
+    ADDRESS=127.0.0.1 HOST=127.0.0.1
+    [ "${4:-4}" = 4 ] || ADDRESS=::1 HOST="[::1]"
+    # A directory of its own: files of one user are not another's.
+    cd "$(mktemp -d "$BATS_TEST_TMPDIR/XXXXXX")" || return
+    chmod 777 .
+    use "$server"
+    [ "$form" = 1-1 ] || OPTIONS+=(-n 3)
+    echo "$server, $form, $ADDRESS, ${AS[*]:-root}"
+    start "${COPY[@]}"
+    # Three, for three by three, without the storm: one by three has rounds of its own.
+    [ "$form" != 3-3 ] || replace "${OPTIONS[@]}" -- "${COPY[@]}"
+    storm "$REQUEST" ${ANSWER:+"$ANSWER"}
+    for ((round = 1; round <= rounds; round++)); do
+        replace "${OPTIONS[@]}" -- "${COPY[@]}"
+        run ! grep -E 'reset|told apart|another address' replace.log
+        if [ "$form" = 1-3 ] && [ "$round" -lt "$rounds" ]; then
+            storm_over
+            stop_server
+            start "${COPY[@]}"
+            storm "$REQUEST" ${ANSWER:+"$ANSWER"}
+        fi
+    done
+    storm_over
+    stop_server
+}
+
+# Its own end, and that of its sockets: the next one is to have the port.
+stop_server() {
+    kill -TERM "$SERVER"
+    wait_until_ended "$SERVER"
+    wait_until listeners_are "$PORT" 0
+}
+
+# every_form SERVER: with every family and every kind of user.
+every_form() {
+    local form family user
+    for form in 1-1 1-3 3-3; do
+        for family in 4 6; do
+            for user in root ordinary; do
+                storm_of "$1" "$form" 10 "$family" "$user"
+            done
+        done
+    done
+}
+
+@test "the example server, ten times one by one, three by three, and one by three" {
+    storm_of example 1-1 10 4 ordinary
+    storm_of example 3-3 10 4 root
+    storm_of example 1-3 3 4 root
+}
+
+@test "Python's http.server" {
+    storm_of http.server 1-1 10 6 root
+    storm_of http.server 3-3 10 4 ordinary
+    storm_of http.server 1-3 2 4 root
+}
+
+@test "nginx, master and workers, by QUIT" {
+    storm_of nginx 1-1 10 4 root
+    storm_of nginx 3-3 10 6 ordinary
+    storm_of nginx 1-3 2 4 root
+}
+
+@test "redis-server, by requests on fresh connections" {
+    storm_of redis-server 1-1 10 4 ordinary
+    storm_of redis-server 3-3 10 6 root
+    storm_of redis-server 1-3 2 6 ordinary
+}
+
+@test "Node's http" {
+    storm_of node 1-1 10 6 ordinary
+    storm_of node 3-3 10 4 root
+    storm_of node 1-3 2 4 root
+}
+
+@test "memcached" {
+    storm_of memcached 1-1 10 4 ordinary
+    storm_of memcached 3-3 2 6 root
+    storm_of memcached 1-3 2 4 root
+}
+
+@test "lighttpd" {
+    storm_of lighttpd 1-1 10 6 root
+    storm_of lighttpd 3-3 10 4 ordinary
+    storm_of lighttpd 1-3 2 4 root
+}
+
+# bats test_tags=long
+@test "the example server in every form" {
+    every_form example
+}
+
+# bats test_tags=long
+@test "Python's http.server in every form" {
+    every_form http.server
+}
+
+# bats test_tags=long
+@test "nginx in every form" {
+    every_form nginx
+}
+
+# bats test_tags=long
+@test "redis-server in every form" {
+    every_form redis-server
+}
+
+# bats test_tags=long
+@test "Node in every form" {
+    every_form node
+}
+
+# bats test_tags=long
+@test "memcached in every form" {
+    every_form memcached
+}
+
+# bats test_tags=long
+@test "lighttpd in every form" {
+    every_form lighttpd
+}

@@ -1,0 +1,80 @@
+# What the tests of reuseport replace have in common: a server, its replacement, and a storm of connections.
+# shellcheck disable=SC2034 # for the tests that load this
+
+load helpers
+
+setup() {
+    lease_port PORT
+    COMMAND=$BUILD/reuseport
+    ADDRESS=127.0.0.1
+    cd "$BATS_TEST_TMPDIR" || exit
+    chmod 755 . "$BATS_RUN_TMPDIR"
+    LINK=
+    HTTP='GET / HTTP/1.0\r\n\r\n'
+}
+
+# The new servers are in sessions of their own: what was put in the place of what this test started.
+teardown() {
+    local pid
+    for pid in $("${NET[@]}" ss -Htlnup "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do
+        PIDS+=("$pid")
+    done
+    stop_all
+    [ -z "$LINK" ] || ip netns del "$LINK-a" || true
+    [ -z "$LINK" ] || ip netns del "$LINK-b" || true
+}
+
+# start COMMAND...: the first server, without the library; its PID in SERVER. NET, if set, is what runs a
+# command in the server's network namespace, FAR in the client's; AS what runs it as another user.
+start() {
+    spawn server "${NET[@]}" "${AS[@]}" "$@"
+    SERVER=$PID
+    wait_until is_up
+}
+
+is_up() {
+    [ -n "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
+}
+
+# replace OPTION... -- COMMAND...: replaces SERVER; the new PID becomes SERVER.
+replace() {
+    local options=() out
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    # Into files: the new server inherits them, and outlives the command.
+    "${NET[@]}" "${AS[@]}" timeout 100 "$COMMAND" replace "${options[@]}" "$SERVER" "$@" >out 2>replace.log 3>&- </dev/null || {
+        cat out replace.log
+        return 1
+    }
+    out=$(grep 'has replaced' out)
+    echo "$out"
+    [[ $out =~ ^pid\ ([0-9]+)\ \(.*\)\ has\ replaced\ pid\ $SERVER\ on ]]
+    SERVER=${BASH_REMATCH[1]}
+}
+
+# storm REQUEST [ANSWER]: 32 threads open connections until storm_over.
+storm() {
+    spawn storm "${FAR[@]:-env}" "$PROBES/storm" "$ADDRESS" "$PORT" "$@"
+    STORM=$PID
+}
+
+# storm_over: none of them failed.
+storm_over() {
+    kill -TERM "$STORM"
+    wait "$STORM"
+    cat "$(log storm)"
+    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm)"
+}
+
+# A server whose answer, its PID, takes as many milliseconds as the path says.
+node_server() {
+    cat >server.js <<'END'
+const http = require('http');
+const server = http.createServer((request, response) => {
+    setTimeout(() => response.end(`pid ${process.pid}\n`), Number(request.url.slice(1)) || 0);
+});
+server.listen(Number(process.argv[2]), process.argv[3]);
+END
+}
