@@ -390,7 +390,7 @@ reuseport: signalling pid N" ]
     exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
     script -qec "$COMMAND replace --drain 1 $SERVER node server.js $PORT 127.0.0.1" /dev/null >terminal </dev/null 3>&-
     exec {kept}>&-
-    [ "$(grep -a reuseport terminal | wc -l)" = 1 ]
+    [ "$(grep -ac reuseport terminal)" = 1 ]
     [ "$(tr '\r' '\n' <terminal | grep -ac '1 connections left, [01] s')" -gt 5 ]
     tr '\r' '\n' <terminal | grep -a "has replaced pid $SERVER"
 }
