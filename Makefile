@@ -27,11 +27,11 @@ LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -f
 	$(if $(findstring pack-relative-relocs,$(CFLAGS) $(LDFLAGS)),-Wl$(comma)-z$(comma)nopack-relative-relocs)
 comma = ,
 
-LIB_SOURCES = config explain hooks message owners ports procnet real
+LIB_SOURCES = apply config explain hooks message owners ports procnet real
 LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
-CMD_SOURCES = adopt check command cpus handover install_lib launch library list probe process program progress \
-	reach replace reuseport run share sockets steer successor supervise
-SHARED_SOURCES = config message owners ports procnet
+CMD_SOURCES = adopt check command cpus filter guard handover install_lib launch library list probe process program progress \
+	reach replace reuseport run share sockets steer successor supervise watch
+SHARED_SOURCES = apply config explain message owners ports procnet
 CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
 CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS)) -DRP_LIBDIR='"$(LIBDIR)"'
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))

@@ -1,8 +1,8 @@
 /* reuseport check: says whether the library can reach a command, and what this machine offers. */
 #include "command.h"
+#include "guard.h"
 #include "launch.h"
 #include "library.h"
-#include "reach.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -14,16 +14,19 @@
 
 static const char help[] =
     "Usage: reuseport check [OPTION]... [COMMAND]\n"
-    "Say whether the library can reach COMMAND, and why not; then what this kernel\n"
-    "offers and what would be in the way. One line for each finding.\n"
+    "Say whether the library can reach COMMAND, and why not, and by which method run\n"
+    "would start it; then what this kernel offers and what would be in the way. One\n"
+    "line for each finding.\n"
     "\n"
     "  -p, --ports=LIST       check this list as well, as run would\n"
+    "  -m, --method=METHOD    what the exit status is about: preload, the library, which\n"
+    "                         is the default; seccomp; or auto, either of them\n"
     "      --library=FILE     the library; else as for run\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
-    "Exit status: 0 if the library reaches COMMAND, 1 if it does not, 125 if\n"
-    "reuseport itself fails.\n";
+    "Exit status: 0 if the method reaches COMMAND, 1 if it does not, 125 if reuseport\n"
+    "itself fails.\n";
 
 /* The first number of a file below /proc/sys, or fallback. */
 static long read_setting(const char *path, long fallback) {
@@ -97,7 +100,7 @@ static void check_environment(void) {
 }
 
 /* A list as run would take it; what it names and this process could not bind is a finding, no error. */
-static void check_list(bool by_option) {
+static struct rp_config check_list(bool by_option) {
     const long first = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
     const struct rp_config config = rp_launch_check_settings(by_option);
     for (unsigned i = 0; i < config.ports.count; i++) {
@@ -110,43 +113,79 @@ static void check_list(bool by_option) {
             "port %u: below %ld, and this process has no CAP_NET_BIND_SERVICE: a bind is refused\n",
             entry->first, first);
     }
+    return config;
+}
+
+/* What is to be checked. */
+struct subject {
+    const char *command, *library;
+    enum rp_method method;
+    bool ports; /* given by -p */
+};
+
+static void parse_options(int argc, char **argv, struct subject *subject) {
+    enum { LIBRARY = 256 };
+    static const struct option longs[] = {
+        {"ports", required_argument, NULL, 'p'},       {"method", required_argument, NULL, 'm'},
+        {"library", required_argument, NULL, LIBRARY}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},           {NULL, 0, NULL, 0},
+    };
+    int option;
+    while ((option = rp_next_option(argc, argv, "+:p:m:hV", longs, help)) != -1) {
+        switch (option) {
+        case 'p':
+            rp_set_variable("REUSEPORT_PORTS", optarg);
+            subject->ports = true;
+            break;
+        case 'm':
+            subject->method = rp_parse_method(optarg);
+            break;
+        default:
+            subject->library = optarg;
+            break;
+        }
+    }
+    if (argc - optind > 1) rp_die("check: one command, please; see reuseport check --help");
+    subject->command = argv[optind];
+}
+
+/* Prints what was found out about the command, and by which method run would start it. Returns whether the
+ * method that was asked about reaches it. */
+static bool check_command(const struct subject *subject, const struct rp_library *library,
+                          const char *no_seccomp) {
+    static struct rp_reach reach;
+    char path[PATH_MAX], name[PATH_MAX];
+    snprintf(name, sizeof(name), "%s", subject->command);
+    rp_make_plain(name);
+    const int error = rp_find_command(subject->command, path);
+    if (error) {
+        printf("%s: %s\n", name, strerror(error));
+        return false;
+    }
+    rp_reach_examine(path, &library->program, &reach);
+    for (unsigned i = 0; i < reach.count; i++) puts(reach.findings[i].text);
+    const enum rp_method taken = rp_reach_method(&reach, RP_AUTO);
+    const enum rp_method asked = rp_reach_method(&reach, subject->method);
+    const bool in_vain = taken == RP_SECCOMP && no_seccomp;
+    if (rp_reach_hindrance(&reach, taken) || in_vain)
+        printf("run -m auto: refuses it%s%s\n", in_vain ? "; seccomp " : "",
+               in_vain ? no_seccomp : "");
+    else
+        printf("run -m auto: takes %s\n", taken == RP_SECCOMP ? "seccomp" : "preload");
+    return !rp_reach_hindrance(&reach, asked) && !(asked == RP_SECCOMP && no_seccomp);
 }
 
 int rp_cmd_check(int argc, char **argv) {
-    enum { LIBRARY = 256 };
-    static const struct option longs[] = {
-        {"ports", required_argument, NULL, 'p'},
-        {"library", required_argument, NULL, LIBRARY},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    const char *given = NULL;
+    struct subject subject = {.method = RP_PRELOAD};
     struct rp_library library;
-    struct rp_reach reach = {.reached = true};
-    char path[PATH_MAX];
-    bool ports = false;
-    int option;
-    while ((option = rp_next_option(argc, argv, "+:p:hV", longs, help)) != -1) {
-        if (option == LIBRARY)
-            given = optarg;
-        else if (setenv("REUSEPORT_PORTS", optarg, 1))
-            rp_die("%s", strerror(errno));
-        else
-            ports = true;
-    }
-    if (argc - optind > 1) rp_die("check: one command, please; see reuseport check --help");
-    check_list(ports);
-    rp_library_find(given, &library);
-    if (optind < argc) {
-        const int error = rp_find_command(argv[optind], path);
-        if (!error) rp_reach_examine(path, &library.program, &reach);
-        rp_make_plain(argv[optind]);
-        if (error) printf("%s: %s\n", argv[optind], strerror(error));
-        reach.reached = reach.reached && !error;
-    }
-    for (unsigned i = 0; i < reach.count; i++) puts(reach.findings[i].text);
+    parse_options(argc, argv, &subject);
+    const struct rp_config config = check_list(subject.ports);
+    rp_library_find(subject.library, &library);
+    const char *no_seccomp = rp_guard_try(&config);
+    const bool reached = !subject.command || check_command(&subject, &library, no_seccomp);
     check_environment();
+    printf("seccomp, for programs that no preload reaches: %s\n",
+           no_seccomp ? no_seccomp : "can be done here");
     if (fflush(stdout)) rp_die("standard output: %s", strerror(errno));
-    return reach.reached ? 0 : 1;
+    return reached ? 0 : 1;
 }

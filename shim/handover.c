@@ -274,7 +274,8 @@ unsigned long rp_handover_share_connections(const struct rp_handover *handover, 
 
 bool rp_handover_is_blocked(const struct rp_handover *handover) {
     for (size_t i = 0; i < handover->count; i++)
-        if (handover->groups[i].like.proto == RP_TCP && rp_probe_in_use(&handover->groups[i].like))
+        if (handover->groups[i].like.proto == RP_TCP &&
+            rp_probe_in_use(&handover->groups[i].like, true))
             return true;
     return false;
 }

@@ -4,9 +4,9 @@
 #include "command.h"
 #include "cpus.h"
 #include "library.h"
-#include "reach.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,23 +20,35 @@ struct rp_config rp_launch_check_settings(bool by_option) {
     return config;
 }
 
-int rp_launch_prepare(const char *given, const char *command, char path[PATH_MAX]) {
+int rp_launch_prepare(const char *given, const char *command, enum rp_method method,
+                      struct rp_launch *launch) {
     struct rp_library library;
     struct rp_reach reach;
-    rp_library_find(given, &library);
-    const int error = rp_find_command(command, path);
+    if (method != RP_SECCOMP) rp_library_find(given, &library);
+    const int error = rp_find_command(command, launch->path);
     if (error) {
         rp_warn("%s: %s", command, strerror(error));
         return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
     }
-    rp_reach_examine(path, &library.program, &reach);
-    const char *hindrance = rp_reach_hindrance(&reach);
+    rp_reach_examine(launch->path, method == RP_SECCOMP ? NULL : &library.program, &reach);
+    launch->method = rp_reach_method(&reach, method);
+    const char *hindrance = rp_reach_hindrance(&reach, launch->method);
     if (hindrance) {
         rp_warn("%s", hindrance);
         return reach.error ? RP_CANNOT_RUN : RP_FAILED;
     }
-    rp_library_preload(&library);
+    const char *why = method == RP_AUTO ? rp_reach_hindrance(&reach, RP_PRELOAD) : NULL;
+    snprintf(launch->why, sizeof(launch->why), "%s", why ? why : "");
+    if (launch->method == RP_PRELOAD) rp_library_preload(&library);
     return 0;
+}
+
+enum rp_method rp_parse_method(const char *text) {
+    static const char *const names[] = {
+        [RP_AUTO] = "auto", [RP_PRELOAD] = "preload", [RP_SECCOMP] = "seccomp"};
+    for (int i = 0; i < 3; i++)
+        if (!strcmp(text, names[i])) return (enum rp_method)i;
+    rp_die("-m: \"%s\": not auto, preload or seccomp", text);
 }
 
 int rp_parse_copies(const char *text) {

@@ -3,6 +3,7 @@
 #define RP_LAUNCH_H
 
 #include "config.h"
+#include "reach.h"
 
 #include <limits.h>
 
@@ -10,10 +11,23 @@
  * by_option: REUSEPORT_PORTS was given as -p. */
 struct rp_config rp_launch_check_settings(bool by_option);
 
-/* Makes sure of the library (given, or found), of the command and of the way between them, sets
- * LD_PRELOAD, and puts the file to execute into path. Returns 0, or the exit status 125, 126 or 127 after
- * one line that says why. */
-int rp_launch_prepare(const char *library, const char *command, char path[PATH_MAX]);
+/* What was found out about a start. */
+struct rp_launch {
+    char path[PATH_MAX];     /* the file to execute */
+    enum rp_method method;   /* never RP_AUTO */
+    struct rp_config config; /* by which seccomp goes */
+    char why[2 * PATH_MAX +
+             512]; /* why not the preload, where seccomp was chosen for that; else "" */
+};
+
+/* Makes sure of the command, and of the way to it by that method: for the preload of the library (given, or
+ * found), and sets LD_PRELOAD. launch->config is set already. Returns 0, or the exit status 125, 126 or 127
+ * after one line that says why. */
+int rp_launch_prepare(const char *library, const char *command, enum rp_method method,
+                      struct rp_launch *launch);
+
+/* "auto", "preload" or "seccomp"; exits with 125 if it is none of them. */
+enum rp_method rp_parse_method(const char *text);
 
 /* A number of copies, or "auto"; exits with 125 if it is neither. */
 int rp_parse_copies(const char *text);

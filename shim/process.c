@@ -63,10 +63,59 @@ bool rp_process_is_below(pid_t pid, pid_t ancestor) {
     return false;
 }
 
-bool rp_process_is_near(pid_t pid) {
+/* 1 if it is in this process's network namespace, 0 if it is not, -1 if that cannot be told. */
+static int compare_network(pid_t pid) {
     struct stat own, other;
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-    return stat("/proc/self/ns/net", &own) || stat(path, &other) ||
-           (own.st_ino == other.st_ino && own.st_dev == other.st_dev);
+    if (stat("/proc/self/ns/net", &own) || stat(path, &other)) return -1;
+    return own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+}
+
+bool rp_process_is_near(pid_t pid) {
+    return compare_network(pid) != 0;
+}
+
+bool rp_process_is_surely_near(pid_t pid) {
+    return compare_network(pid) == 1;
+}
+
+/* The numbers behind a name in /proc/PID/status; returns how many of the four there are. */
+static int read_status(pid_t pid, const char *name, int numbers[4]) {
+    char path[64], line[256];
+    int count = 0;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && count == 0 && fgets(line, sizeof(line), file))
+        if (!strncmp(line, name, strlen(name)))
+            count = sscanf(line + strlen(name), "%d %d %d %d", &numbers[0], &numbers[1],
+                           &numbers[2], &numbers[3]);
+    if (file) fclose(file);
+    return count;
+}
+
+pid_t rp_process_leader(pid_t thread) {
+    int numbers[4];
+    return read_status(thread, "Tgid:", numbers) >= 1 ? numbers[0] : thread;
+}
+
+bool rp_process_user(pid_t pid, uid_t *user, gid_t *group) {
+    int users[4], groups[4];
+    if (read_status(pid, "Uid:", users) != 4 || read_status(pid, "Gid:", groups) != 4) return false;
+    *user = (uid_t)users[0];
+    *group = (gid_t)groups[0];
+    return true;
+}
+
+int rp_process_fsuid(pid_t thread) {
+    int numbers[4];
+    return read_status(thread, "Uid:", numbers) == 4 ? numbers[3] : -1;
+}
+
+bool rp_process_arguments(unsigned long *start, unsigned long *end) {
+    char line[1024];
+    const char *after = read_file(getpid(), "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
+    /* Fields 48 and 49; behind the name comes the third. */
+    for (int field = 3; after && field <= 48; field++) after = strchr(after + 1, ' ');
+    return after && sscanf(after, "%lu %lu", start, end) == 2;
 }

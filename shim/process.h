@@ -24,7 +24,21 @@ int rp_process_children(pid_t *children, int most);
 /* Whether the process is the other one, or a child of it, or of a child, and so on (proc(5), stat). */
 bool rp_process_is_below(pid_t pid, pid_t ancestor);
 
-/* Whether it is in this process's network namespace; true if that cannot be told. */
+/* Whether it is in this process's network namespace; true if that cannot be told. surely: then false. */
 bool rp_process_is_near(pid_t pid);
+bool rp_process_is_surely_near(pid_t pid);
+
+/* The process that a thread belongs to (proc(5), status, Tgid); the thread's number if that cannot be told. */
+pid_t rp_process_leader(pid_t thread);
+
+/* The user that a thread acts as in the file system, whose its sockets are (setfsuid(2)); -1 if that cannot be
+ * told. */
+int rp_process_fsuid(pid_t thread);
+
+/* Its real user and group (proc(5), status). */
+bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
+
+/* Where this process's arguments stand in its memory (proc(5), stat, arg_start and arg_end). */
+bool rp_process_arguments(unsigned long *start, unsigned long *end);
 
 #endif

@@ -16,11 +16,14 @@
 #include <unistd.h>
 
 enum {
-    SCRIPTS_MAX = 5,  /* the kernel follows no more (execve(2), ELOOP) */
-    CAP_EFFECTIVE = 1 /* VFS_CAP_FLAGS_EFFECTIVE of the kernel */
+    SCRIPTS_MAX = 5,   /* the kernel follows no more (execve(2), ELOOP) */
+    CAP_EFFECTIVE = 1, /* VFS_CAP_FLAGS_EFFECTIVE of the kernel */
+    FINE = 0,
+    NO_PRELOAD = 1 << RP_PRELOAD,
+    NO_WAY = 1 << RP_PRELOAD | 1 << RP_SECCOMP,
 };
 
-static void find(struct rp_reach *reach, bool hinders, const char *format, ...)
+static void find(struct rp_reach *reach, unsigned hinders, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 void rp_make_plain(char *text) {
@@ -28,8 +31,8 @@ void rp_make_plain(char *text) {
         if ((unsigned char)*text < ' ' || *text == 0x7f) *text = '?';
 }
 
-static void find(struct rp_reach *reach, bool hinders, const char *format, ...) {
-    if (hinders) reach->reached = false;
+static void find(struct rp_reach *reach, unsigned hinders, const char *format, ...) {
+    reach->hindered |= hinders;
     if (reach->count == RP_FINDINGS_MAX) return;
     struct rp_finding *finding = &reach->findings[reach->count++];
     va_list arguments;
@@ -81,18 +84,18 @@ static void examine_rights(struct rp_reach *reach, const char *path) {
     const bool bound = prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 1;
     if (stat(path, &status) || (!statvfs(path, &mount) && (mount.f_flag & ST_NOSUID))) return;
     if (!bound && (status.st_mode & S_ISUID) && status.st_uid != getuid())
-        find(reach, true,
+        find(reach, NO_WAY,
              "%s: set-user-id: the loader ignores LD_PRELOAD; start it as its owner, uid %u, or "
              "without that bit",
              path, (unsigned)status.st_uid);
     if (!bound && (status.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
         status.st_gid != getgid())
-        find(reach, true,
+        find(reach, NO_WAY,
              "%s: set-group-id: the loader ignores LD_PRELOAD; start it in its group, gid %u, or "
              "without that bit",
              path, (unsigned)status.st_gid);
     if (has_capabilities(path, bound))
-        find(reach, true,
+        find(reach, NO_WAY,
              "%s: has file capabilities: the loader ignores LD_PRELOAD; take them away (setcap -r) "
              "and start it with ambient ones (setpriv --inh-caps +net_bind_service --ambient-caps "
              "+net_bind_service), or for low ports lower net.ipv4.ip_unprivileged_port_start",
@@ -115,28 +118,30 @@ static void examine_program(struct rp_reach *reach, const char *path,
                                                        : "another libc";
     if (program->is_library) {
         reach->error = ENOEXEC;
-        find(reach, true, "%s: a shared library, no program", path);
+        find(reach, NO_WAY, "%s: a shared library, no program", path);
     } else if (library &&
                (program->elf_class != library->elf_class || program->machine != library->machine ||
                 program->foreign_order != library->foreign_order)) {
-        find(reach, true,
+        find(reach, NO_PRELOAD,
              "%s: for %s, and the library is for %s; build the library for %s and name it with "
-             "--library",
+             "--library, or let -m seccomp do it",
              path, machine, machine_text(library, other), machine);
     } else if (program->is_go) {
-        find(reach, true,
+        find(reach, NO_PRELOAD,
              "%s: a Go program: it makes its own system calls, which no preload sees; set "
-             "SO_REUSEPORT in its code (net.ListenConfig)",
+             "SO_REUSEPORT in its code (net.ListenConfig), or let -m seccomp do it",
              path);
     } else if (!program->is_dynamic) {
-        find(reach, true,
-             "%s: static: there is no loader to read LD_PRELOAD; take a dynamically linked build",
+        find(reach, NO_PRELOAD,
+             "%s: static: there is no loader to read LD_PRELOAD; take a dynamically linked build, "
+             "or "
+             "let -m seccomp do it",
              path);
     } else if ((reach->error = try_file(program->interpreter)) != 0) {
-        find(reach, true, "%s: its loader %s: %s; install its libc", path, program->interpreter,
+        find(reach, NO_WAY, "%s: its loader %s: %s; install its libc", path, program->interpreter,
              strerror(reach->error));
-    } else if (reach->reached) {
-        find(reach, false, "%s: dynamic, %s, %s: the library reaches it", path, libc, machine);
+    } else if (!(reach->hindered & NO_PRELOAD)) {
+        find(reach, FINE, "%s: dynamic, %s, %s: the library reaches it", path, libc, machine);
     }
 }
 
@@ -168,10 +173,10 @@ static const char *env_command(struct rp_reach *reach, const char *path, char *a
     for (char *word = strtok_r(argument, separators, &rest); word;
          word = strtok_r(NULL, separators, &rest)) {
         if (strstr(word, "LD_PRELOAD"))
-            find(reach, true, "%s: env changes LD_PRELOAD", path);
+            find(reach, NO_PRELOAD, "%s: env changes LD_PRELOAD", path);
         else if (!is_value && empties_environment(word))
-            find(reach, true, "%s: env %s empties the environment, and LD_PRELOAD with it", path,
-                 word);
+            find(reach, NO_PRELOAD, "%s: env %s empties the environment, and LD_PRELOAD with it",
+                 path, word);
         if (!is_value && *word != '-' && !strchr(word, '=')) return word;
         is_value = !strcmp(word, "-u") || !strcmp(word, "-C");
     }
@@ -185,7 +190,7 @@ static bool follow(struct rp_reach *reach, char path[PATH_MAX], struct rp_script
     const char *command = script->interpreter;
     int error = try_file(command);
     char found[PATH_MAX];
-    find(reach, false, "%s: a script, run by %s%s%s", path, script->interpreter,
+    find(reach, FINE, "%s: a script, run by %s%s%s", path, script->interpreter,
          *script->argument ? " " : "", script->argument);
     memcpy(found, script->interpreter, sizeof(script->interpreter));
     if (!error && !strcmp(slash ? slash + 1 : command, "env")) {
@@ -194,7 +199,7 @@ static bool follow(struct rp_reach *reach, char path[PATH_MAX], struct rp_script
     }
     if (error) {
         reach->error = error;
-        find(reach, true, "%s: what runs it, %s: %s", path, command ? command : "env",
+        find(reach, NO_WAY, "%s: what runs it, %s: %s", path, command ? command : "env",
              command ? strerror(error) : "names no command");
         return false;
     }
@@ -219,7 +224,6 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
     char path[PATH_MAX];
     bool again = true;
     memset(reach, 0, sizeof(*reach));
-    reach->reached = true;
     snprintf(path, sizeof(path), "%s", name);
     for (int depth = 0; again; depth++) {
         struct rp_program program;
@@ -231,7 +235,7 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
         if (fd < 0) {
             reach->error = try_file(path);
             if (!reach->error) examine_rights(reach, path);
-            find(reach, reach->error != 0, "%s: %s", path,
+            find(reach, reach->error ? NO_WAY : FINE, "%s: %s", path,
                  reach->error ? strerror(reach->error)
                               : "cannot be read, so nobody knows whether the library reaches it");
             break;
@@ -246,7 +250,7 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
             break;
         case RP_BROKEN:
             reach->error = depth > SCRIPTS_MAX ? ELOOP : ENOEXEC;
-            find(reach, true, "%s: %s", path,
+            find(reach, NO_WAY, "%s: %s", path,
                  depth > SCRIPTS_MAX ? "scripts run by scripts, more than the kernel follows"
                                      : why);
             break;
@@ -255,8 +259,13 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
     }
 }
 
-const char *rp_reach_hindrance(const struct rp_reach *reach) {
+const char *rp_reach_hindrance(const struct rp_reach *reach, enum rp_method method) {
     for (unsigned i = 0; i < reach->count; i++)
-        if (reach->findings[i].hinders) return reach->findings[i].text;
+        if (reach->findings[i].hinders >> method & 1) return reach->findings[i].text;
     return NULL;
+}
+
+enum rp_method rp_reach_method(const struct rp_reach *reach, enum rp_method wanted) {
+    if (wanted != RP_AUTO) return wanted;
+    return reach->hindered == NO_PRELOAD ? RP_SECCOMP : RP_PRELOAD;
 }

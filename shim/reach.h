@@ -1,4 +1,5 @@
-/* Whether the library, as a preload, reaches what a command would run, and if not, why and what to do. */
+/* Whether the library, as a preload, reaches what a command would run, or else seccomp, and if not, why and what
+ * to do. */
 #ifndef RP_REACH_H
 #define RP_REACH_H
 
@@ -6,14 +7,17 @@
 
 enum { RP_FINDINGS_MAX = 8 };
 
+/* How a program is made to share its ports: from within, by the preloaded library, or from outside. */
+enum rp_method { RP_AUTO, RP_PRELOAD, RP_SECCOMP };
+
 struct rp_finding {
-    bool hinders;
+    unsigned hinders; /* bits, 1 << RP_PRELOAD and 1 << RP_SECCOMP: which method it rules out */
     char text[2 * PATH_MAX + 512]; /* one line, without control characters */
 };
 
 struct rp_reach {
-    int error; /* errno that execve(2) would fail with, as far as can be seen; else 0 */
-    bool reached;
+    int error;         /* errno that execve(2) would fail with, as far as can be seen; else 0 */
+    unsigned hindered; /* bits, as in the findings */
     unsigned count;
     struct rp_finding findings[RP_FINDINGS_MAX];
 };
@@ -31,7 +35,11 @@ int rp_find_command(const char *command, char path[PATH_MAX]);
  * or capabilities tell otherwise. */
 void rp_reach_examine(const char *path, const struct rp_program *library, struct rp_reach *reach);
 
-/* The first finding that hinders, or NULL. */
-const char *rp_reach_hindrance(const struct rp_reach *reach);
+/* The first finding that rules the method out, or NULL. */
+const char *rp_reach_hindrance(const struct rp_reach *reach, enum rp_method method);
+
+/* The method that is taken where wanted may be RP_AUTO: preload where the library reaches, else seccomp where
+ * that is not ruled out, too. */
+enum rp_method rp_reach_method(const struct rp_reach *reach, enum rp_method wanted);
 
 #endif

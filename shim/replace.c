@@ -20,13 +20,14 @@
 
 static const char help[] =
     "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
-    "Start COMMAND under the library on the ports of PID and its descendants, send\n"
+    "Start COMMAND to share the ports of PID and its descendants, send\n"
     "new connections to it alone, wait until PID has none left to accept, and signal\n"
     "PID. If COMMAND does not come up, PID goes on as before.\n"
     "\n"
     "  -p, --ports=LIST       of PID's ports those in LIST; else all that it holds\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
     "  -I STRING              in the ARGs, STRING stands for the copy's number\n"
+    "  -m, --method=METHOD    how COMMAND shares its ports, as for run\n"
     "  -s, --signal=SIGNAL    what PID is sent at the end (TERM)\n"
     "      --drain=SECONDS    how long to wait for PID's connections to end (10)\n"
     "      --start-timeout=SECONDS  for COMMAND to listen (30)\n"
@@ -50,6 +51,7 @@ enum {
 struct options {
     struct rp_copies copies;
     const char *library, *ports;
+    enum rp_method method;
     int signal_number;
     long drain, start_timeout, stop_timeout; /* seconds */
     bool kill, strict, foreground;
@@ -90,6 +92,7 @@ static void parse_options(int argc, char **argv, struct options *options) {
     static const struct option longs[] = {
         {"ports", required_argument, NULL, 'p'},
         {"copies", required_argument, NULL, 'n'},
+        {"method", required_argument, NULL, 'm'},
         {"signal", required_argument, NULL, 's'},
         {"drain", required_argument, NULL, DRAIN},
         {"start-timeout", required_argument, NULL, START},
@@ -106,7 +109,7 @@ static void parse_options(int argc, char **argv, struct options *options) {
     int option;
     *options = (struct options){
         .signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30};
-    while ((option = rp_next_option(argc, argv, "+:p:n:s:I:hV", longs, help)) != -1) {
+    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", longs, help)) != -1) {
         switch (option) {
         case 'p':
             options->ports = optarg;
@@ -116,6 +119,9 @@ static void parse_options(int argc, char **argv, struct options *options) {
             break;
         case 'I':
             options->copies.replace = rp_parse_replaced(optarg);
+            break;
+        case 'm':
+            options->method = rp_parse_method(optarg);
             break;
         case 's':
             options->signal_number = parse_signal(optarg);
@@ -461,15 +467,16 @@ static void watch_signals(void) {
 
 int rp_cmd_replace(int argc, char **argv) {
     struct replacement this = {.pidfd = -1};
-    char path[PATH_MAX];
+    static struct rp_launch launch;
     unsigned long left = 0;
     parse_options(argc, argv, &this.options);
     find_old(&this);
     set_ports(&this);
-    rp_launch_check_settings(false);
-    int status = rp_launch_prepare(this.options.library, this.options.copies.arguments[0], path);
+    launch.config = rp_launch_check_settings(false);
+    int status = rp_launch_prepare(this.options.library, this.options.copies.arguments[0],
+                                   this.options.method, &launch);
     if (status) return status;
-    this.options.copies.path = path;
+    this.options.copies.launch = &launch;
     watch_signals();
     adopt_all(&this);
     status = clear_way(&this);

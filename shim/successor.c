@@ -2,6 +2,7 @@
 #include "successor.h"
 
 #include "command.h"
+#include "guard.h"
 #include "process.h"
 #include "progress.h"
 
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -64,11 +66,20 @@ bool rp_successor_end(struct rp_successor *successor) {
     return true;
 }
 
+/* The guard of a server that is watched becomes our child when the server does; it is none itself. */
+static bool is_guard(pid_t pid) {
+    char name[RP_NAME_SIZE];
+    return !strcmp(rp_process_name(pid, name), RP_GUARD_NAME);
+}
+
 pid_t rp_successor_pid(struct rp_successor *successor) {
     pid_t children[CHILDREN_MAX];
     rp_successor_is_lost(successor);
     if (successor->status < 0) return successor->child;
-    return rp_process_children(children, CHILDREN_MAX) > 0 ? children[0] : 0;
+    const int count = rp_process_children(children, CHILDREN_MAX);
+    for (int i = 0; i < count; i++)
+        if (!is_guard(children[i])) return children[i];
+    return 0;
 }
 
 int rp_successor_stay(struct rp_successor *successor) {

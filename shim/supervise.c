@@ -4,6 +4,7 @@
 #include "supervise.h"
 
 #include "command.h"
+#include "guard.h"
 #include "process.h"
 
 #include <errno.h>
@@ -73,7 +74,13 @@ int rp_become_copy(const struct rp_copies *copies, int index) {
     if (index >= 0 && setenv("REUSEPORT_INSTANCE", number, 1)) rp_die("%s", strerror(errno));
     for (char **word = copies->arguments + 1; copies->replace && *word; word++)
         *word = replace_in(*word, copies->replace, number);
-    execv(copies->path, copies->arguments);
+    const char *why =
+        copies->launch->method == RP_SECCOMP ? rp_guard_enter(&copies->launch->config) : NULL;
+    if (why) {
+        rp_warn("%s: sharing by seccomp %s", copies->arguments[0], why);
+        return RP_FAILED;
+    }
+    execv(copies->launch->path, copies->arguments);
     const int error = errno;
     rp_warn("%s: %s", copies->arguments[0], strerror(error));
     return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;

@@ -2,11 +2,11 @@
 #ifndef RP_SUPERVISE_H
 #define RP_SUPERVISE_H
 
-#include <stdbool.h>
+#include "launch.h"
 
 struct rp_copies {
     int count;
-    const char *path;    /* the file to execute */
+    const struct rp_launch *launch;
     char **arguments;    /* of every copy, from argv[0] on */
     const char *replace; /* what stands for the copy's number in the arguments, or NULL */
     bool stop_all;       /* when one copy ends, the others are sent TERM */
@@ -14,8 +14,8 @@ struct rp_copies {
 };
 
 /* Becomes copy number index, or the only one if that is negative: sets REUSEPORT_INSTANCE unless it is the
- * only one, puts the number into the arguments and executes.
- * Returns the exit status, 126 or 127, only if that fails, after saying so (execve(2)). */
+ * only one, puts the number into the arguments, has itself watched if it is to be by seccomp, and executes.
+ * Returns the exit status, 125, 126 or 127, only if that fails, after saying so (execve(2)). */
 int rp_become_copy(const struct rp_copies *copies, int index);
 
 /* What a shell calls the exit status of a process that ended so (wait(2)): 128 plus the signal for a killed one. */

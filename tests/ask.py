@@ -13,6 +13,8 @@ import sys
 PROTOCOLS = {
     "example/tcp": (b"", rb"pid (\d+)"),
     "http/tcp": (b"GET /who HTTP/1.0\r\n\r\n", rb"\r\n\r\n([\w-]+)"),
+    "exporter/tcp": (b"GET /metrics HTTP/1.0\r\n\r\n", rb'copy_who{name="(copy-\d)"}'),
+    "etcd/tcp": (b"GET /metrics HTTP/1.0\r\n\r\n", rb'etcd_server_id{server_id="(\w+)"} 1'),
     "redis/tcp": (b"INFO server\r\n", rb"process_id:(\d+)\r"),
     "memcached/tcp": (b"stats\r\n", rb"STAT pid (\d+)\r"),
     # Its UDP requests start with a number of the request, one of the datagram, how many there are, and 0.

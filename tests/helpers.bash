@@ -68,7 +68,8 @@ wait_until() {
     done
 }
 
-# spawn NAME COMMAND...: starts it in the background, its output in $(log NAME), its PID in PID.
+# spawn NAME COMMAND...: starts it in the background, its output in $(log NAME), its PID in PID. INPUT, if set, is
+# its standard input.
 spawn() {
     local name=$1
     shift
@@ -76,7 +77,7 @@ spawn() {
         shift
         set -- env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
     fi
-    "$@" >"$BATS_TEST_TMPDIR/$name.log" 2>&1 3>&- </dev/null &
+    "$@" >"$BATS_TEST_TMPDIR/$name.log" 2>&1 3>&- <"${INPUT:-/dev/null}" &
     PID=$!
     PIDS+=("$PID")
 }

@@ -102,7 +102,7 @@ setup() {
 }
 
 @test "what is checked can fail: a plain build is told from a fit one" {
-    gcc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/plain.so" "$ROOT"/shim/{config,explain,hooks,message,owners,ports,procnet,real}.c
+    gcc -shared -fPIC -D_GNU_SOURCE -o "$BATS_TEST_TMPDIR/plain.so" "$ROOT"/shim/{apply,config,explain,hooks,message,owners,ports,procnet,real}.c
     run fits_every_libc "$BATS_TEST_TMPDIR/plain.so"
     [ "$status" != 0 ]
 }

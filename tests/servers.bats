@@ -1,79 +1,8 @@
 #!/usr/bin/env bats
+# shellcheck disable=SC2034 # variables that are set for copies.bash
 # Real servers, unmodified: without the library the second copy fails, with it both answer.
 
-load helpers
-
-setup() {
-    need python3
-    lease_port PORT
-    CONFIG=
-}
-
-# bats shows the logs when the test has failed.
-teardown() {
-    tail -v -n +1 "$BATS_TEST_TMPDIR"/*.log || true
-    stop_all
-}
-
-# start COPY [shared]: starts that copy of SERVER, COPY in its arguments replaced, in a directory of its
-# own, which holds its CONFIG in a file "config" and its name in a file "who".
-start() {
-    local own=$BATS_TEST_TMPDIR/$1
-    mkdir -p "$own"
-    echo "copy-$1" >"$own/who"
-    echo "$CONFIG" >"$own/config"
-    spawn "$@" env -C "$own" "${SERVER[@]//COPY/$1}"
-}
-
-# ask COUNT: who answers on PORT, and how often: up to COUNT requests, until two have answered.
-ask() {
-    python3 "$BATS_TEST_DIRNAME/ask.py" "$PROTOCOL" "$PORT" "$1"
-}
-
-# bound COUNT: so many sockets are ready to be asked on PORT.
-bound() {
-    case $PROTOCOL in
-    */tcp) listeners_are "$PORT" "$1" ;;
-    */udp) bound_udp_are "$PORT" "$1" ;;
-    esac
-}
-
-start_first() {
-    start 1
-    wait_until ask 1
-}
-
-second_fails() {
-    start 2
-    wait_until ended "$PID"
-    if wait "$PID"; then
-        echo "the second copy ended with status 0"
-        return 1
-    fi
-    grep -i 'address already in use' "$(log 2)"
-    bound 1
-}
-
-both_answer() {
-    local answers
-    start 1 shared
-    start 2 shared
-    wait_until bound 2
-    answers=$(ask 200)
-    echo "$answers"
-    [ "$(wc -l <<<"$answers")" = 2 ]
-}
-
-# two_copies PROTOCOL SERVER...
-two_copies() {
-    PROTOCOL=$1
-    SERVER=("${@:2}")
-    need "${SERVER[0]}"
-    start_first
-    second_fails
-    stop_all
-    both_answer
-}
+load copies
 
 @test "two copies of nginx share a port" {
     CONFIG="

@@ -1,8 +1,11 @@
 # Targets of the test suite and the checks; included by the top Makefile.
 
 PROBES = $(patsubst tests/probes/%.c,$(BUILD)/probes/%,$(wildcard tests/probes/*.c))
-SPECIAL_PROBES = $(BUILD)/probes/static-probe $(BUILD)/probes/linked-probe
-MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%))
+I386 = $(shell echo 'int main(void){return 0;}' | $(CC) -m32 -static -x c -o /dev/null - 2>/dev/null && echo yes)
+SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-server static-pie-server) \
+	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
+MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%) \
+	$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c)
 SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
@@ -17,7 +20,7 @@ soak: all probes
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES)
 
 deps:
-	sh tests/deps.sh
+	BUILD=$(abspath $(BUILD)) sh tests/deps.sh
 
 $(BUILD)/probes/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/probes/musl
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(PROBE_FLAGS) -pthread
@@ -31,9 +34,24 @@ $(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
 $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -nostdlib
 $(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/ports.c
 
-# The probe where no preload reaches it, and with the library's code linked in.
+# The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
+STATIC = -static
+STATIC_RECIPE = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(STATIC) -o $@ $<
 $(BUILD)/probes/static-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -static -o $@ $<
+	$(CC) $(STATIC_RECIPE)
+$(BUILD)/probes/musl/static-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	musl-gcc $(STATIC_RECIPE)
+$(BUILD)/probes/i386-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) -m32 $(STATIC_RECIPE)
+$(BUILD)/probes/static-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) $(STATIC_RECIPE)
+$(BUILD)/probes/static-pie-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) $(STATIC_RECIPE)
+$(BUILD)/probes/static-pie-server: STATIC = -static-pie -fPIE
+$(BUILD)/probes/musl/static-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	musl-gcc $(STATIC_RECIPE)
+$(BUILD)/probes/i386-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
+	$(CC) -m32 $(STATIC_RECIPE)
 
 $(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) | $(BUILD)/probes/musl
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(LIB_OBJECTS)

@@ -12,7 +12,8 @@
  *     descriptors N     opens so many
  *     mark              a getppid(2) to be found in a trace
  *     fork              goes on in parent and child
- *     pause             until a signal comes */
+ *     pause             until a signal comes
+ *     socketcall        from now on binds by socketcall(2), on i386 */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -27,6 +28,7 @@
 #include <unistd.h>
 
 static int fd = -1;
+static int by_socketcall;
 
 static void show(const char *what, int result) {
     if (!result)
@@ -110,6 +112,13 @@ static void do_bind(const char *address, const char *port) {
         fprintf(stderr, "probe: no such address: %s\n", address);
         exit(2);
     }
+#ifdef SYS_socketcall
+    if (by_socketcall) {
+        const unsigned long arguments[] = {(unsigned long)fd, (unsigned long)&to.any, size};
+        show("bind", (int)syscall(SYS_socketcall, 2, arguments));
+        return;
+    }
+#endif
     show("bind", bind(fd, &to.any, size));
 }
 
@@ -185,6 +194,8 @@ int main(int argc, char **argv) {
             syscall(SYS_getppid);
         } else if (!strcmp(word, "fork")) {
             if (fork() < 0) show("fork", -1);
+        } else if (!strcmp(word, "socketcall")) {
+            by_socketcall = 1;
         } else if (!strcmp(word, "pause")) {
             pause();
         } else {

@@ -1,0 +1,81 @@
+#!/usr/bin/env bats
+# Real servers that no preload reaches, two live copies each, and some that both ways reach.
+# shellcheck disable=SC2034 # variables that are set for copies.bash
+
+load copies
+
+# by METHOD: copies share by way of reuseport run -m METHOD.
+by() {
+    SHARED=("$BUILD/reuseport" run -m "$1" -p "$PORT")
+}
+
+@test "prometheus-node-exporter, a Go program, by auto" {
+    by auto
+    # It shows among its metrics what it finds in such files.
+    CONFIG_NAME=who.prom
+    CONFIG='copy_who{name="copy-COPY"} 1'
+    two_copies exporter/tcp prometheus-node-exporter --web.listen-address=127.0.0.1:"$PORT" \
+        --collector.disable-defaults --collector.textfile --collector.textfile.directory=.
+}
+
+@test "etcd, a Go program" {
+    local peer1 peer2
+    by seccomp
+    lease_port peer1 peer2
+    two_copies etcd/tcp sh -c '[ COPY = 1 ] && peer=$1 || peer=$2; shift 2; export ETCD_UNSUPPORTED_ARCH=$(uname -m)
+        exec "$@" --listen-peer-urls http://127.0.0.1:$peer --initial-advertise-peer-urls http://127.0.0.1:$peer \
+            --initial-cluster default=http://127.0.0.1:$peer' sh "$peer1" "$peer2" \
+        etcd --data-dir data --listen-client-urls http://127.0.0.1:"$PORT" --advertise-client-urls http://127.0.0.1:"$PORT"
+}
+
+@test "rclone serve, a Go program, behind a script" {
+    by seccomp
+    two_copies http/tcp sh -c 'exec rclone --config config serve http . --addr "$0"' 127.0.0.1:"$PORT"
+}
+
+@test "esbuild serve, a static Go program, by auto" {
+    local esbuild=$BUILD/npm/node_modules/.bin/esbuild
+    [ -x "$esbuild" ] || missing esbuild
+    by auto
+    # It ends when its standard input does.
+    INPUT=$BATS_TEST_TMPDIR/input
+    mkfifo "$INPUT"
+    exec {input}<>"$INPUT"
+    two_copies http/tcp "$esbuild" --servedir=. --serve=127.0.0.1:"$PORT"
+}
+
+@test "busybox-static's httpd, a static program, by auto" {
+    need busybox
+    by auto
+    two_copies http/tcp busybox httpd -f -p 127.0.0.1:"$PORT" -h .
+}
+
+@test "static C servers: glibc, musl, static-pie and 32 bits, by auto" {
+    local server
+    by auto
+    for server in static-server musl/static-server static-pie-server i386-server; do
+        [ -e "$PROBES/$server" ] || missing "$server"
+        echo "$server"
+        two_copies example/tcp "$PROBES/$server" "$PORT" 127.0.0.1
+        stop_all
+        wait_until bound 0
+    done
+}
+
+@test "nginx, redis-server and Python, as by the preload" {
+    by seccomp
+    CONFIG="
+        daemon off; user root; pid pid; worker_processes 1; error_log stderr; events {}
+        http {
+            access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
+            uwsgi_temp_path t4; scgi_temp_path t5;
+            server { listen 127.0.0.1:$PORT; root .; }
+        }"
+    two_copies http/tcp nginx -p . -c config
+    stop_all
+    wait_until bound 0
+    two_copies redis/tcp redis-server --bind 127.0.0.1 --port "$PORT" --pidfile pid --dir . --save ""
+    stop_all
+    wait_until bound 0
+    two_copies http/tcp python3 -u -m http.server --bind 127.0.0.1 "$PORT"
+}

@@ -1,0 +1,415 @@
+#!/usr/bin/env bats
+# run -m seccomp: the library's work done from outside, for programs that no preload reaches, and what can go
+# wrong with a process that watches another.
+
+load helpers
+
+setup() {
+    lease_port PORT
+    cd "$BATS_TEST_TMPDIR" || exit
+    COMMAND=$BUILD/reuseport
+    STATIC=$PROBES/static-probe
+}
+
+# What watches ends with what it watched.
+teardown() {
+    stop_all
+    wait_until no_watcher
+}
+
+# watched OPTION... COMMAND...: under run -m seccomp, with $PORT shared unless -p says otherwise.
+watched() {
+    env REUSEPORT_PORTS="$PORT" "$COMMAND" run -m seccomp "$@"
+}
+
+# watchers: the PIDs of guards and watchers that this test's processes have started, lowest first.
+watchers() {
+    local file
+    for file in /proc/[0-9]*/comm; do
+        [ "$(cat "$file" 2>/dev/null)" = reuseport-watch ] || continue
+        file=${file%/comm}
+        grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "$file/status" || continue
+        tr '\0' '\n' <"$file/environ" 2>/dev/null | grep -qx "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" && echo "${file#/proc/}"
+    done | sort -n
+}
+
+export BATS_TEST_TMPDIR
+
+no_watcher() {
+    [ -z "$(watchers)" ]
+}
+
+watchers_are() {
+    [ "$(watchers | wc -l)" = "$1" ]
+}
+
+@test "each row of the table binds as it says, as under the library" {
+    local probe
+    for probe in "$STATIC" "$PROBES/probe" "$PROBES/musl/static-probe"; do
+        run "$BATS_TEST_DIRNAME/list-rows.bash" "$COMMAND" run -m seccomp -p LIST "$probe"
+        echo "$probe: $output"
+        [ "$output" = "$(grep -vc '^#' "$BATS_TEST_DIRNAME/list.table") rows" ]
+    done
+}
+
+@test "each row of the table, in a 32-bit program" {
+    [ -e "$PROBES/i386-probe" ] || missing "gcc -m32"
+    run "$BATS_TEST_DIRNAME/list-rows.bash" "$COMMAND" run -m seccomp -p LIST "$PROBES/i386-probe"
+    echo "$output"
+    [ "$output" = "$(grep -vc '^#' "$BATS_TEST_DIRNAME/list.table") rows" ]
+    # By socketcall(2), as older libcs have it.
+    run watched "$PROBES/i386-probe" socketcall socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
+@test "odd calls have the kernel's result and errno" {
+    local list
+    "$PROBES/odd-calls" "$PORT" >plain 2>&1
+    for list in "$PORT" all "81,127.0.0.1:all,[::1]:$PORT" "all,!$PORT"; do
+        REUSEPORT_LOG=off watched -p "$list" "$PROBES/odd-calls" "$PORT" >watched 2>&1
+        diff plain watched
+    done
+}
+
+@test "8 threads that bind 10 000 times" {
+    run watched "$PROBES/moments" threads "$PORT" 1250
+    echo "$output"
+    [ "$output" = "binds=10000 wrong=0" ]
+}
+
+@test "in a signal handler, and in the children of fork and vfork" {
+    local moment
+    for moment in signal fork vfork; do
+        run watched "$PROBES/moments" "$moment" "$PORT"
+        echo "$moment: $output"
+        [ "$output" = reuseport=1 ]
+    done
+}
+
+@test "after fork, exec and daemonizing, and in a process that runs on alone" {
+    run watched "$STATIC" fork socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$(grep -c reuseport=1 <<<"$output")" = 2 ]
+    run watched sh -c 'exec env "$@"' sh "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *reuseport=1* ]]
+    # Its first process is gone before it binds.
+    cat >daemon.sh <<'END'
+exec >daemon.out 2>&1
+setsid sh -c 'while kill -0 "$0" 2>/dev/null; do :; done; exec "$@"' $$ "$@" &
+END
+    watched sh daemon.sh "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    wait_until grep -q reuseaddr daemon.out
+    grep -q reuseport=1 daemon.out
+}
+
+@test "after a change of user: as root, and as root without CAP_SYS_PTRACE" {
+    need_root
+    # In the process itself, and by way of exec.
+    run watched "$STATIC" user 64732 socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *reuseport=1* ]]
+    run watched setpriv --reuid 64732 --regid 64732 --clear-groups "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *reuseport=1* ]]
+    run setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+    run setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" \
+        setpriv --reuid 64732 --regid 64732 --clear-groups "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+    # Who drops his rights without exec is closed to all but CAP_SYS_PTRACE: the bind goes on, and it says so.
+    run setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" \
+        "$STATIC" user 64732 socket tcp4 bind 127.0.0.1 "$PORT" get 2>stderr
+    [ "$output" = $'user=ok\nbind=ok\nreuseport=0\nreuseaddr=0' ]
+}
+
+@test "what could not be done is said in one line, where stderr is a file, and the bind goes on" {
+    need_root
+    setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" \
+        "$STATIC" user 64732 socket tcp4 bind 127.0.0.1 "$PORT" get >out 2>err
+    cat err
+    [ "$(wc -l <err)" = 1 ]
+    grep -qE '^libreuseport: pid [0-9]+: cannot tell where it binds: this process may not look into it' err
+}
+
+@test "log level info tells of each socket on the program's stderr, pipe or file, off of nothing" {
+    run env REUSEPORT_LOG=info "$COMMAND" run -m seccomp -p "$PORT,!81" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" \
+        socket udp6 bind ::1 "$PORT" socket tcp4 bind 127.0.0.1 81
+    echo "$output"
+    [ "$output" = "libreuseport: bind 127.0.0.1:$PORT/tcp: shared
+bind=ok
+libreuseport: bind [::1]:$PORT/udp: shared
+bind=ok
+libreuseport: bind 127.0.0.1:81/tcp: not shared
+bind=ok" ]
+    run env REUSEPORT_LOG=off "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT"
+    [ "$output" = bind=ok ]
+}
+
+@test "a refused bind is explained in the library's words" {
+    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    run --separate-stderr watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT"
+    echo "$output / $stderr"
+    [ "$output" = "bind=Address already in use" ]
+    [ "$stderr" = "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (server), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in" ]
+}
+
+@test "after a refused bind the same socket, bound elsewhere, is as the program made it" {
+    local other
+    lease_port other
+    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    REUSEPORT_LOG=off run watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get bind 127.0.0.1 "$other" get
+    echo "$output"
+    [ "$output" = $'bind=Address already in use\nreuseport=1\nreuseaddr=0\nbind=ok\nreuseport=0\nreuseaddr=0' ]
+    REUSEPORT_LOG=off run watched "$STATIC" socket tcp4 reuseport 1 bind 127.0.0.1 "$PORT" bind 127.0.0.1 0 get
+    [ "$output" = $'bind=Address already in use\nbind=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
+@test "REUSEPORT_REUSEADDR and REUSEPORT_AT do what they do in the library" {
+    REUSEPORT_REUSEADDR=1 run watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get socket udp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=1\nbind=ok\nreuseport=1\nreuseaddr=0' ]
+    REUSEPORT_AT=socket run watched -p "all,!$PORT" "$STATIC" socket tcp4 get socket udp4 get socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'reuseport=1\nreuseaddr=0\nreuseport=0\nreuseaddr=0\nbind=ok\nreuseport=0\nreuseaddr=0' ]
+}
+
+@test "a program with a seccomp filter of its own, which forbids setsockopt, is served" {
+    run watched "$PROBES/without" setsockopt "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
+@test "the watcher killed before, during and after a bind: each bind is shared, and the next one, too" {
+    need strace
+    local guard watcher tracer count
+    mkfifo steps
+    # Reads its steps from a fifo, so that each bind comes when told.
+    cat >steps.py <<'END'
+import socket, sys
+for line in sys.stdin:
+    server = socket.socket()
+    server.bind(("127.0.0.1", int(line)))
+    print("reuseport", server.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), flush=True)
+END
+    exec {steps}<>steps
+    spawn binds env PYTHONUNBUFFERED=1 sh -c 'exec "$@" <steps' sh "$COMMAND" run -m seccomp -p "$PORT" /usr/bin/python3 steps.py
+    wait_until watchers_are 2
+    binds_are() { [ "$(grep -cx 'reuseport 1' "$(log binds)")" = "$1" ]; }
+    bind_one() {
+        echo "$PORT" >&"$steps"
+        count=$((count + 1))
+        wait_until binds_are "$count"
+    }
+    bind_one
+    # Before: killed while nothing is asked.
+    for _ in 1 2 3; do
+        read -r guard watcher < <(watchers | xargs)
+        kill -KILL "$watcher"
+        wait_until ended_or_zombie "$watcher"
+        bind_one
+        wait_until watchers_are 2
+    done
+    # During: as it takes the process, the socket, and as it is about to answer.
+    for call in pidfd_open pidfd_getfd setsockopt; do
+        read -r guard watcher < <(watchers | xargs)
+        spawn tracer strace -o trace -p "$watcher" -e trace="$call" -e inject="$call:signal=KILL:when=1"
+        tracer=$PID
+        wait_until grep -q attached "$(log tracer)"
+        bind_one
+        wait_until ended "$tracer"
+        grep -q 'killed by SIGKILL' trace
+        wait_until watchers_are 2
+    done
+    # The guard: the watcher takes its place, and starts another.
+    read -r guard watcher < <(watchers | xargs)
+    kill -KILL "$guard"
+    wait_until ended_or_zombie "$guard"
+    wait_until watchers_are 2
+    bind_one
+    exec {steps}>&-
+}
+
+ended_or_zombie() {
+    ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"
+}
+
+@test "300 starts, and 300 kills, leave no process behind" {
+    local round
+    for round in {1..300}; do
+        watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" >/dev/null
+    done
+    for round in {1..300}; do
+        REUSEPORT_PORTS=$PORT "$COMMAND" run -m seccomp "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" pause >out 2>&1 3>&- </dev/null &
+        PIDS=($!)
+        # At once, when the guard is there, and after the bind.
+        [ $((round % 3)) != 1 ] || wait_until grep -q . "/proc/$!/task/$!/children"
+        [ $((round % 3)) != 2 ] || wait_until grep -q bind=ok out
+        kill -KILL $!
+        wait $! 2>/dev/null || true
+    done
+    PIDS=()
+    wait_until no_watcher
+}
+
+@test "no descriptor is left open in the program, and nobody holds a pipe of it open" {
+    [ "$(watched sh -c 'ls /proc/$$/fd')" = "$(sh -c 'ls /proc/$$/fd')" ]
+    # Ends at once, though a process that has closed its output lives on.
+    run timeout 20 sh -c '"$@" | cat' sh "$COMMAND" run -m seccomp -p "$PORT" sh -c 'tail -f /dev/null >/dev/null 2>&1 </dev/null 3>&- 4>&- & echo $!'
+    [ "$status" = 0 ]
+    PIDS+=("$output")
+    kill -0 "$output"
+}
+
+@test "a program that waits for all its children has none of ours, also as PID 1" {
+    local loop='import os, sys
+count = 0
+try:
+    while True:
+        os.wait()
+        count += 1
+except ChildProcessError:
+    print("waited for", count)'
+    run timeout 20 "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
+    [ "$output" = "waited for 2" ]
+    need_root
+    run timeout 20 unshare -fp --mount-proc "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
+    [ "$output" = "waited for 2" ]
+}
+
+@test "the launcher's PID is the program's: STOP and KILL reach it" {
+    spawn program "$COMMAND" run -m seccomp -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    [ "$(cat "/proc/$PID/comm")" = server ]
+    [ "$("$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*')" = "\"pid\": $PID" ]
+    kill -STOP "$PID"
+    stopped() { grep -q '^State:.T' "/proc/$PID/status"; }
+    wait_until stopped
+    kill -KILL "$PID"
+    wait_until ended "$PID"
+    wait_until listeners_are "$PORT" 0
+}
+
+@test "the watching processes have a name, a session and a directory of their own" {
+    local pid
+    spawn program "$COMMAND" run -m seccomp -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    wait_until watchers_are 2
+    for pid in $(watchers); do
+        [ "$(tr -d '\0' <"/proc/$pid/cmdline")" = reuseport-watch ]
+        [ "$(readlink "/proc/$pid/cwd")" = / ]
+        [ "$(ps -o sid= -p "$pid")" -ne "$(ps -o sid= -p "$PID")" ]
+        kill -TERM "$pid"
+        kill -INT "$pid"
+    done
+    watchers_are 2
+}
+
+@test "as an ordinary user, who takes no_new_privs, and as root, who does not" {
+    need_root
+    run watched grep NoNewPrivs /proc/self/status
+    [[ $output == *0 ]]
+    run setpriv --reuid 64732 --regid 64732 --clear-groups "$COMMAND" run -m seccomp -p "$PORT" \
+        sh -c 'grep NoNewPrivs /proc/self/status; exec "$@"' sh "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *$'1\nbind=ok\nreuseport=1'* ]]
+}
+
+@test "in a user namespace without CAP_SYS_PTRACE" {
+    need_root
+    run unshare -Ur setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
+@test "where it may not look into the program it makes the sockets itself, for a list with all" {
+    local without=("$PROBES/without" pidfd_getfd) list
+    for list in all all/tcp 80,all; do
+        run "${without[@]}" "$COMMAND" run -m seccomp -p "$list" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get socket nonblock4 get socket udp4 get
+        echo "$list: $output"
+        [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0\nreuseport=1\nreuseaddr=0\nreuseport=0\nreuseaddr=0' ]
+    done
+    # The program's user is the owner, so that two copies share; the descriptor's flags are those it asked for.
+    run "${without[@]}" "$COMMAND" run -m seccomp -p all sh -c '"$@" & "$@"; wait' sh \
+        "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" listen
+    [ "$(grep -c listen=ok <<<"$output")" = 2 ]
+    run "${without[@]}" "$COMMAND" run -m seccomp -p all /usr/bin/python3 -c '
+import os, socket, fcntl
+for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC:
+    fd = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | flags, 0).detach()
+    print(bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK), end=" ")'
+    [ "$output" = "False True False " ]
+    for list in "$PORT" "all,!$PORT" all/udp 127.0.0.1:all; do
+        run "${without[@]}" "$COMMAND" run -m seccomp -p "$list" "$STATIC" mark
+        echo "$output"
+        [[ $status = 125 && $output == "reuseport: $STATIC: sharing by seccomp cannot be done: this kernel cannot hand over descriptors"*"only a list with all or all/tcp"* ]]
+    done
+}
+
+@test "a program that has left the network namespace makes its sockets itself, and is told" {
+    need_root
+    REUSEPORT_LOG=warn "$PROBES/without" pidfd_getfd "$COMMAND" run -m seccomp -p all unshare -n "$STATIC" \
+        socket tcp4 bind 127.0.0.1 "$PORT" get >out 2>err
+    cat out err
+    [ "$(<out)" = $'bind=ok\nreuseport=0\nreuseaddr=0' ]
+    grep -q 'its socket is not shared: it is in another network namespace' err
+    # At bind, on the program's own socket, that makes no difference.
+    run watched unshare -n "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *reuseport=1* ]]
+}
+
+@test "under another such run with the same list the outer one does it; with another list it is refused" {
+    run watched "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+    run watched "$COMMAND" run -m seccomp -p 80 "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $status = 125 && $output == *"this was started by reuseport run -m seccomp with another list"* ]]
+    REUSEPORT_REUSEADDR=1 run watched env -u REUSEPORT_REUSEADDR "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
+    [[ $status = 125 && $output == *"with another list or other settings"* ]]
+    run watched env -u REUSEPORT_SECCOMP "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
+    [[ $status = 125 && $output == *"another program watches the system calls here already"* ]]
+}
+
+@test "set-user-id programs, and for others than root file capabilities, are refused with a way out" {
+    need_root
+    need setcap
+    chmod 755 "$BATS_TEST_TMPDIR" "$BATS_RUN_TMPDIR"
+    cp "$STATIC" "$BATS_TEST_TMPDIR/with-capability"
+    setcap cap_net_bind_service+ep "$BATS_TEST_TMPDIR/with-capability"
+    run setpriv --reuid 64732 --clear-groups "$COMMAND" run -m seccomp -p "$PORT" "$BATS_TEST_TMPDIR/with-capability" mark
+    [[ $status = 125 && $output == *"has file capabilities"*"--ambient-caps"* ]]
+    cp "$STATIC" "$BATS_TEST_TMPDIR/set-user-id"
+    chown 64733 "$BATS_TEST_TMPDIR/set-user-id"
+    chmod 4755 "$BATS_TEST_TMPDIR/set-user-id"
+    run setpriv --reuid 64732 --clear-groups "$COMMAND" run -m seccomp -p "$PORT" "$BATS_TEST_TMPDIR/set-user-id" mark
+    [[ $status = 125 && $output == *"set-user-id"* ]]
+}
+
+@test "auto takes the preload where it reaches, else seccomp; -v and check say which, and why" {
+    run "$COMMAND" run -v -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = "reuseport: $PROBES/probe: by preload"$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]
+    run "$COMMAND" run -v -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == "reuseport: $STATIC: by seccomp; $STATIC: static: there is no loader to read LD_PRELOAD"*$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]]
+    run "$COMMAND" run -m preload -p "$PORT" "$STATIC" mark
+    [[ $status = 125 && $output == *"static: there is no loader"*"let -m seccomp do it" ]]
+    run "$COMMAND" run -m nonsense -p "$PORT" "$STATIC" mark
+    [[ $status = 125 && $output == 'reuseport: -m: "nonsense": not auto, preload or seccomp' ]]
+    run "$COMMAND" check "$STATIC"
+    [[ $status = 1 && $output == *"run -m auto: takes seccomp"*"seccomp, for programs that no preload reaches: can be done here" ]]
+    run "$COMMAND" check -m auto "$STATIC"
+    [ "$status" = 0 ]
+    run "$COMMAND" check -m seccomp "$PROBES/probe"
+    [[ $status = 0 && $output == *"run -m auto: takes preload"* ]]
+    run "$PROBES/without" pidfd_getfd "$COMMAND" check -m auto -p "$PORT" "$STATIC"
+    [[ $status = 1 && $output == *"run -m auto: refuses it; seccomp cannot be done: this kernel"* ]]
+}
+
+@test "the status is the program's; 126 and 127 where it cannot be run" {
+    run watched sh -c 'exit 7'
+    [ "$status" = 7 ]
+    run -127 watched no-such-command
+    run -126 watched /dev/null
+}
+
+@test "-n copies, each of them watched" {
+    spawn copies "$COMMAND" run -m seccomp -n 3 -p "$PORT" "$PROBES/static-server" "$PORT" 127.0.0.1
+    wait_until listeners_are "$PORT" 3
+    run "$BUILD/examples/client" "$PORT" 100
+    [ "${#lines[@]}" = 3 ]
+    kill -TERM "$PID"
+    wait "$PID" || true
+    wait_until listeners_are "$PORT" 0
+    wait_until no_watcher
+}
