@@ -19,6 +19,7 @@ _reuseport_offer_files() { # -f|-d VALUE [PREFIX]
 _reuseport_offer_value() { # OPTION VALUE [PREFIX]
     case $1 in
     -*n | --copies) _reuseport_offer auto "$2" "${3-}" ;;
+    -*m | --method) _reuseport_offer "auto preload seccomp" "$2" "${3-}" ;;
     -*s | --signal) _reuseport_offer "HUP INT QUIT TERM USR1 USR2 WINCH KILL" "$2" "${3-}" ;;
     --on-exit) _reuseport_offer "keep stop" "$2" "${3-}" ;;
     --library) _reuseport_offer_files -f "$2" "${3-}" ;;
@@ -72,17 +73,17 @@ _reuseport() {
     1,-*) _reuseport_offer "-h --help -V --version" "$cur" ;;
     1,*) _reuseport_offer "run check list adopt replace install-lib" "$cur" ;;
     *,run)
-        options="-p --ports= -n --copies= -I --on-exit= --library= -v --verbose -q --quiet -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I --on-exit= --library= -v --verbose -q --quiet -h --help -V --version"
         argument='command line'
         ;;
     *,check)
-        options="-p --ports= --library= -h --help -V --version"
+        options="-p --ports= -m --method= --library= -h --help -V --version"
         argument='command'
         ;;
     *,list) options="--json -h --help -V --version" ;;
     *,adopt) options="--undo -h --help -V --version" ;;
     *,replace)
-        options="-p --ports= -n --copies= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --foreground --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --foreground --library= -h --help -V --version"
         ;;
     *,install-lib)
         options="--library= -h --help -V --version"
@@ -95,9 +96,9 @@ _reuseport() {
     for (( ; i < last && !${#ended}; i++)); do
         case ${words[i]} in
         --) ended=yes ;;
-        --ports | --copies | --on-exit | --library | --signal | --drain | --*-timeout) ((++i)) ;;
+        --ports | --copies | --method | --on-exit | --library | --signal | --drain | --*-timeout) ((++i)) ;;
         --*) ;;
-        -*) [[ ! ${words[i]} =~ ^-[^pnIs]*[pnIs]$ ]] || ((++i)) ;;
+        -*) [[ ! ${words[i]} =~ ^-[^pnmIs]*[pnmIs]$ ]] || ((++i)) ;;
         *) break ;;
         esac
     done

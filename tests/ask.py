@@ -12,7 +12,7 @@ import sys
 # What to send, and where in the answer the server says who it is.
 PROTOCOLS = {
     "example/tcp": (b"", rb"pid (\d+)"),
-    "http/tcp": (b"GET /who HTTP/1.0\r\n\r\n", rb"\r\n\r\n([\w-]+)"),
+    "http/tcp": (b"GET /who HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n", rb"\r\n\r\n([\w-]+)"),
     "exporter/tcp": (b"GET /metrics HTTP/1.0\r\n\r\n", rb'copy_who{name="(copy-\d)"}'),
     "etcd/tcp": (b"GET /metrics HTTP/1.0\r\n\r\n", rb'etcd_server_id{server_id="(\w+)"} 1'),
     "redis/tcp": (b"INFO server\r\n", rb"process_id:(\d+)\r"),

@@ -18,6 +18,11 @@ use() {
         REQUEST=
         COPY=("$BUILD/examples/server" "$PORT" "$ADDRESS")
         ;;
+    static)
+        REQUEST=
+        COPY=("$PROBES/static-server" "$PORT" "$ADDRESS")
+        ;;
+    rclone) COPY=(rclone --config config serve http . --addr "$HOST:$PORT") ;;
     http.server) COPY=(/usr/bin/python3 -m http.server -b "$ADDRESS" "$PORT") ;;
     nginx)
         [ "${#AS[@]}" = 0 ] || user=nobody
@@ -51,7 +56,7 @@ END
         COPY=(lighttpd -D -f "$PWD/conf")
         ;;
     esac
-    [ "$1" = example ] || [ "$1" = http.server ] || need "${COPY[0]}"
+    [ "$1" = example ] || need "${COPY[0]}"
 }
 
 # storm_of SERVER FORM ROUNDS [FAMILY [USER]]: so many replacements in a row. FORM: 1-1, 1-3 or 3-3.
@@ -145,6 +150,15 @@ every_form() {
     storm_of lighttpd 1-1 10 6 root
     storm_of lighttpd 3-3 10 4 ordinary
     storm_of lighttpd 1-3 2 4 root
+}
+
+@test "a static server and a Go server, by seccomp: one by one, one by three, three by three" {
+    local server
+    for server in static rclone; do
+        storm_of $server 1-1 3 4 root
+        storm_of $server 3-3 2 4 ordinary
+        storm_of $server 1-3 1 6 root
+    done
 }
 
 # bats test_tags=long

@@ -152,7 +152,7 @@ none_left() {
     printf 'echo no line of #!\n' >"$BATS_TEST_TMPDIR/plain"
     chmod +x "$BATS_TEST_TMPDIR/plain"
     fails 126 "$BATS_TEST_TMPDIR/plain: neither an ELF file nor a script with #!" "$COMMAND" run -p 80 "$BATS_TEST_TMPDIR/plain"
-    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD; take a dynamically linked build" "$COMMAND" run -p 80 "$PROBES/static-probe"
+    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD; take a dynamically linked build" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
 }
 
 @test "options of the command are its own, with and without --" {

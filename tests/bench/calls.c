@@ -1,0 +1,90 @@
+/* What a call costs: makes it many times and prints the median of so many batches, in nanoseconds, clock
+ * included.
+ *
+ *     calls socket|bind|native|getppid|echo PORT BATCHES
+ *
+ * bind binds a fresh TCP socket to the port; native sets SO_REUSEPORT first, of which the time counts; echo is a
+ * call that sends a byte through a pair of sockets and reads it. With BATCHES 0 it makes the call once, between
+ * two calls of getppid(2), to be counted. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { CALLS = 200, BATCHES_MAX = 1000 };
+
+static struct sockaddr_in address = {.sin_family = AF_INET};
+static int pair[2];
+
+static double now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+/* Nanoseconds. */
+static double once(char what) {
+    int fd = -1;
+    char byte = 'x';
+    if (what == 'b' || what == 'n') fd = socket(AF_INET, SOCK_STREAM, 0);
+    const double begin = now();
+    switch (what) {
+    case 's':
+        fd = socket(AF_INET, SOCK_STREAM, 0);
+        break;
+    case 'n':
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+        __attribute__((fallthrough));
+    case 'b':
+        if (bind(fd, (struct sockaddr *)&address, sizeof(address))) {
+            perror("bind");
+            exit(1);
+        }
+        break;
+    case 'e':
+        if (write(pair[0], &byte, 1) != 1 || read(pair[1], &byte, 1) != 1) exit(1);
+        break;
+    default:
+        syscall(SYS_getppid);
+        break;
+    }
+    const double took = now() - begin;
+    if (fd >= 0) close(fd);
+    return took;
+}
+
+static int compare(const void *a, const void *b) {
+    const double left = *(const double *)a, right = *(const double *)b;
+    return (left > right) - (left < right);
+}
+
+int main(int argc, char **argv) {
+    static double batches[BATCHES_MAX];
+    if (argc != 4) return 2;
+    const int count = atoi(argv[3]);
+    address.sin_port = htons((in_port_t)atoi(argv[2]));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (count > BATCHES_MAX || socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return 2;
+    if (count == 0) {
+        const int fd = socket(AF_INET, SOCK_STREAM, 0);
+        syscall(SYS_getppid);
+        if (*argv[1] == 's' && socket(AF_INET, SOCK_STREAM, 0) < 0) return 1;
+        if (*argv[1] == 'n') setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+        if (*argv[1] != 's' && bind(fd, (struct sockaddr *)&address, sizeof(address))) return 1;
+        syscall(SYS_getppid);
+        return 0;
+    }
+    for (int i = 0; i < CALLS; i++) once(*argv[1]);
+    for (int i = 0; i < count; i++) {
+        double sum = 0;
+        for (int j = 0; j < CALLS; j++) sum += once(*argv[1]);
+        batches[i] = sum / CALLS;
+    }
+    qsort(batches, (size_t)count, sizeof(*batches), compare);
+    printf("%.1f\n", batches[count / 2]);
+    return 0;
+}
