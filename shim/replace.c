@@ -271,11 +271,12 @@ static int undo(struct replacement *this, const char *format, ...) {
  * ends by itself. What else is in the way COMMAND will tell of. */
 static int clear_way(struct replacement *this) {
     const double begin = rp_now();
+    bool again = false;
     rp_handover_share_connections(&this->handover, true);
     while (rp_handover_is_blocked(&this->handover) && rp_handover_passing(&this->handover) &&
            rp_now() - begin < TIME_WAIT) {
-        rp_step(rp_now() - begin > 0.1,
-                "waiting for connections from before to get out of the way");
+        rp_step(again, "waiting for connections from before to get out of the way");
+        again = true;
         if (interrupted) return undo(this, "interrupted");
         rp_tick();
         rp_handover_share_connections(&this->handover, true);

@@ -8,7 +8,8 @@ wanted='
     strace:strace curl:curl python3:python3 clang:clang readelf:binutils
     nginx:nginx-light redis-server:redis-server memcached:memcached haproxy:haproxy lighttpd:lighttpd
     dnsmasq:dnsmasq-base node:nodejs javac:default-jdk-headless wrk:wrk setcap:libcap2-bin mandoc:mandoc
-    systemd-analyze:systemd ps:procps script:bsdutils npm:npm
+    systemd-analyze:systemd ps:procps script:bsdutils npm:npm gnuplot:gnuplot-nox valgrind:valgrind
+    redis-benchmark:redis-tools sysctl:procps
     prometheus-node-exporter:prometheus-node-exporter etcd:etcd-server rclone:rclone
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck'
 

@@ -152,7 +152,7 @@ none_left() {
     printf 'echo no line of #!\n' >"$BATS_TEST_TMPDIR/plain"
     chmod +x "$BATS_TEST_TMPDIR/plain"
     fails 126 "$BATS_TEST_TMPDIR/plain: neither an ELF file nor a script with #!" "$COMMAND" run -p 80 "$BATS_TEST_TMPDIR/plain"
-    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD; take a dynamically linked build" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
+    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD; take a dynamically linked build, or let -m seccomp do it" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
 }
 
 @test "options of the command are its own, with and without --" {
@@ -173,14 +173,15 @@ none_left() {
     [ "$status" = 9 ]
 }
 
-@test "it is silent, but for -v: one line for each copy started and ended" {
+@test "it is silent, but for -v: one line on the method, and one for each copy started and ended" {
     run "$COMMAND" run -n 2 -p "$PORT" true
     [ -z "$output" ]
     run --separate-stderr "$COMMAND" run -v -n 2 -p "$PORT" sh -c 'exit $((REUSEPORT_INSTANCE + 3))'
     [ "$(sort <<<"$stderr" | sed 's/pid [0-9]*/pid N/')" = "reuseport: copy 0: ended with status 3
 reuseport: copy 0: started, pid N
 reuseport: copy 1: ended with status 4
-reuseport: copy 1: started, pid N" ]
+reuseport: copy 1: started, pid N
+reuseport: sh: by preload" ]
 }
 
 @test "each of the signals reaches every copy exactly once" {

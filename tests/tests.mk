@@ -6,8 +6,9 @@ SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-s
 	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%) \
 	$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server)
+BENCH_PROGRAMS = $(BUILD)/bench/server $(BUILD)/bench/calls
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c)
+SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
 SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 
 test: all probes
@@ -56,7 +57,7 @@ $(BUILD)/probes/i386-server: examples/server.c Makefile tests/tests.mk | $(BUILD
 $(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) | $(BUILD)/probes/musl
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(LIB_OBJECTS)
 
-$(BUILD)/probes/musl $(BUILD)/asan $(BUILD)/fuzz:
+$(BUILD)/probes/musl $(BUILD)/asan $(BUILD)/fuzz $(BUILD)/bench:
 	mkdir -p $@
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
@@ -83,10 +84,18 @@ fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/program
 $(BUILD)/fuzz/%: tests/fuzz/%.c shim/%.c shim/%.h | $(BUILD)/fuzz
 	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/$*.c
 
-# In a network namespace of its own, with room for all those connections' ports.
-bench: probes
-	unshare -n sh -c 'ip link set lo up && sysctl -qw net.ipv4.ip_local_port_range="1024 19999" && \
-		exec python3 tests/bench-list.py $(BUILD) $(BENCH_ROUNDS)'
+# In a network namespace of its own, where any port is free, with room for many connections and none in TIME_WAIT.
+BENCH = BUILD=$(abspath $(BUILD)) unshare -n sh -c 'ip link set lo up && \
+	sysctl -qw net.ipv4.ip_local_port_range="1024 19999" net.ipv4.tcp_max_tw_buckets=0 && exec /usr/bin/python3 tests/bench/report.py "$$@"' sh
+
+bench: probes $(BENCH_PROGRAMS)
+	$(BENCH) quick $(SECTIONS)
+
+bench-full: probes $(BENCH_PROGRAMS)
+	$(BENCH) full $(SECTIONS)
+
+$(BUILD)/bench/%: tests/bench/%.c Makefile tests/tests.mk | $(BUILD)/bench
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $<
 
 lint:
 	clang-format --dry-run -Werror $(SOURCES)
@@ -102,4 +111,4 @@ lint:
 print-library-sources:
 	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))
 
-.PHONY: bench soak test probes deps asan fuzz lint print-library-sources
+.PHONY: bench bench-full soak test probes deps asan fuzz lint print-library-sources

@@ -81,16 +81,14 @@ static void pin(int cpu) {
 }
 
 static int open_listener(const char *mode, in_port_t port, int cpu) {
-    const struct sockaddr_in address = {.sin_family = AF_INET,
-                                        .sin_port = htons(port),
-                                        .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    const struct sockaddr_in address = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
     if ((!strcmp(mode, "native") || !strcmp(mode, "incoming")) &&
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
         die("SO_REUSEPORT");
-    if (!strcmp(mode, "incoming") &&
-        setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu)))
+    if (!strcmp(mode, "incoming") && setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu)))
         die("SO_INCOMING_CPU");
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address))) die("bind");
     if (listen(fd, 4096)) die("listen");
@@ -102,17 +100,16 @@ static void watch(int epoll, int fd) {
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) die("epoll_ctl");
 }
 
-static void take_connections(int epoll, int listener) {
-    for (bool any = false;; any = true) {
-        const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
-        if (fd < 0) {
-            if (!any) counts->in_vain++;
-            return;
-        }
-        counts->accepted++;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-        watch(epoll, fd);
+/* One at a time, so that others get theirs. */
+static void take_connection(int epoll, int listener) {
+    const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
+    if (fd < 0) {
+        counts->in_vain++;
+        return;
     }
+    counts->accepted++;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    watch(epoll, fd);
 }
 
 static void answer(int fd) {
@@ -142,7 +139,7 @@ static void serve(int listener, int lock) {
         if (held) watch(epoll, listener);
         const int count = epoll_wait(epoll, events, EVENTS, lock < 0 || held ? -1 : LOCK_DELAY);
         for (int i = 0; i < count; i++)
-            if (events[i].data.fd == listener) take_connections(epoll, listener);
+            if (events[i].data.fd == listener) take_connection(epoll, listener);
         if (held) {
             epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
             flock(lock, LOCK_UN);

@@ -1,0 +1,90 @@
+"""What the benchmarks have in common: servers that end with the block that started them, medians, tables."""
+
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import time
+
+BUILD = os.environ["BUILD"]
+REUSEPORT = f"{BUILD}/reuseport"
+LIBRARY = f"{BUILD}/libreuseport.so"
+SERVER = f"{BUILD}/bench/server"
+CALLS = f"{BUILD}/bench/calls"
+CPUS = sorted(os.sched_getaffinity(0))
+PORT = 20000  # in a network namespace of its own, any is free
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("a server does not come up")
+        time.sleep(0.01)
+
+
+def listeners(port):
+    """How many TCP sockets listen on the port."""
+    count = 0
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as lines:
+            for line in list(lines)[1:]:
+                fields = line.split()
+                count += fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port
+    return count
+
+
+@contextlib.contextmanager
+def running(commands, ports, cwd="/", signal_number=signal.SIGTERM):
+    """Runs the commands until the end of the block; ports says how many listeners there are to be on each."""
+    processes = []
+    try:
+        for command in commands:
+            processes.append(
+                subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            )
+        wait_for(lambda: all(listeners(port) >= count for port, count in ports.items()))
+        yield processes
+    finally:
+        for process in processes:
+            process.send_signal(signal_number)
+        for process in processes:
+            process.wait(timeout=30)
+        wait_for(lambda: not any(listeners(port) for port in ports))
+
+
+def pinned(index, *command):
+    """The command on one of the CPUs, in turn."""
+    return ["taskset", "-c", str(CPUS[index % len(CPUS)]), *command]
+
+
+def spread(values):
+    digits = 0 if min(values) >= 100 else 1
+    return f"{min(values):.{digits}f} – {max(values):.{digits}f}"
+
+
+def ratio(values, base):
+    """The median of the ratios of what was measured in the same round."""
+    return statistics.median(a / b for a, b in zip(values, base))
+
+
+def table(head, rows):
+    """As Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+class Report:
+    """Sections of text, and figures that were to reach something."""
+
+    def __init__(self):
+        self.parts, self.goals = [], []
+
+    def add(self, *parts):
+        self.parts.extend(parts)
+
+    def goal(self, what, figure, limit, at_least, why=""):
+        """why: what is known of the cause, shown where the figure falls short."""
+        good = figure >= limit if at_least else figure <= limit
+        self.goals.append((what, f"{figure:.3g}", ("at least " if at_least else "at most ") + f"{limit:g}", "yes" if good else "no" + (f": {why}" if why else "")))

@@ -1,0 +1,75 @@
+"""The same for servers as Debian has them."""
+
+import contextlib
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+
+from common import CPUS, PORT, pinned, ratio, running, spread, table
+from scaling import MODES, NAMES, by_reuseport, column, dispatched, load, rounds_of
+
+NODE = "require('http').createServer((q, r) => r.end('ok')).listen(process.argv[1], '127.0.0.1')"
+
+
+def nginx(directory, port, index):
+    """One worker; the file for it is made anew."""
+    path = f"{directory}/nginx-{port}-{index}.conf"
+    with open(path, "w", encoding="ascii") as conf:
+        conf.write(
+            f"daemon off; pid {path}.pid; worker_processes 1; user root; error_log /dev/null; worker_rlimit_nofile 8192;\nevents {{ worker_connections 4096; }}\n"
+            f"http {{ access_log off; keepalive_requests 100000000; server {{ listen 127.0.0.1:{port} backlog=4096; return 200 ok; }} }}\n"
+        )
+    return ["nginx", "-c", path, "-e", "/dev/null"]
+
+
+SERVERS = {
+    "nginx": nginx,
+    "redis-server": lambda directory, port, index: ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", directory],
+    "http.server": lambda directory, port, index: ["/usr/bin/python3", "-m", "http.server", "-b", "127.0.0.1", "-d", directory, str(port)],
+    "node": lambda directory, port, index: ["node", "-e", NODE, str(port)],
+}
+
+
+def start(server, form, count, directory):
+    make = SERVERS[server]
+    copies = [pinned(i, *make(directory, PORT, i)) for i in range(count)]
+    if form == "dispatcher":
+        return dispatched(lambda port, i: make(directory, port, i), count)
+    if form == "one":
+        return running(copies[:1], {PORT: 1})
+    method = "preload" if form == "library" else "seccomp"
+    return running([copy[:3] + by_reuseport(method, copy[3:]) for copy in copies], {PORT: count})
+
+
+def redis_load(mode, seconds):
+    """redis-benchmark counts requests, not seconds."""
+    requests = int(seconds * (60000 if mode == "keep" else 12000))
+    out = subprocess.run(
+        ["redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", "64", "-n", str(requests), "-k", str(int(mode == "keep")), "-t", "ping_inline", "--csv"],
+        capture_output=True, text=True, check=True,
+    ).stdout
+    fields = [field.strip('"') for field in out.strip().splitlines()[-1].split(",")]
+    return float(fields[1]), float(fields[4]), float(fields[6])
+
+
+def run(report, quick):
+    servers = ["nginx"] if quick else list(SERVERS)
+    forms = [("one", 1)] + [(form, count) for count in ([2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)])
+                            for form in ("dispatcher", "library", "seccomp")]
+    rounds = 2 if quick else 3
+    report.add("## Real servers", "nginx (one worker each), redis-server, Python's http.server and Node, answering a few bytes; the load is wrk's, for redis redis-benchmark's, "
+               "and takes CPU of the same machine.")
+    for server in servers:
+        for mode, description in MODES.items():
+            if server == "http.server" and mode == "keep":
+                continue  # it speaks HTTP/1.0
+            with tempfile.TemporaryDirectory() as directory:
+                os.chmod(directory, 0o755)
+                measure = redis_load if server == "redis-server" else load
+                results, _ = rounds_of(forms, lambda form, count: start(server, form, count, directory), lambda: measure(mode, 1), rounds)
+            rows = [(form[1], NAMES[form[0]], f"{statistics.median(column(results, form, 0)):.0f}", spread(column(results, form, 0)),
+                     f"{ratio(column(results, form, 0), column(results, ('one', 1), 0)):.2f}",
+                     f"{statistics.median(column(results, form, 1)):.2f}", f"{statistics.median(column(results, form, 2)):.2f}") for form in forms]
+            report.add(f"### {server}, {description}", table(("N", "", "requests/s", "range", "of one copy", "p50 ms", "p99 ms"), rows))

@@ -1,0 +1,43 @@
+"""All benchmarks, one report: BUILD/bench/report.md, with plots beside it.
+
+usage: report.py quick|full [SECTION...]     as root, in a network namespace of its own (make bench)"""
+
+import os
+import platform
+import sys
+import time
+
+import balance
+import calls
+import listing
+import real
+import replacing
+import scaling
+from common import BUILD, CPUS, Report, table
+
+SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "balance": balance, "list": listing, "replace": replacing}
+
+
+def machine():
+    with open("/proc/cpuinfo", encoding="utf-8") as lines:
+        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return f"{model}, {len(CPUS)} CPUs, Linux {platform.release()}, loopback, {time.strftime('%Y-%m-%d')}"
+
+
+def main(form, *names):
+    begin = time.monotonic()
+    report = Report()
+    for name in names or SECTIONS:
+        SECTIONS[name].run(report, form == "quick")
+        print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
+    head = ["# Benchmarks of reuseport", f"{form.capitalize()} form, made by `make {'bench' if form == 'quick' else 'bench-full'}` on: {machine()}. "
+            f"It took {time.monotonic() - begin:.0f} s. Forms that are compared were measured in turn, round by round; what counts is the ratio.",
+            "## What it should show", table(("", "figure", "goal", "reached"), report.goals)]
+    os.makedirs(f"{BUILD}/bench", exist_ok=True)
+    with open(f"{BUILD}/bench/report.md", "w", encoding="utf-8") as file:
+        file.write("\n\n".join(head + report.parts) + "\n")
+    print(f"{BUILD}/bench/report.md")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
