@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -151,7 +150,7 @@ static void parse_options(int argc, char **argv, struct subject *subject) {
 
 /* Prints what was found out about the command, and by which method run would start it. Returns whether the
  * method that was asked about reaches it. */
-static bool check_command(const struct subject *subject, const struct rp_library *library,
+static bool check_command(const struct subject *subject, const struct rp_program *library,
                           const char *no_seccomp) {
     static struct rp_reach reach;
     char path[PATH_MAX], name[PATH_MAX];
@@ -162,7 +161,7 @@ static bool check_command(const struct subject *subject, const struct rp_library
         printf("%s: %s\n", name, strerror(error));
         return false;
     }
-    rp_reach_examine(path, &library->program, &reach);
+    rp_reach_examine(path, library, &reach);
     for (unsigned i = 0; i < reach.count; i++) puts(reach.findings[i].text);
     const enum rp_method taken = rp_reach_method(&reach, RP_AUTO);
     const enum rp_method asked = rp_reach_method(&reach, subject->method);
@@ -180,9 +179,11 @@ int rp_cmd_check(int argc, char **argv) {
     struct rp_library library;
     parse_options(argc, argv, &subject);
     const struct rp_config config = check_list(subject.ports);
-    rp_library_find(subject.library, &library);
+    if (subject.method != RP_SECCOMP) rp_library_find(subject.library, &library);
     const char *no_seccomp = rp_guard_try(&config);
-    const bool reached = !subject.command || check_command(&subject, &library, no_seccomp);
+    const bool reached =
+        !subject.command ||
+        check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program, no_seccomp);
     check_environment();
     printf("seccomp, for programs that no preload reaches: %s\n",
            no_seccomp ? no_seccomp : "can be done here");

@@ -23,7 +23,8 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arguments are read as
 
 enum { X32 = 0x40000000, IPV4_SIZE = 16, INSTRUCTIONS_MAX = 128 };
 
-/* CALL: socketcall(2), whose first argument is 1 for socket and 2 for bind. */
+/* CALL: socketcall(2), whose first argument is 2 for bind. Its socket is not asked about: the arguments stand in
+ * memory, and who can read them there need not make the socket. */
 enum kind { BIND, SOCKET, CALL };
 
 static const struct rule {

@@ -18,6 +18,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -79,10 +80,11 @@ static int receive_byte(int socket, int *fd) {
     return byte;
 }
 
-static void close_from(unsigned first, unsigned last) {
-    if (first > last || !syscall(SYS_close_range, first, last, 0)) return;
-    for (long fd = first, end = sysconf(_SC_OPEN_MAX); fd < end && fd <= (long)last; fd++)
-        close((int)fd);
+/* Where close_range(2) is not to be had, what a sandbox may be the reason for, as far as programs go. */
+static void close_from(int first) {
+    enum { MANY = 65536 };
+    if (!syscall(SYS_close_range, first, ~0U, 0)) return;
+    for (int fd = first; fd < MANY; fd++) close(fd);
 }
 
 /* A name of its own in ps(1), whose arguments would otherwise be the command line of the program. */
@@ -94,27 +96,46 @@ static void take_title(void) {
     memcpy((void *)start, RP_GUARD_NAME, sizeof(RP_GUARD_NAME));
 }
 
-/* Lets go of everything: of the session, the directory, signals, and descriptors, but for 3, and 4 where stderr
- * is a file of which nobody waits for the end. */
+/* Lets go of everything: of the session, the directory, signals but SIGALRM, and descriptors, but for 3, and 4
+ * where stderr is a file of which nobody waits for the end. */
 static void detach(int *socket, struct rp_watch *watch) {
     struct stat status;
+    struct rlimit files;
     sigset_t all;
     sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, NULL);
+    sigdelset(&all, SIGALRM); /* the watcher's patience */
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    signal(SIGALRM, SIG_DFL);
     signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would keep the watcher's end from us */
     setsid();
+    if (!getrlimit(RLIMIT_NOFILE, &files)) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
     const bool keep = !fstat(STDERR_FILENO, &status) && S_ISREG(status.st_mode);
-    const int error_output = keep ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 10) : -1;
-    const int high = fcntl(*socket, F_DUPFD_CLOEXEC, 10);
+    const int error_output = keep ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 5) : -1;
+    const int high = fcntl(*socket, F_DUPFD_CLOEXEC, 5);
     const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (high < 0 || null < 0 || chdir("/")) _exit(1);
-    const int higher = null < 3 ? fcntl(null, F_DUPFD_CLOEXEC, 10) : null;
-    for (int fd = 0; fd < 3; fd++) dup2(higher, fd);
+    const int filler =
+        fcntl(null < 0 ? high : null, F_DUPFD_CLOEXEC, 5); /* a chroot may have none */
+    if (high < 0 || filler < 0 || chdir("/")) _exit(1);
+    for (int fd = 0; fd < 3; fd++) dup2(filler, fd);
     *socket = dup3(high, 3, O_CLOEXEC);
     watch->null = STDIN_FILENO;
     watch->stderr_fd = error_output < 0 ? -1 : dup3(error_output, 4, O_CLOEXEC);
-    close_from(watch->stderr_fd < 0 ? 4 : 5, ~0U);
+    close_from(watch->stderr_fd < 0 ? 4 : 5);
     take_title();
+}
+
+/* Waits for the watcher's end; it may have been stopped, by the user that it was for a moment. */
+static int await(pid_t watcher) {
+    int status = 0;
+    for (;;) {
+        const pid_t pid = waitpid(watcher, &status, WUNTRACED);
+        if (pid < 0 && errno != EINTR) return status;
+        if (pid > 0 && !WIFSTOPPED(status)) return status;
+        if (pid > 0) kill(watcher, SIGCONT);
+    }
 }
 
 /* Keeps a watcher alive. One that finds its guard gone takes its place, and starts another. */
@@ -122,7 +143,7 @@ static void keep_watching(struct rp_watch *watch) __attribute__((noreturn));
 
 static void keep_watching(struct rp_watch *watch) {
     for (;;) {
-        int alive[2], status = 0;
+        int alive[2];
         if (pipe2(alive, O_CLOEXEC)) _exit(rp_watch_serve(watch, -1) ? 0 : 1);
         const pid_t watcher = fork();
         if (watcher < 0) _exit(rp_watch_serve(watch, -1) ? 0 : 1);
@@ -133,7 +154,7 @@ static void keep_watching(struct rp_watch *watch) {
             continue;
         }
         close(alive[0]);
-        while (waitpid(watcher, &status, 0) < 0 && errno == EINTR) continue;
+        const int status = await(watcher);
         close(alive[1]);
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) _exit(0);
     }
@@ -144,15 +165,14 @@ static void be_guard(const struct rp_config *config, int socket, pid_t program, 
 
 static void be_guard(const struct rp_config *config, int socket, pid_t program, int fd_there) {
     struct rp_watch watch = {.config = config, .listener = -1, .null = -1, .stderr_fd = -1};
-    uint64_t flags = SYNC_WAKE_UP;
     detach(&socket, &watch);
-    watch.question = mmap(NULL, sizeof(*watch.question), PROT_READ | PROT_WRITE,
-                          MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (watch.question == MAP_FAILED || receive_byte(socket, NULL) < 0) _exit(1);
+    watch.memory = mmap(NULL, sizeof(*watch.memory), PROT_READ | PROT_WRITE,
+                        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (watch.memory == MAP_FAILED || receive_byte(socket, NULL) < 0) _exit(1);
     const int error = rp_watch_try(program, mark, sizeof(mark), fd_there);
     if (!send_byte(socket, (unsigned char)error, -1)) _exit(1);
     if (receive_byte(socket, &watch.listener) < 0 || watch.listener < 0) _exit(1);
-    syscall(SYS_ioctl, watch.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);
+    syscall(SYS_ioctl, watch.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, (unsigned long)SYNC_WAKE_UP);
     if (!send_byte(socket, 0, -1)) _exit(1);
     close(socket);
     keep_watching(&watch);
@@ -197,17 +217,21 @@ static const char *is_busy(const char *settings) {
                                         : NULL;
 }
 
-/* Makes the guard and has it watch, over a pair of sockets. */
-static const char *enter(const struct rp_config *config, const int pair[2], const char *settings) {
-    const pid_t self = getpid();
+/* An error of the kernel's, in words that can be said of seccomp. */
+static const char *failed(int error) {
+    static char text[128];
+    snprintf(text, sizeof(text), "cannot be done: %s", strerror(error));
+    return text;
+}
+
+static const char no_guard[] = "cannot be done: the process that was to watch has ended";
+
+/* Has the guard watch, over a socket. *watched: whether it does; not where somebody else does already. */
+static const char *enter(const struct rp_config *config, int socket, const char *settings,
+                         bool *watched) {
     const char *why = NULL;
-    const long guard = syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
-    if (guard < 0) return strerror(errno);
-    if (guard == 0) be_guard(config, pair[1], self, pair[0]);
-    close(pair[1]);
-    prctl(PR_SET_PTRACER, guard, 0L, 0L, 0L); /* for Yama's ptrace_scope 1 */
-    const int error = send_byte(pair[0], 0, -1) ? receive_byte(pair[0], NULL) : -1;
-    if (error < 0) return "cannot be done: the process that was to watch has ended";
+    const int error = send_byte(socket, 0, -1) ? receive_byte(socket, NULL) : -1;
+    if (error < 0) return no_guard;
     const unsigned what = choose(config, error, &why);
     if (!what) return why;
     const int listener = rp_filter_install(what);
@@ -215,11 +239,11 @@ static const char *enter(const struct rp_config *config, const int pair[2], cons
         if (errno == EBUSY) return is_busy(settings);
         return errno == ENOSYS || errno == EINVAL
                    ? "cannot be done: this kernel has no seccomp for it"
-                   : strerror(errno);
+                   : failed(errno);
     }
-    const bool watched = send_byte(pair[0], 0, listener) && receive_byte(pair[0], NULL) == 0;
+    *watched = send_byte(socket, 0, listener) && receive_byte(socket, NULL) == 0;
     close(listener);
-    return watched ? NULL : "cannot be done: the process that was to watch has ended";
+    return *watched ? NULL : no_guard;
 }
 
 /* The kernel tells of the end of the last process since 5.9 (poll(2), POLLHUP). */
@@ -232,14 +256,22 @@ static bool is_too_old(void) {
 
 const char *rp_guard_enter(const struct rp_config *config) {
     static char settings[1 << 17];
+    const pid_t self = getpid();
+    bool watched = false;
     int pair[2];
     if (is_too_old()) return "needs Linux 5.9";
     describe(config, settings, sizeof(settings));
     rp_message_init();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return strerror(errno);
-    const char *why = enter(config, pair, settings);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return failed(errno);
+    const pid_t guard = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
+    if (guard == 0) be_guard(config, pair[1], self, pair[0]);
+    const int error = errno;
+    close(pair[1]);
+    if (guard > 0) prctl(PR_SET_PTRACER, (long)guard, 0L, 0L, 0L); /* for Yama's ptrace_scope 1 */
+    const char *why = guard < 0 ? failed(error) : enter(config, pair[0], settings, &watched);
     close(pair[0]);
-    if (!why && setenv("REUSEPORT_SECCOMP", settings, 1)) why = strerror(errno);
+    if (guard > 0 && !watched) waitpid(guard, NULL, (int)__WCLONE); /* it ends with the socket */
+    if (!why && setenv("REUSEPORT_SECCOMP", settings, 1)) why = failed(errno);
     return why;
 }
 
@@ -247,9 +279,9 @@ const char *rp_guard_try(const struct rp_config *config) {
     static char text[512];
     int ends[2], status;
     ssize_t length = 0;
-    if (pipe2(ends, O_CLOEXEC)) return strerror(errno);
+    if (pipe2(ends, O_CLOEXEC)) return failed(errno);
     const pid_t child = fork();
-    if (child < 0) return strerror(errno);
+    if (child < 0) return failed(errno);
     if (child == 0) {
         const char *why = rp_guard_enter(config);
         _exit(why && write(ends[1], why, strlen(why)) < 0);

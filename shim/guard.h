@@ -8,8 +8,9 @@
 #define RP_GUARD_NAME "reuseport-watch"
 
 /* Has this process watched from now on, across execve(2): a guard, and a watcher that it starts anew should it
- * die. Both are in a session of their own, ignore signals, hold no descriptor of this process open, and end when
- * it and all that came from it have. The guard is a child that wait(2) does not see (clone(2), no exit signal).
+ * die. Both are in a session of their own, block signals, hold no descriptor of this process open but a stderr
+ * that is a regular file, and end when it and all that came from it have. The guard is a child that wait(2) does
+ * not see (clone(2), no exit signal), but with __WALL.
  * Where this process is watched already with the same settings, nothing changes. Returns NULL, or why it cannot
  * be done, in words that follow "by seccomp"; the process must then not go on. Sets REUSEPORT_SECCOMP. */
 const char *rp_guard_enter(const struct rp_config *config);

@@ -22,16 +22,20 @@ struct rp_config rp_launch_check_settings(bool by_option) {
 
 int rp_launch_prepare(const char *given, const char *command, enum rp_method method,
                       struct rp_launch *launch) {
-    struct rp_library library;
-    struct rp_reach reach;
-    if (method != RP_SECCOMP) rp_library_find(given, &library);
+    static struct rp_library library;
+    static struct rp_reach reach;
     const int error = rp_find_command(command, launch->path);
     if (error) {
         rp_warn("%s: %s", command, strerror(error));
         return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
     }
-    rp_reach_examine(launch->path, method == RP_SECCOMP ? NULL : &library.program, &reach);
+    rp_reach_examine(launch->path, NULL, &reach);
     launch->method = rp_reach_method(&reach, method);
+    if (launch->method == RP_PRELOAD) { /* only then there need be a library */
+        rp_library_find(given, &library);
+        rp_reach_examine(launch->path, &library.program, &reach);
+        launch->method = rp_reach_method(&reach, method);
+    }
     const char *hindrance = rp_reach_hindrance(&reach, launch->method);
     if (hindrance) {
         rp_warn("%s", hindrance);

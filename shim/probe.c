@@ -5,12 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/fsuid.h>
-#include <sys/socket.h>
 #include <unistd.h>
-
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
-#endif
 
 int rp_socket_of_user(uid_t user, int domain, int type, int protocol) {
     const int own = setfsuid((uid_t)-1); /* which changes nothing, and tells (setfsuid(2)) */

@@ -1,8 +1,14 @@
-/* Trying whether another socket could be bound beside one that is. */
+/* Sockets as another user would make them, to hand over or to see whether they could be bound. */
 #ifndef RP_PROBE_H
 #define RP_PROBE_H
 
 #include "sockets.h"
+
+#include <sys/socket.h>
+
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
+#endif
 
 /* Whether a TCP socket of the same user as like, with SO_REUSEPORT and, if so wanted, SO_REUSEADDR, would find
  * its address in use (bind(2), EADDRINUSE). False also where that cannot be tried. Acts as that user meanwhile

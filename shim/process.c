@@ -3,6 +3,7 @@
 
 #include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -63,12 +64,18 @@ bool rp_process_is_below(pid_t pid, pid_t ancestor) {
     return false;
 }
 
+/* Whether /proc is that of this process's PID namespace: else its numbers are other processes'. */
+static bool is_own_proc(void) {
+    char text[32] = {0};
+    return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
+}
+
 /* 1 if it is in this process's network namespace, 0 if it is not, -1 if that cannot be told. */
 static int compare_network(pid_t pid) {
     struct stat own, other;
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-    if (stat("/proc/self/ns/net", &own) || stat(path, &other)) return -1;
+    if (!is_own_proc() || stat("/proc/self/ns/net", &own) || stat(path, &other)) return -1;
     return own.st_ino == other.st_ino && own.st_dev == other.st_dev;
 }
 
@@ -85,7 +92,7 @@ static int read_status(pid_t pid, const char *name, int numbers[4]) {
     char path[64], line[256];
     int count = 0;
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "re");
+    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
     while (file && count == 0 && fgets(line, sizeof(line), file))
         if (!strncmp(line, name, strlen(name)))
             count = sscanf(line + strlen(name), "%d %d %d %d", &numbers[0], &numbers[1],
@@ -114,7 +121,8 @@ int rp_process_fsuid(pid_t thread) {
 
 bool rp_process_arguments(unsigned long *start, unsigned long *end) {
     char line[1024];
-    const char *after = read_file(getpid(), "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
+    const bool read = is_own_proc() && read_file(getpid(), "stat", line, sizeof(line));
+    const char *after = read ? strrchr(line, ')') : NULL;
     /* Fields 48 and 49; behind the name comes the third. */
     for (int field = 3; after && field <= 48; field++) after = strchr(after + 1, ' ');
     return after && sscanf(after, "%lu %lu", start, end) == 2;

@@ -1,4 +1,4 @@
-/* What people call users and processes. */
+/* What /proc tells of processes, and what people call them and their users. */
 #ifndef RP_PROCESS_H
 #define RP_PROCESS_H
 

@@ -20,6 +20,7 @@ enum {
     CAP_EFFECTIVE = 1, /* VFS_CAP_FLAGS_EFFECTIVE of the kernel */
     FINE = 0,
     NO_PRELOAD = 1 << RP_PRELOAD,
+    NO_SECCOMP = 1 << RP_SECCOMP,
     NO_WAY = 1 << RP_PRELOAD | 1 << RP_SECCOMP,
 };
 
@@ -116,6 +117,9 @@ static void examine_program(struct rp_reach *reach, const char *path,
     const char *libc = program->libc == RP_LIBC_GLIBC  ? "glibc"
                        : program->libc == RP_LIBC_MUSL ? "musl"
                                                        : "another libc";
+    if (sizeof(void *) == 4 && program->elf_class == ELFCLASS64)
+        find(reach, NO_SECCOMP,
+             "%s: for %s, and this command has 32 bits: -m seccomp needs one of 64", path, machine);
     if (program->is_library) {
         reach->error = ENOEXEC;
         find(reach, NO_WAY, "%s: a shared library, no program", path);
@@ -235,7 +239,8 @@ void rp_reach_examine(const char *name, const struct rp_program *library, struct
         if (fd < 0) {
             reach->error = try_file(path);
             if (!reach->error) examine_rights(reach, path);
-            find(reach, reach->error ? NO_WAY : FINE, "%s: %s", path,
+            /* Nor may anybody but root look into such a process (proc(5), dumpable). */
+            find(reach, reach->error ? NO_WAY : NO_SECCOMP, "%s: %s", path,
                  reach->error ? strerror(reach->error)
                               : "cannot be read, so nobody knows whether the library reaches it");
             break;

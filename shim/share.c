@@ -57,6 +57,8 @@ const char *rp_share_reason(int error) {
     case EACCES:
         return "this process may not look into it: it takes the same user and "
                "kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root";
+    case EOVERFLOW:
+        return "this command has 32 bits, and the program 64; build it for 64";
     case ESRCH:
         return "it has ended meanwhile";
     case EBADF:

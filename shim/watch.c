@@ -28,9 +28,6 @@
 #ifndef SECCOMP_ADDFD_FLAG_SEND
 #define SECCOMP_ADDFD_FLAG_SEND (1UL << 1) /* Linux 5.14 */
 #endif
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
-#endif
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434
 #endif
@@ -38,23 +35,15 @@
 #define SYS_pidfd_getfd 438
 #endif
 
-enum { REMEMBERED = 64, THREAD = O_EXCL /* PIDFD_THREAD, Linux 6.9 */ };
+enum { THREAD = O_EXCL /* PIDFD_THREAD, Linux 6.9 */, PATIENCE = 3 /* seconds */ };
 
 _Static_assert(sizeof(struct seccomp_notif) <= RP_QUESTION_SIZE, "a question holds a notification");
-
-/* A socket whose options were changed for a bind that may have failed: should the program bind it elsewhere,
- * they are put back first. By inode, of which the kernel gives out four thousand million before one comes again. */
-static struct {
-    ino_t inode;
-    struct rp_change change;
-} changed[REMEMBERED];
-static unsigned changed_next;
 
 /* A call under way. */
 struct call {
     const struct rp_watch *watch;
     const struct seccomp_notif *notification;
-    int process; /* pidfd */
+    int process; /* pidfd, or -1 as long as it is not needed */
     int fd;      /* the socket's number there */
     uint64_t address;
     unsigned length;
@@ -91,12 +80,13 @@ static void act_as_oneself(void) {
         _exit(1); /* the guard starts another watcher */
 }
 
-/* Takes a descriptor of the program. Returns -1 and errno. */
-static int take(pid_t pid, int process, int fd) {
-    int taken = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+/* Takes a descriptor of the program, whose pidfd is made if it is -1. Returns -1 and errno. */
+static int take(pid_t pid, int *process, int fd) {
+    if (*process < 0) *process = open_process(pid);
+    int taken = *process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, *process, fd, 0);
     if (taken >= 0 || errno != EPERM) return taken;
     act_as(pid);
-    taken = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+    taken = (int)syscall(SYS_pidfd_getfd, *process, fd, 0);
     const int error = errno;
     act_as_oneself();
     errno = error;
@@ -106,7 +96,7 @@ static int take(pid_t pid, int process, int fd) {
 /* Reads memory of the program. Returns 0 or an errno. */
 static int read_memory(pid_t pid, uint64_t address, void *to, size_t size) {
     const struct iovec here = {to, size}, there = {(void *)(uintptr_t)address, size};
-    if (address > UINTPTR_MAX - size) return EFAULT;
+    if (address > UINTPTR_MAX - size) return sizeof(void *) == 8 ? EFAULT : EOVERFLOW;
     ssize_t got = process_vm_readv(pid, &here, 1, &there, 1, 0);
     if (got < 0 && errno == EPERM) {
         act_as(pid);
@@ -121,9 +111,9 @@ static int read_memory(pid_t pid, uint64_t address, void *to, size_t size) {
 int rp_watch_try(pid_t pid, const void *bytes, size_t size, int fd) {
     char copy[64];
     int error = size > sizeof(copy) ? EINVAL : read_memory(pid, (uintptr_t)bytes, copy, size);
-    const int process = error ? -1 : open_process(pid);
+    int process = -1;
     if (error) return error;
-    const int taken = process < 0 ? -1 : take(pid, process, fd);
+    const int taken = take(pid, &process, fd);
     if (taken < 0) error = errno;
     if (taken >= 0) close(taken);
     if (process >= 0) close(process);
@@ -132,10 +122,10 @@ int rp_watch_try(pid_t pid, const void *bytes, size_t size, int fd) {
 
 /* Makes descriptor 2 the program's stderr, into which the library would write; with it closed again nothing
  * that waits for the end of a pipe waits for us. */
-static void borrow_stderr(const struct call *call) {
+static void borrow_stderr(struct call *call) {
     const int fd = call->watch->stderr_fd >= 0
                        ? dup(call->watch->stderr_fd)
-                       : take((pid_t)call->notification->pid, call->process, STDERR_FILENO);
+                       : take((pid_t)call->notification->pid, &call->process, STDERR_FILENO);
     if (fd < 0) return;
     dup2(fd, STDERR_FILENO);
     close(fd);
@@ -145,10 +135,12 @@ static void return_stderr(const struct call *call) {
     dup2(call->watch->null, STDERR_FILENO);
 }
 
-/* The program's call goes on without us; why, in words. */
-static void warn(const struct call *call, const char *what, const char *why) {
+/* The program's call goes on without us; why, in words, once: who may not look into a program cannot tell which
+ * of its binds matter. */
+static void warn(struct call *call, const char *what, const char *why) {
     struct rp_message message = RP_MESSAGE;
-    if (call->watch->config->log == RP_LOG_OFF) return;
+    if (call->watch->config->log == RP_LOG_OFF || call->watch->memory->warned) return;
+    call->watch->memory->warned = true;
     rp_say(&message, "pid ");
     rp_say_number(&message, call->notification->pid);
     rp_say(&message, what);
@@ -175,38 +167,52 @@ static int read_arguments(struct call *call, bool packed) {
     return 0;
 }
 
-static void forget(ino_t inode, int fd) {
-    for (unsigned i = 0; i < REMEMBERED; i++) {
-        if (changed[i].inode != inode) continue;
-        rp_unapply(fd, &changed[i].change);
-        changed[i].inode = 0;
+/* What was done to the socket earlier; all zero if nothing was. */
+static struct rp_change recall(struct rp_memory *memory, ino_t inode) {
+    struct rp_change change = {RP_LEAVE, false, false};
+    for (unsigned i = 0; i < RP_REMEMBERED; i++) {
+        if (memory->changed[i].inode != inode) continue;
+        change = memory->changed[i].change;
+        memory->changed[i].inode = 0;
     }
+    return change;
 }
 
-static void remember(ino_t inode, const struct rp_change *change) {
+static void remember(struct rp_memory *memory, ino_t inode, const struct rp_change *change) {
     if (!change->reuseport && !change->reuseaddr) return;
-    changed[changed_next].inode = inode;
-    changed[changed_next].change = *change;
-    changed_next = (changed_next + 1) % REMEMBERED;
+    memory->changed[memory->next].inode = inode;
+    memory->changed[memory->next].change = *change;
+    memory->next = (memory->next + 1) % RP_REMEMBERED;
 }
 
-static bool remembers_any(void) {
-    for (unsigned i = 0; i < REMEMBERED; i++)
-        if (changed[i].inode) return true;
+static bool remembers_any(const struct rp_memory *memory) {
+    for (unsigned i = 0; i < RP_REMEMBERED; i++)
+        if (memory->changed[i].inode) return true;
     return false;
+}
+
+/* AF_INET, AF_INET6 and so on; -1 for what is no socket, of which nothing else is asked: it might block. */
+static int domain_of(int fd) {
+    int domain = -1;
+    return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)}) ? -1
+                                                                                        : domain;
+}
+
+static bool is_bound(int fd) {
+    struct sockaddr_in6 name = {.sin6_port = 0}; /* the port stands in the same place for IPv4 */
+    return !getsockname(fd, (struct sockaddr *)&name, &(socklen_t){sizeof(name)}) && name.sin6_port;
 }
 
 /* Whether the program's bind is going to be refused, tried beforehand: afterwards nobody asks us. TCP alone, as
  * another UDP socket on the port would be sent datagrams. */
 static bool will_be_refused(const struct call *call, const struct rp_endpoint *where, int fd,
                             uid_t user) {
-    int domain = 0, reuseaddr = 0, v6only = 0, interface = 0;
-    getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof(domain)});
+    int reuseaddr = 0, v6only = 0, interface = 0;
     getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuseaddr, &(socklen_t){sizeof(reuseaddr)});
     getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &(socklen_t){sizeof(v6only)});
     getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &interface, &(socklen_t){sizeof(interface)});
     const struct rp_socket like = {.proto = RP_TCP,
-                                   .ipv6 = domain == AF_INET6,
+                                   .ipv6 = domain_of(fd) == AF_INET6,
                                    .ipv6_only = v6only != 0,
                                    .local = *where,
                                    .interface = (uint32_t)interface,
@@ -216,13 +222,16 @@ static bool will_be_refused(const struct call *call, const struct rp_endpoint *w
 }
 
 /* The library's bind, on a duplicate of the socket. */
-static void prepare(const struct call *call, const struct rp_endpoint *where, int fd) {
+static void prepare(struct call *call, const struct rp_endpoint *where, int fd) {
     const struct rp_config *config = call->watch->config;
+    const int domain = domain_of(fd);
     struct stat status;
-    if (fstat(fd, &status) || !S_ISSOCK(status.st_mode)) return;
-    forget(status.st_ino, fd);
+    if ((domain != AF_INET && domain != AF_INET6) || fstat(fd, &status)) return;
+    const struct rp_change earlier = recall(call->watch->memory, status.st_ino);
+    if (is_bound(fd)) return; /* the kernel will refuse, and all stays as it is */
+    rp_unapply(fd, &earlier);
     const struct rp_change change = rp_apply(config, fd, where, false);
-    remember(status.st_ino, &change);
+    remember(call->watch->memory, status.st_ino, &change);
     if (change.verdict == RP_LEAVE) return;
     if (change.verdict == RP_SHARE && !rp_is_shared(fd))
         warn(call, ": SO_REUSEPORT could not be set: ", strerror(EOPNOTSUPP));
@@ -251,10 +260,11 @@ static void handle_bind(struct call *call, bool packed, bool narrow) {
         return;
     }
     if (!rp_endpoint_read(bytes, size, &where)) return;
-    if (!remembers_any() && rp_ports_match(&config->ports, &where, RP_TCP) == RP_LEAVE &&
+    if (!remembers_any(call->watch->memory) &&
+        rp_ports_match(&config->ports, &where, RP_TCP) == RP_LEAVE &&
         rp_ports_match(&config->ports, &where, RP_UDP) == RP_LEAVE)
         return;
-    const int fd = take((pid_t)call->notification->pid, call->process, call->fd);
+    const int fd = take((pid_t)call->notification->pid, &call->process, call->fd);
     if (fd < 0) {
         if (errno != EBADF && errno != ESRCH)
             warn(call, ": cannot take its socket: ", rp_share_reason(errno));
@@ -294,7 +304,7 @@ static bool hand_over(const struct call *call, int fd) {
     return theirs >= 0 && !ask(call->watch, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-static bool handle_socket(const struct call *call) {
+static bool handle_socket(struct call *call) {
     const int fd = make_socket(call->notification);
     if (fd < 0) {
         /* What the kernel refuses us it will refuse the program. */
@@ -320,32 +330,35 @@ static void let_go_on(const struct rp_watch *watch, uint64_t id) {
     ask(watch, SECCOMP_IOCTL_NOTIF_SEND, &response);
 }
 
-/* One that a watcher died of is not tried a third time. */
+/* One that a watcher died of twice is not tried again. */
 static void answer(const struct rp_watch *watch) {
-    const struct seccomp_notif *notification = (const void *)watch->question->notification;
+    struct rp_memory *memory = watch->memory;
+    const struct seccomp_notif *notification = (const void *)memory->question;
     struct call call = {.watch = watch, .notification = notification, .process = -1};
     bool packed = false, narrow = false, answered = false;
     const unsigned what =
         rp_filter_call(notification->data.arch, notification->data.nr, &packed, &narrow);
-    if (watch->question->tries++ < 2) {
-        call.process = open_process((pid_t)notification->pid);
-        if (what == RP_BINDS && call.process >= 0) handle_bind(&call, packed, narrow);
+    alarm(PATIENCE);
+    if (memory->tries++ < 2) {
+        if (what == RP_BINDS) handle_bind(&call, packed, narrow);
         if (what == RP_SOCKETS) answered = handle_socket(&call);
         if (call.process >= 0) close(call.process);
     }
     if (!answered) let_go_on(watch, notification->id);
-    memset(watch->question, 0, sizeof(*watch->question));
+    alarm(0);
+    memset(memory->question, 0, sizeof(memory->question));
+    memory->tries = 0;
 }
 
 bool rp_watch_serve(const struct rp_watch *watch, int guard) {
-    struct seccomp_notif *notification = (void *)watch->question->notification;
+    struct seccomp_notif *notification = (void *)watch->memory->question;
     struct pollfd ends[] = {{.fd = watch->listener, .events = POLLIN}, {.fd = guard, .events = 0}};
     if (notification->id) answer(watch);
     for (;;) {
         if (poll(ends, 2, -1) < 0) continue;
         if (ends[1].revents) return false;
         if (ends[0].revents & POLLIN) {
-            memset(watch->question, 0, sizeof(*watch->question)); /* the kernel insists */
+            memset(notification, 0, RP_QUESTION_SIZE); /* the kernel insists */
             if (!ask(watch, SECCOMP_IOCTL_NOTIF_RECV, notification)) answer(watch);
         } else if (ends[0].revents) {
             return true;

@@ -163,6 +163,37 @@ bind=ok" ]
     [ "$output" = $'bind=Address already in use\nbind=ok\nreuseport=1\nreuseaddr=0' ]
 }
 
+@test "a second bind of a socket that is bound and shared, which the kernel refuses, leaves it shared" {
+    local list
+    for list in "$PORT" "$PORT,!81"; do
+        run watched -p "$list" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" bind 127.0.0.1 81 bind 127.0.0.1 0 get
+        [ "$output" = $'bind=ok\nbind=Invalid argument\nbind=Invalid argument\nreuseport=1\nreuseaddr=0' ]
+    done
+}
+
+@test "the command alone, without the library, starts what needs none" {
+    mkdir alone
+    cp "$COMMAND" alone
+    run alone/reuseport run -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+    run alone/reuseport check -m seccomp "$STATIC"
+    [ "$status" = 0 ]
+    run alone/reuseport run -p "$PORT" "$PROBES/probe" mark
+    [[ $status = 125 && $output == *"name it with --library"* ]]
+}
+
+@test "with few descriptors, and without /dev/null" {
+    run sh -c 'ulimit -n 12; exec "$@"' sh "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+    need_root
+    mkdir root
+    cp "$STATIC" root/probe
+    make -s -C "$ROOT" BUILD="$BUILD" static
+    cp "$BUILD/static/reuseport" root
+    run chroot root /reuseport run -m seccomp -p "$PORT" /probe socket tcp4 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
 @test "REUSEPORT_REUSEADDR and REUSEPORT_AT do what they do in the library" {
     REUSEPORT_REUSEADDR=1 run watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get socket udp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=1\nbind=ok\nreuseport=1\nreuseaddr=0' ]
@@ -208,14 +239,23 @@ END
     # During: as it takes the process, the socket, and as it is about to answer.
     for call in pidfd_open pidfd_getfd setsockopt; do
         read -r guard watcher < <(watchers | xargs)
-        spawn tracer strace -o trace -p "$watcher" -e trace="$call" -e inject="$call:signal=KILL:when=1"
+        spawn "tracer-$call" strace -o trace -p "$watcher" -e trace="$call" -e inject="$call:signal=KILL:when=1"
         tracer=$PID
-        wait_until grep -q attached "$(log tracer)"
+        wait_until grep -q attached "$(log "tracer-$call")"
         bind_one
         wait_until ended "$tracer"
         grep -q 'killed by SIGKILL' trace
         wait_until watchers_are 2
     done
+    # Stopped, as by the user whose rights it took for a moment; and held up for longer than a question may take.
+    read -r guard watcher < <(watchers | xargs)
+    kill -STOP "$watcher"
+    bind_one
+    spawn tracer strace -o trace -p "$watcher" -e trace=pidfd_getfd -e inject=pidfd_getfd:delay_enter=20000000
+    wait_until grep -q attached "$(log tracer)"
+    bind_one
+    wait_until ended_or_zombie "$watcher"
+    wait_until watchers_are 2
     # The guard: the watcher takes its place, and starts another.
     read -r guard watcher < <(watchers | xargs)
     kill -KILL "$guard"
@@ -360,6 +400,9 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC:
     [[ $status = 125 && $output == *"with another list or other settings"* ]]
     run watched env -u REUSEPORT_SECCOMP "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
     [[ $status = 125 && $output == *"another program watches the system calls here already"* ]]
+    # The inner one's guard is not left behind as a zombie.
+    run watched "$COMMAND" run -m seccomp -p "$PORT" sh -c 'ps -o stat= --ppid $$ | grep -c Z'
+    [ "$output" = 0 ]
 }
 
 @test "set-user-id programs, and for others than root file capabilities, are refused with a way out" {
