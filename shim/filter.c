@@ -19,7 +19,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arguments are read as little-endian");
 #define NUMBER offsetof(struct seccomp_data, nr)
 #define ARCH offsetof(struct seccomp_data, arch)
-#define ARGUMENT(n) (offsetof(struct seccomp_data, args) + 8 * (n))
+#define ARGUMENT(n) ((uint32_t)(offsetof(struct seccomp_data, args) + 8UL * (n)))
 
 enum { X32 = 0x40000000, IPV4_SIZE = 16, INSTRUCTIONS_MAX = 128 };
 

@@ -127,14 +127,15 @@ static void detach(int *socket, struct rp_watch *watch) {
     take_title();
 }
 
-/* Waits for the watcher's end; it may have been stopped, by the user that it was for a moment. */
-static int await(pid_t watcher) {
+/* Waits for the end of a child, and has it go on should it be stopped: a watcher, by the user that it was for a
+ * moment. Returns how it ended (wait(2)). */
+static int await(pid_t child) {
     int status = 0;
     for (;;) {
-        const pid_t pid = waitpid(watcher, &status, WUNTRACED);
+        const pid_t pid = waitpid(child, &status, WUNTRACED);
         if (pid < 0 && errno != EINTR) return status;
         if (pid > 0 && !WIFSTOPPED(status)) return status;
-        if (pid > 0) kill(watcher, SIGCONT);
+        if (pid > 0) kill(child, SIGCONT);
     }
 }
 
@@ -277,7 +278,7 @@ const char *rp_guard_enter(const struct rp_config *config) {
 
 const char *rp_guard_try(const struct rp_config *config) {
     static char text[512];
-    int ends[2], status;
+    int ends[2];
     ssize_t length = 0;
     if (pipe2(ends, O_CLOEXEC)) return failed(errno);
     const pid_t child = fork();
@@ -289,7 +290,7 @@ const char *rp_guard_try(const struct rp_config *config) {
     close(ends[1]);
     length = read(ends[0], text, sizeof(text) - 1);
     close(ends[0]);
-    while (waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    await(child);
     text[length > 0 ? length : 0] = '\0';
     return length ? text : NULL;
 }

@@ -21,14 +21,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Numbers of the kernel that older headers lack; they are the same on every CPU. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
-
 enum {
     CLOSE = 7,           /* TCP_CLOSE, the state of UDP sockets */
     BOUND_INACTIVE = 13, /* TCP sockets that are bound and do nothing; Linux 6.8 */

@@ -5,7 +5,16 @@
 #include "ports.h"
 
 #include <stddef.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
+
+/* Numbers of the kernel that older headers lack; they are the same on every CPU. */
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+#ifndef SYS_pidfd_getfd
+#define SYS_pidfd_getfd 438
+#endif
 
 enum { RP_SOCKET_TEXT = 64 };
 

@@ -28,12 +28,6 @@
 #ifndef SECCOMP_ADDFD_FLAG_SEND
 #define SECCOMP_ADDFD_FLAG_SEND (1UL << 1) /* Linux 5.14 */
 #endif
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
 
 enum { THREAD = O_EXCL /* PIDFD_THREAD, Linux 6.9 */, PATIENCE = 3 /* seconds */ };
 
@@ -294,7 +288,7 @@ static bool hand_over(const struct call *call, int fd) {
         .id = call->notification->id,
         .flags = SECCOMP_ADDFD_FLAG_SEND,
         .srcfd = (uint32_t)fd,
-        .newfd_flags = (uint32_t)call->notification->data.args[1] & SOCK_CLOEXEC ? O_CLOEXEC : 0,
+        .newfd_flags = (call->notification->data.args[1] & (unsigned)SOCK_CLOEXEC) ? O_CLOEXEC : 0,
     };
     if (ask(call->watch, SECCOMP_IOCTL_NOTIF_ADDFD, &addition) >= 0) return true;
     if (errno != EINVAL) return false;

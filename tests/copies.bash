@@ -80,3 +80,14 @@ two_copies() {
     stop_all
     both_answer
 }
+
+two_copies_of_nginx() {
+    CONFIG="
+        daemon off; user root; pid pid; worker_processes 1; error_log stderr; events {}
+        http {
+            access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
+            uwsgi_temp_path t4; scgi_temp_path t5;
+            server { listen 127.0.0.1:$PORT; root .; }
+        }"
+    two_copies http/tcp nginx -p . -c config
+}

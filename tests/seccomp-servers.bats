@@ -64,14 +64,7 @@ by() {
 
 @test "nginx, redis-server and Python, as by the preload" {
     by seccomp
-    CONFIG="
-        daemon off; user root; pid pid; worker_processes 1; error_log stderr; events {}
-        http {
-            access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
-            uwsgi_temp_path t4; scgi_temp_path t5;
-            server { listen 127.0.0.1:$PORT; root .; }
-        }"
-    two_copies http/tcp nginx -p . -c config
+    two_copies_of_nginx
     stop_all
     wait_until bound 0
     two_copies redis/tcp redis-server --bind 127.0.0.1 --port "$PORT" --pidfile pid --dir . --save ""

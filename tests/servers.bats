@@ -5,14 +5,7 @@
 load copies
 
 @test "two copies of nginx share a port" {
-    CONFIG="
-        daemon off; user root; pid pid; worker_processes 1; error_log stderr; events {}
-        http {
-            access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;
-            uwsgi_temp_path t4; scgi_temp_path t5;
-            server { listen 127.0.0.1:$PORT; root .; }
-        }"
-    two_copies http/tcp nginx -p . -c config
+    two_copies_of_nginx
 }
 
 @test "two copies of redis-server share a port" {

@@ -6,7 +6,7 @@ SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-s
 	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%) \
 	$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server)
-BENCH_PROGRAMS = $(BUILD)/bench/server $(BUILD)/bench/calls
+BENCH_PROGRAMS = $(BUILD)/bench/server $(BUILD)/bench/calls $(BUILD)/bench/lazy.so
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
 SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
@@ -94,6 +94,10 @@ bench: probes $(BENCH_PROGRAMS)
 bench-full: probes $(BENCH_PROGRAMS)
 	$(BENCH) full $(SECTIONS)
 
+# The library as it would be if the loader looked up its imports when they are first called.
+$(BUILD)/bench/lazy.so: $(LIB_OBJECTS) | $(BUILD)/bench
+	$(CC) $(LIB_LDFLAGS) -Wl,-z,lazy -o $@ $(LIB_OBJECTS)
+
 $(BUILD)/bench/%: tests/bench/%.c Makefile tests/tests.mk | $(BUILD)/bench
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $<
 
@@ -104,7 +108,7 @@ lint:
 		clang-tidy --quiet $$file -- -std=gnu11 -D_GNU_SOURCE -DRP_LIBDIR='""' 2>/dev/null || status=1; \
 	done; exit $$status
 	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz
+		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz tests/bench
 	shellcheck -x $(SCRIPTS)
 	mandoc -Tlint -Wwarning shim/reuseport.1 shim/libreuseport.7
 

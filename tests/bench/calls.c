@@ -66,22 +66,23 @@ int main(int argc, char **argv) {
     static double batches[BATCHES_MAX];
     if (argc != 4) return 2;
     const int count = atoi(argv[3]);
+    const char what = *argv[1];
     address.sin_port = htons((in_port_t)atoi(argv[2]));
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (count > BATCHES_MAX || socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) return 2;
     if (count == 0) {
         const int fd = socket(AF_INET, SOCK_STREAM, 0);
         syscall(SYS_getppid);
-        if (*argv[1] == 's' && socket(AF_INET, SOCK_STREAM, 0) < 0) return 1;
-        if (*argv[1] == 'n') setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
-        if (*argv[1] != 's' && bind(fd, (struct sockaddr *)&address, sizeof(address))) return 1;
+        if (what == 's' && socket(AF_INET, SOCK_STREAM, 0) < 0) return 1;
+        if (what == 'n') setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+        if (what != 's' && bind(fd, (struct sockaddr *)&address, sizeof(address))) return 1;
         syscall(SYS_getppid);
         return 0;
     }
-    for (int i = 0; i < CALLS; i++) once(*argv[1]);
+    for (int i = 0; i < CALLS; i++) once(what);
     for (int i = 0; i < count; i++) {
         double sum = 0;
-        for (int j = 0; j < CALLS; j++) sum += once(*argv[1]);
+        for (int j = 0; j < CALLS; j++) sum += once(what);
         batches[i] = sum / CALLS;
     }
     qsort(batches, (size_t)count, sizeof(*batches), compare);

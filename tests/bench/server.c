@@ -170,6 +170,7 @@ static void run_workers(int listener, bool locked, char *cpus, int workers) {
     int list[64], known = 0;
     for (; cpu && known < 64; cpu = strtok_r(NULL, ",", &rest)) list[known++] = atoi(cpu);
     pid_t pids[64];
+    if (known == 0) die("no CPUs");
     for (int i = 0; i < workers && i < 64; i++) {
         pids[i] = fork();
         if (pids[i] == 0) {
@@ -179,7 +180,7 @@ static void run_workers(int listener, bool locked, char *cpus, int workers) {
     }
     while (!ended) pause();
     for (int i = 0; i < workers && i < 64; i++) kill(pids[i], SIGTERM);
-    while (wait(NULL) > 0) continue;
+    for (int i = 0; i < workers && i < 64; i++) waitpid(pids[i], NULL, 0);
     unlink(file);
     printf("%lu %lu\n", counts->accepted, counts->in_vain);
 }
