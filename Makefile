@@ -9,7 +9,6 @@ MUSL_CC = musl-gcc
 LIBDIR = $(PREFIX)/lib
 MANDIR = $(PREFIX)/share/man
 FUZZ_SECONDS = 20
-BENCH_ROUNDS = 21
 
 BUILD = build
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -102,7 +101,8 @@ help:
 	@echo 'make lint       check the layout and the usual mistakes'
 	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
 	@echo 'make fuzz       fuzz the parsers of lists and of programs for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make bench      compare reuseport list with ss, on a busy machine (as root)'
+	@echo 'make bench      what it costs and gains, in two minutes (as root): $(BUILD)/bench/report.md'
+	@echo 'make bench-full the same in fifteen minutes, for the README'
 	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
 	@echo 'make clean      remove $(BUILD)'
 	@echo 'make help       this list'

@@ -80,6 +80,7 @@ class Report:
 
     def __init__(self):
         self.parts, self.goals = [], []
+        self.headline = ""  # a table for the README
 
     def add(self, *parts):
         self.parts.extend(parts)
