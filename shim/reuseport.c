@@ -9,7 +9,7 @@ static const char help[] =
     "Usage: reuseport SUBCOMMAND [OPTION]... [ARGUMENT]...\n"
     "Several copies of one server on one port, by SO_REUSEPORT, unmodified.\n"
     "\n"
-    "  run COMMAND [ARG]...   start a command, or N copies of it, that share their ports\n"
+    "  run COMMAND [ARG]...   start a command, or N copies of it, sharing ports\n"
     "  check [COMMAND]        say whether that can work, and by which method\n"
     "  list [PORT[/PROTO]]... show who holds a port and whether they share it\n"
     "  adopt PORT[/PROTO] [PID]  let others join a server that is already running\n"
