@@ -244,6 +244,8 @@ while True:
 END
     start /usr/bin/python3 keeps.py "$PORT"
     kill -STOP "$SERVER"
+    stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
+    wait_until stopped
     exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
     spawn replace "$COMMAND" replace --drain 0 "$SERVER" /usr/bin/python3 keeps.py "$PORT"
     replace=$PID
