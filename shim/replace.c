@@ -66,7 +66,6 @@ struct replacement {
     bool *adopted; /* of olds: switched on by us */
     int pidfd;     /* of the old server, so that no other process can be taken for it */
     struct rp_successor successor;
-    bool told; /* that connections are in the way */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -272,14 +271,15 @@ static int undo(struct replacement *this, const char *format, ...) {
  * ends by itself. What else is in the way COMMAND will tell of. */
 static int clear_way(struct replacement *this) {
     const double begin = rp_now();
+    bool again = false;
     /* Twice, as one may be accepted between the looks. */
     for (int settled = 0; settled < 2 && rp_now() - begin < TIME_WAIT; rp_tick()) {
         const bool changed = rp_handover_share_connections(&this->handover, true) > 0;
         if (!rp_handover_is_blocked(&this->handover)) return 0;
         settled = changed || rp_handover_passing(&this->handover) ? 0 : settled + 1;
         if (!settled) {
-            rp_step(this->told, "waiting for connections from before to get out of the way");
-            this->told = true;
+            rp_step(again, "waiting for connections from before to get out of the way");
+            again = true;
         }
         if (interrupted) return undo(this, "interrupted");
     }

@@ -15,7 +15,11 @@ SHARED = [REUSEPORT, "run", "-p", str(PORT), *SERVER]
 def start(command):
     before = listeners(PORT)
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: listeners(PORT) > before)
+    try:
+        wait_for(lambda: listeners(PORT) > before)
+    except TimeoutError:
+        process.kill()
+        raise
     return process
 
 
@@ -73,6 +77,7 @@ def storm_through(way, old):
 
 def once(way):
     """Milliseconds to the hand-over and in all, connections answered and failed."""
+    wait_for(lambda: not listeners(PORT))  # of the round before
     old = start(SHARED)
     try:
         new, handed_over, took, said = storm_through(way, old)
