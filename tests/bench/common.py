@@ -59,6 +59,18 @@ def pinned(index, *command):
     return ["taskset", "-c", str(CPUS[index % len(CPUS)]), *command]
 
 
+def cpu_of(index, count):
+    """Where that one of so many copies is to run: on a CPU of its own, as long as one is left for the load. Else,
+    -1, wherever the scheduler puts it: pinned, the copy beside the load generator would hold up its share of the
+    connections while others idle."""
+    return CPUS[index] if count < len(CPUS) else -1
+
+
+def placed(index, count, *command):
+    """The command there."""
+    return list(command) if cpu_of(index, count) < 0 else pinned(index, *command)
+
+
 def spread(values):
     digits = 0 if min(values) >= 100 else 1
     return f"{min(values):.{digits}f} – {max(values):.{digits}f}"
@@ -88,4 +100,4 @@ class Report:
     def goal(self, what, figure, limit, at_least, why=""):
         """why: what is known of the cause, shown where the figure falls short."""
         good = figure >= limit if at_least else figure <= limit
-        self.goals.append((what, f"{figure:.3g}", ("at least " if at_least else "at most ") + f"{limit:g}", "yes" if good else "no" + (f": {why}" if why else "")))
+        self.goals.append((what, f"{figure:.0f}" if figure >= 1000 else f"{figure:.4g}", ("at least " if at_least else "at most ") + f"{limit:g}", "yes" if good else "no" + (f": {why}" if why else "")))

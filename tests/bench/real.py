@@ -7,19 +7,19 @@ import statistics
 import subprocess
 import tempfile
 
-from common import CPUS, PORT, pinned, ratio, running, spread, table
+from common import CPUS, PORT, placed, ratio, running, spread, table
 from scaling import MODES, NAMES, by_reuseport, column, dispatched, load, rounds_of
 
 NODE = "require('http').createServer((q, r) => r.end('ok')).listen(process.argv[1], '127.0.0.1')"
 
 
-def nginx(directory, port, index):
-    """One worker; the file for it is made anew."""
+def nginx(directory, port, index, option=""):
+    """One worker; the file for it is made anew. option: of listen."""
     path = f"{directory}/nginx-{port}-{index}.conf"
     with open(path, "w", encoding="ascii") as conf:
         conf.write(
             f"daemon off; pid {path}.pid; worker_processes 1; user root; error_log /dev/null; worker_rlimit_nofile 8192;\nevents {{ worker_connections 4096; }}\n"
-            f"http {{ access_log off; keepalive_requests 100000000; server {{ listen 127.0.0.1:{port} backlog=4096; return 200 ok; }} }}\n"
+            f"http {{ access_log off; keepalive_requests 100000000; server {{ listen 127.0.0.1:{port} backlog=4096 {option}; return 200 ok; }} }}\n"
         )
     return ["nginx", "-c", path, "-e", "/dev/null"]
 
@@ -34,13 +34,14 @@ SERVERS = {
 
 def start(server, form, count, directory):
     make = SERVERS[server]
-    copies = [pinned(i, *make(directory, PORT, i)) for i in range(count)]
+    copies = [make(directory, PORT, i) for i in range(count)]
     if form == "dispatcher":
         return dispatched(lambda port, i: make(directory, port, i), count)
-    if form == "one":
-        return running(copies[:1], {PORT: 1})
-    method = "preload" if form == "library" else "seccomp"
-    return running([copy[:3] + by_reuseport(method, copy[3:]) for copy in copies], {PORT: count})
+    if form == "native":
+        copies = [make(directory, PORT, i, "reuseport") for i in range(count)]
+    elif form != "one":
+        copies = [by_reuseport("preload" if form == "library" else "seccomp", copy) for copy in copies]
+    return running([placed(i, count, *copy) for i, copy in enumerate(copies)], {PORT: count})
 
 
 def redis_load(mode, seconds):
@@ -56,12 +57,14 @@ def redis_load(mode, seconds):
 
 def run(report, quick):
     servers = ["nginx"] if quick else list(SERVERS)
-    forms = [("one", 1)] + [(form, count) for count in ([2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)])
-                            for form in ("dispatcher", "library", "seccomp")]
+    counts = [2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)]
     rounds = 2 if quick else 3
     report.add("## Real servers", "nginx (one worker each), redis-server, Python's http.server and Node, answering a few bytes; the load is wrk's, for redis redis-benchmark's, "
-               "and takes CPU of the same machine.")
+               f"and takes CPU of the same {len(CPUS)}: where a request costs the server less than it costs the load, one copy beside the load has them all busy, and more "
+               "copies only take CPU from the load. nginx is also shown with SO_REUSEPORT of its own, which it can ask for.")
     for server in servers:
+        ways = (*(["native"] if server == "nginx" else []), "dispatcher", "library", "seccomp")
+        forms = [("one", 1)] + [(form, count) for count in counts for form in ways]
         for mode, description in MODES.items():
             if server == "http.server" and mode == "keep":
                 continue  # it speaks HTTP/1.0
@@ -72,4 +75,8 @@ def run(report, quick):
             rows = [(form[1], NAMES[form[0]], f"{statistics.median(column(results, form, 0)):.0f}", spread(column(results, form, 0)),
                      f"{ratio(column(results, form, 0), column(results, ('one', 1), 0)):.2f}",
                      f"{statistics.median(column(results, form, 1)):.2f}", f"{statistics.median(column(results, form, 2)):.2f}") for form in forms]
+            for count in counts if "native" in ways else ():
+                report.goal(f"nginx, library over its own SO_REUSEPORT, N = {count}, {description}",
+                            ratio(column(results, ("library", count), 0), column(results, ("native", count), 0)), 0.98, True,
+                            f"{rounds} rounds; see the ranges below")
             report.add(f"### {server}, {description}", table(("N", "", "requests/s", "range", "of one copy", "p50 ms", "p99 ms"), rows))

@@ -3,7 +3,7 @@
  *
  *     server calibrate MICROSECONDS          prints how many rounds of work take so long
  *     server plain|native|incoming PORT ROUNDS CPU
- *                        native sets SO_REUSEPORT itself, incoming SO_INCOMING_CPU as well
+ *                        native sets SO_REUSEPORT itself, incoming SO_INCOMING_CPU as well; CPU -1: any
  *     server locked|unlocked PORT ROUNDS CPUS WORKERS
  *                        workers, one for each of CPUS in turn, that accept from one inherited socket: who has
  *                        the lock, or all of them. At TERM it prints how often one woke up in vain. */
@@ -74,8 +74,10 @@ static void calibrate(double microseconds) {
     printf("%.0f\n", (double)sample * microseconds / 1e6 / best);
 }
 
+/* -1: to none. */
 static void pin(int cpu) {
     cpu_set_t set;
+    if (cpu < 0) return;
     CPU_ZERO(&set);
     CPU_SET((size_t)cpu, &set);
     if (sched_setaffinity(0, sizeof(set), &set)) die("sched_setaffinity");
