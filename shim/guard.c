@@ -192,9 +192,8 @@ static unsigned choose(const struct rp_config *config, int error, const char **w
     if (!error) return RP_BINDS | (config->at_socket ? RP_SOCKETS : 0U);
     if (fits_sockets(&config->ports)) return RP_SOCKETS;
     snprintf(text, sizeof(text),
-             "cannot be done: %s; without that only a list with all or all/tcp, and without \"!\", "
-             "can be "
-             "served",
+             "cannot be done: %s; without that only a list with all or all/tcp, and without "
+             "\"!\", can be served",
              rp_share_reason(error));
     *why = text;
     return 0;

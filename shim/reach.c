@@ -137,9 +137,8 @@ static void examine_program(struct rp_reach *reach, const char *path,
              path);
     } else if (!program->is_dynamic) {
         find(reach, NO_PRELOAD,
-             "%s: static: there is no loader to read LD_PRELOAD; take a dynamically linked build, "
-             "or "
-             "let -m seccomp do it",
+             "%s: static: there is no loader to read LD_PRELOAD; take a dynamically linked "
+             "build, or let -m seccomp do it",
              path);
     } else if ((reach->error = try_file(program->interpreter)) != 0) {
         find(reach, NO_WAY, "%s: its loader %s: %s; install its libc", path, program->interpreter,

@@ -20,9 +20,9 @@
 
 static const char help[] =
     "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
-    "Start COMMAND to share the ports of PID and its descendants, send\n"
-    "new connections to it alone, wait until PID has none left to accept, and signal\n"
-    "PID. If COMMAND does not come up, PID goes on as before.\n"
+    "Start COMMAND to share the ports of PID and its descendants, send new\n"
+    "connections to it alone, wait until PID has none left to accept, and signal PID.\n"
+    "If COMMAND does not come up, PID goes on as before.\n"
     "\n"
     "  -p, --ports=LIST       of PID's ports those in LIST; else all that it holds\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"

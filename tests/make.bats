@@ -74,6 +74,36 @@ in_copy() {
     [[ $output == *"Done "*" runs"* ]]
 }
 
+@test "make bench writes a report: replace loses nothing, where stopping and starting does" {
+    need_root
+    need unshare
+    run make -s -C "$ROOT" BUILD="$BUILD" bench SECTIONS=replace
+    echo "$output"
+    [ "$status" = 0 ]
+    local report=$BUILD/bench/report.md
+    cat "$report"
+    grep -qxF '| connections lost by replace | 0 | at most 0 | yes |' "$report"
+    grep -qE '^\| reuseport replace \| [0-9]+ \| [0-9]+ \| [1-9][0-9]+ \| 0 \|$' "$report"
+    grep -qE '^\| stop and start \| [0-9]+ \| [0-9]+ \| [0-9]+ \| [1-9][0-9]* \|$' "$report"
+}
+
+@test "the README shows the last full run of make bench-full, and its figures" {
+    local report=$ROOT/tests/bench/report/report.md machine rows row n name ratio
+    machine=$(sed -n 's/^Full form, made by `make bench-full` on: \(.*\)\. It took .*/\1/p' "$report")
+    [ -n "$machine" ]
+    grep -qF "Made on $machine" "$ROOT/README.md"
+    [ -s "$ROOT/tests/bench/report/scaling.svg" ] && [ -s "$ROOT/tests/bench/report/latency.svg" ]
+    rows=$(sed -n '/<!-- bench -->/,/<!-- \/bench -->/s/^| \([0-9].*\) |$/\1/p' "$ROOT/README.md")
+    [ "$(wc -l <<<"$rows")" -ge 10 ]
+    while IFS= read -r row; do
+        IFS='|' read -r n name ratio _ <<<"$row"
+        grep -qE "^\| ${n% } \|$name\| [0-9]+ \| [0-9.]+ – [0-9.]+ \|$ratio\|" "$report" || {
+            echo "not in the report: $row"
+            return 1
+        }
+    done <<<"$rows"
+}
+
 @test "nothing is at the top but what belongs there" {
     [ -d "$ROOT/.git" ] || missing "a git checkout"
     run git -C "$ROOT" ls-tree --name-only HEAD
