@@ -58,13 +58,13 @@ def redis_load(mode, seconds):
 def run(report, quick):
     servers = ["nginx"] if quick else list(SERVERS)
     counts = [2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)]
-    rounds = 2 if quick else 3
     report.add("## Real servers", "nginx (one worker each), redis-server, Python's http.server and Node, answering a few bytes; the load is wrk's, for redis redis-benchmark's, "
                f"and takes CPU of the same {len(CPUS)}: where a request costs the server less than it costs the load, one copy beside the load has them all busy, and more "
                "copies only take CPU from the load. nginx is also shown with SO_REUSEPORT of its own, which it can ask for.")
     for server in servers:
         ways = (*(["native"] if server == "nginx" else []), "dispatcher", "library", "seccomp")
         forms = [("one", 1)] + [(form, count) for count in counts for form in ways]
+        rounds = 2 if quick else 5 if "native" in ways else 3
         for mode, description in MODES.items():
             if server == "http.server" and mode == "keep":
                 continue  # it speaks HTTP/1.0

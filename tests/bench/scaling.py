@@ -194,7 +194,7 @@ def plots(measured, counts):
             bars = ", ".join(f"$d index {block} using {i + 2}:xtic(1) title 'N = {count}'" for i, count in enumerate(counts))
             plot.append(f"set title '{title}: {MODES[mode]}'\nplot {bars}")
         script = "\n".join((
-            "set terminal svg size 1000,460 background 'white' font 'sans,11'", f"set output '{BUILD}/bench/{name}.svg'",
-            "set style data histogram", "set style fill solid 0.8", "set yrange [0:*]", "set grid y", "set key left top", "set xtics rotate by -35 scale 0",
+            "set terminal svg noenhanced size 1000,480 background 'white' font 'sans,11'", f"set output '{BUILD}/bench/{name}.svg'",
+            "set style data histogram", "set style fill solid 0.8", "set yrange [0:*]", "set grid y", "set key outside top center horizontal", "set xtics rotate by -35 scale 0",
             "$d << E", "\n\n\n".join(blocks), "E", "set multiplot layout 1,2", *plot, "unset multiplot\n"))
         subprocess.run(["gnuplot"], input=script, text=True, check=True)
