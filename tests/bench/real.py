@@ -78,5 +78,5 @@ def run(report, quick):
             for count in counts if "native" in ways else ():
                 report.goal(f"nginx, library over its own SO_REUSEPORT, N = {count}, {description}",
                             ratio(column(results, ("library", count), 0), column(results, ("native", count), 0)), 0.98, True,
-                            f"{rounds} rounds; see the ranges below")
+                            f"{rounds} rounds of one deal of the connections each: nginx's own range over {spread(column(results, ('native', count), 0))}")
             report.add(f"### {server}, {description}", table(("N", "", "requests/s", "range", "of one copy", "p50 ms", "p99 ms"), rows))
