@@ -34,12 +34,10 @@ SERVERS = {
 
 def start(server, form, count, directory):
     make = SERVERS[server]
-    copies = [make(directory, PORT, i) for i in range(count)]
     if form == "dispatcher":
         return dispatched(lambda port, i: make(directory, port, i), count)
-    if form == "native":
-        copies = [make(directory, PORT, i, "reuseport") for i in range(count)]
-    elif form != "one":
+    copies = [make(directory, PORT, i, *(["reuseport"] if form == "native" else [])) for i in range(count)]
+    if form in ("library", "seccomp"):
         copies = [by_reuseport("preload" if form == "library" else "seccomp", copy) for copy in copies]
     return running([placed(i, count, *copy) for i, copy in enumerate(copies)], {PORT: count})
 

@@ -27,7 +27,7 @@ def machine():
     return f"{model}, {len(CPUS)} CPUs, Linux {platform.release()}, loopback, {time.strftime('%Y-%m-%d')}"
 
 
-def publish(headline):
+def publish(headline, made_on):
     """Into the files that git has."""
     here = os.path.dirname(os.path.abspath(__file__))
     os.makedirs(f"{here}/report", exist_ok=True)
@@ -37,7 +37,7 @@ def publish(headline):
     with open(readme, encoding="utf-8") as file:
         text = file.read()
     shown = (
-        f"Requests per second, of one copy's; each request costs 100 µs of CPU; median of interleaved rounds. Made on {machine()}; "
+        f"Requests per second, of one copy's; each request costs 100 µs of CPU; median of interleaved rounds. Made on {made_on}; "
         f"everything else is in [the report](tests/bench/report/report.md).\n\n![Requests per second](tests/bench/report/scaling.svg)\n\n{headline}\n"
     )
     with open(readme, "w", encoding="utf-8") as file:
@@ -45,12 +45,12 @@ def publish(headline):
 
 
 def main(form, *names):
-    begin = time.monotonic()
+    begin, made_on = time.monotonic(), machine()
     report = Report()
     for name in names or SECTIONS:
         SECTIONS[name].run(report, form == "quick")
         print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    head = ["# Benchmarks of reuseport", f"{form.capitalize()} form, made by `make {'bench' if form == 'quick' else 'bench-full'}` on: {machine()}. "
+    head = ["# Benchmarks of reuseport", f"{form.capitalize()} form, made by `make {'bench' if form == 'quick' else 'bench-full'}` on: {made_on}. "
             f"It took {time.monotonic() - begin:.0f} s. Forms that are compared were measured in turn, round by round; what counts is the ratio.",
             "## What it should show", table(("", "figure", "goal", "reached"), report.goals)]
     os.makedirs(f"{BUILD}/bench", exist_ok=True)
@@ -58,7 +58,7 @@ def main(form, *names):
         file.write("\n\n".join(head + report.parts) + "\n")
     print(f"{BUILD}/bench/report.md")
     if form == "full" and not names:
-        publish(report.headline)
+        publish(report.headline, made_on)
 
 
 if __name__ == "__main__":
