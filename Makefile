@@ -12,7 +12,7 @@ FUZZ_SECONDS = 20
 
 BUILD = build
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
-COMMON = -std=gnu11 -D_GNU_SOURCE -MMD -MP $(WARNINGS)
+COMMON = -std=gnu11 -D_GNU_SOURCE -Ishim -MMD -MP $(WARNINGS)
 
 # One file for every libc: whatever would add a needed library, a versioned or missing symbol, or a
 # relocation that older loaders do not know is switched off, also where CFLAGS or LDFLAGS ask for it.
@@ -21,32 +21,33 @@ FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -finstrument-% -fsanitize-c
 LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
 	-fno-sanitize=all -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
 LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -fno-lto -fno-sanitize=all \
-	-Wl,--version-script=shim/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \
+	-Wl,--version-script=shim/preload/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \
 	-Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--unresolved-symbols=ignore-all \
 	$(if $(findstring pack-relative-relocs,$(CFLAGS) $(LDFLAGS)),-Wl$(comma)-z$(comma)nopack-relative-relocs)
 comma = ,
 
-LIB_SOURCES = apply config explain hooks message owners ports procnet real
-LIB_OBJECTS = $(LIB_SOURCES:%=$(BUILD)/lib/%.o)
-CMD_SOURCES = adopt check command cpus filter guard handover install_lib launch library list probe process program progress \
-	reach replace reuseport run share sockets steer successor supervise watch
-SHARED_SOURCES = apply config explain message owners ports procnet
-CMD_OBJECTS = $(CMD_SOURCES:%=$(BUILD)/cmd/%.o) $(SHARED_SOURCES:%=$(BUILD)/cmd/%.o)
+# A file's folder says where it is linked: core into both, preload into the library alone, the rest into the command.
+LIB_SOURCES = $(wildcard shim/core/*.c shim/preload/*.c)
+CMD_SOURCES = $(filter-out shim/preload/%,$(wildcard shim/*/*.c))
+LIB_OBJECTS = $(LIB_SOURCES:shim/%.c=$(BUILD)/lib/%.o)
+CMD_OBJECTS = $(CMD_SOURCES:shim/%.c=$(BUILD)/cmd/%.o)
 CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS)) -DRP_LIBDIR='"$(LIBDIR)"'
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
 
 all: $(BUILD)/libreuseport.so $(BUILD)/reuseport
 
-$(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/libreuseport.map Makefile
+$(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/preload/libreuseport.map Makefile
 	$(CC) $(LIB_LDFLAGS) -o $@ $(LIB_OBJECTS)
 
-$(BUILD)/lib/%.o: shim/%.c Makefile | $(BUILD)/lib
+$(BUILD)/lib/%.o: shim/%.c Makefile
+	@mkdir -p $(@D)
 	$(CC) $(LIB_CFLAGS) -c -o $@ $<
 
 $(BUILD)/reuseport: $(CMD_OBJECTS)
 	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CMD_OBJECTS) -ldl
 
-$(BUILD)/cmd/%.o: shim/%.c Makefile | $(BUILD)/cmd
+$(BUILD)/cmd/%.o: shim/%.c Makefile
+	@mkdir -p $(@D)
 	$(CC) $(CMD_CFLAGS) -c -o $@ $<
 
 # musl-gcc leaves out the kernel's headers, which know no libc.
@@ -55,15 +56,15 @@ KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -
 # For containers: a command that needs no libc of theirs. It cannot try the library out with the loader.
 static: $(BUILD)/static/reuseport
 
-$(BUILD)/static/reuseport: $(wildcard shim/*.[ch]) Makefile | $(BUILD)/static
+$(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile | $(BUILD)/static
 	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
 	$(MUSL_CC) $(CMD_CFLAGS) -MF $@.d $(LDFLAGS) -static -DRP_STATIC -o $@ \
-		$(CMD_SOURCES:%=shim/%.c) $(SHARED_SOURCES:%=shim/%.c) $(KERNEL_HEADERS)
+		$(CMD_SOURCES) $(KERNEL_HEADERS)
 
 $(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
 	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o $@ $<
 
-$(BUILD)/lib $(BUILD)/cmd $(BUILD)/static $(BUILD)/examples:
+$(BUILD)/static $(BUILD)/examples:
 	mkdir -p $@
 
 demo:
@@ -76,9 +77,9 @@ include tests/tests.mk
 INSTALLED = \
 	$(BUILD)/libreuseport.so:$(LIBDIR)/libreuseport.so:755 \
 	$(BUILD)/reuseport:$(PREFIX)/bin/reuseport:755 \
-	shim/reuseport.1:$(MANDIR)/man1/reuseport.1:644 \
-	shim/libreuseport.7:$(MANDIR)/man7/libreuseport.7:644 \
-	shim/reuseport.bash:$(PREFIX)/share/bash-completion/completions/reuseport:644
+	shim/doc/reuseport.1:$(MANDIR)/man1/reuseport.1:644 \
+	shim/doc/libreuseport.7:$(MANDIR)/man7/libreuseport.7:644 \
+	shim/doc/reuseport.bash:$(PREFIX)/share/bash-completion/completions/reuseport:644
 
 install: all
 	@for file in $(INSTALLED); do \

@@ -4,8 +4,8 @@
 load helpers
 
 REUSEPORT=$BUILD/reuseport
-COMMAND_PAGE=$ROOT/shim/reuseport.1
-LIBRARY_PAGE=$ROOT/shim/libreuseport.7
+COMMAND_PAGE=$ROOT/shim/doc/reuseport.1
+LIBRARY_PAGE=$ROOT/shim/doc/libreuseport.7
 
 # subcommands: those that --help lists.
 subcommands() {
@@ -37,7 +37,7 @@ offered() {
         mapfile -t COMP_WORDS < <(tr " " "\n" <<<"$COMP_LINE" | sed "s/[=:]\+/\n&\n/g; s/\n\n*/\n/g; s/\n\$//")
         COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
         _reuseport
-        [ "${#COMPREPLY[@]}" = 0 ] || printf "%s\n" "${COMPREPLY[@]}"' bash "$ROOT/shim/reuseport.bash" "$1"
+        [ "${#COMPREPLY[@]}" = 0 ] || printf "%s\n" "${COMPREPLY[@]}"' bash "$ROOT/shim/doc/reuseport.bash" "$1"
 }
 
 # offers LINE WORD...: the completion offers just these, in any order.
@@ -171,7 +171,7 @@ same() {
             source "$1"
             COMP_LINE="reuseport run -p 127.0.0.1:80 -- server --opt"
             COMP_WORDS=(reuseport run -p 127.0.0.1 : 80 -- server --opt) COMP_CWORD=8
-            _reuseport' bash "$ROOT/shim/reuseport.bash" "$function"
+            _reuseport' bash "$ROOT/shim/doc/reuseport.bash" "$function"
         echo "$output"
         [ "$output" = "$function 7" ]
     done

@@ -8,8 +8,8 @@ MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUI
 	$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server)
 BENCH_PROGRAMS = $(BUILD)/bench/server $(BUILD)/bench/calls $(BUILD)/bench/lazy.so
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-SOURCES = $(wildcard shim/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
-SCRIPTS = shim/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
+SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
+SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 
 test: all probes
 	BUILD=$(abspath $(BUILD)) bats --filter-tags '!long' tests
@@ -33,7 +33,7 @@ $(BUILD)/probes/musl/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/prob
 $(BUILD)/probes/neighbour: PROBE_FLAGS = -shared -fPIC -ldl
 $(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
 $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -nostdlib
-$(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/ports.c
+$(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/core/ports.c
 
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
 STATIC = -static
@@ -66,23 +66,25 @@ asan: $(ASAN_PROBES) $(BUILD)/asan/empty.so probes
 	BUILD=$(abspath $(BUILD)) PROBES=$(abspath $(BUILD)/asan) LIBRARY=$(abspath $(BUILD)/asan/empty.so) \
 		ASAN_OPTIONS=verify_asan_link_order=0 bats --filter-tags sanitized tests
 
-$(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*.[ch]) | $(BUILD)/asan
-	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o $@ $< $(LIB_SOURCES:%=shim/%.c) -pthread
+$(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*/*.[ch]) | $(BUILD)/asan
+	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o $@ $< $(LIB_SOURCES) -pthread
 
 $(BUILD)/asan/empty.so: | $(BUILD)/asan
 	$(CC) -shared -o $@ -x c /dev/null
 
-fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/program
+fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/executable
 	$(BUILD)/fuzz/ports -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/ports.dict -print_final_stats=1 \
 		-artifact_prefix=$(BUILD)/fuzz/
 	mkdir -p $(BUILD)/fuzz/seeds
-	head -c 4096 /bin/true >$(BUILD)/fuzz/seeds/program
+	head -c 4096 /bin/true >$(BUILD)/fuzz/seeds/executable
 	printf '#!/usr/bin/env -S sh -u\n' >$(BUILD)/fuzz/seeds/script
-	$(BUILD)/fuzz/program -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
+	$(BUILD)/fuzz/executable -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
 		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/seeds
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c shim/%.c shim/%.h | $(BUILD)/fuzz
-	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -o $@ $< shim/$*.c
+$(BUILD)/fuzz/ports: shim/core/ports.c
+$(BUILD)/fuzz/executable: shim/launch/executable.c
+$(BUILD)/fuzz/%: tests/fuzz/%.c | $(BUILD)/fuzz
+	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -MMD -o $@ $(filter %.c,$^)
 
 # In a network namespace of its own, where any port is free, with room for many connections and none in TIME_WAIT.
 BENCH = BUILD=$(abspath $(BUILD)) unshare -n sh -c 'ip link set lo up && \
@@ -105,14 +107,15 @@ lint:
 	clang-format --dry-run -Werror $(SOURCES)
 	@# One at a time: given several, clang-tidy 14 takes va_start for missing.
 	@status=0; for file in $(filter %.c,$(SOURCES)); do \
-		clang-tidy --quiet $$file -- -std=gnu11 -D_GNU_SOURCE -DRP_LIBDIR='""' 2>/dev/null || status=1; \
+		clang-tidy --quiet $$file -- -std=gnu11 -D_GNU_SOURCE -Ishim -DRP_LIBDIR='""' 2>/dev/null || status=1; \
 	done; exit $$status
 	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE shim examples tests/probes tests/fuzz tests/bench
+		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE -Ishim shim examples tests/probes tests/fuzz tests/bench
+	tests/rooms.sh
 	shellcheck -x $(SCRIPTS)
-	mandoc -Tlint -Wwarning shim/reuseport.1 shim/libreuseport.7
+	mandoc -Tlint -Wwarning shim/doc/reuseport.1 shim/doc/libreuseport.7
 
 print-library-sources:
-	@echo $(patsubst %,%.c,$(filter-out explain owners,$(LIB_SOURCES)))
+	@echo $(filter-out %/explain.c %/owners.c,$(LIB_SOURCES))
 
 .PHONY: bench bench-full soak test probes deps asan fuzz lint print-library-sources

@@ -1,6 +1,6 @@
 /* Gives the parser values of 1 MiB, longer than one string of the environment can be (execve(2)), and
  * prints what it says of each. */
-#include "../../shim/ports.h"
+#include "core/ports.h"
 
 #include <stdio.h>
 #include <string.h>

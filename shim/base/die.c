@@ -1,0 +1,33 @@
+/* Messages built on the stack, so that one line is one write. */
+#include "base/die.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void say(const char *format, va_list arguments) {
+    char line[4096] = "reuseport: ";
+    const size_t start = strlen(line);
+    const int length = vsnprintf(line + start, sizeof(line) - start - 1, format, arguments);
+    size_t end = start + (length > 0 ? (size_t)length : 0);
+    if (end > sizeof(line) - 2) end = sizeof(line) - 2;
+    line[end] = '\n';
+    if (write(STDERR_FILENO, line, end + 1) < 0) return;
+}
+
+void rp_warn(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say(format, arguments);
+    va_end(arguments);
+}
+
+void rp_die(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    say(format, arguments);
+    va_end(arguments);
+    exit(RP_FAILED);
+}

@@ -1,0 +1,93 @@
+/* reuseport adopt: switches SO_REUSEPORT on in sockets that are bound already, in processes that run. */
+#include "base/die.h"
+#include "command/arguments.h"
+#include "command/command.h"
+#include "inspect/option.h"
+#include "inspect/process.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+
+static const char help[] =
+    "Usage: reuseport adopt [OPTION]... PORT[/PROTO] [PID]\n"
+    "Switch SO_REUSEPORT on in every socket that holds the port, or in those of PID\n"
+    "alone, so that another copy can join a server that runs already. Nothing else in\n"
+    "that server changes.\n"
+    "\n"
+    "      --undo             switch it off again\n"
+    "  -h, --help             this help\n"
+    "  -V, --version          the version\n"
+    "\n"
+    "Exit status: 0 if the option is now on (or off) in all of them, 125 if not. It\n"
+    "takes Linux 5.6 and the right to trace the server: the same user, where\n"
+    "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE.\n";
+
+/* Leaves those that a process has; exits if there is none. */
+static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
+    size_t kept = 0;
+    if (!rp_process_state(pid)) rp_die("adopt: there is no process %d", (int)pid);
+    if (!rp_process_is_near(pid))
+        rp_die("adopt: pid %d is in another network namespace; try nsenter -t %d -n reuseport "
+               "adopt %s %d",
+               (int)pid, (int)pid, port, (int)pid);
+    for (size_t i = 0; i < sockets->count; i++) {
+        bool owned = false;
+        for (size_t j = 0; j < sockets->list[i].owner_count; j++)
+            owned = owned || sockets->list[i].owners[j].pid == pid;
+        if (owned) sockets->list[kept++] = sockets->list[i];
+    }
+    sockets->count = kept;
+    if (!kept)
+        rp_die("adopt: pid %d does not hold port %s, or this process may not look into it",
+               (int)pid, port);
+}
+
+/* Does what was asked to one socket, and says what it did. */
+static bool adopt(const struct rp_socket *socket, bool wanted) {
+    char where[RP_SOCKET_TEXT], name[RP_NAME_SIZE], user[RP_NAME_SIZE];
+    bool changed;
+    const int error = rp_option_switch(socket, wanted, &changed);
+    rp_socket_text(socket, where);
+    if (!socket->owner_count) {
+        rp_warn("adopt: %s: a socket of user %s: %s", where, rp_user_name(socket->uid, user),
+                rp_option_reason(EPERM));
+        return false;
+    }
+    const int pid = (int)socket->owners[0].pid;
+    if (error)
+        rp_warn("adopt: %s: pid %d: %s", where, pid, rp_option_reason(error));
+    else
+        printf("%s: pid %d (%s) %s\n", where, pid, rp_process_name(pid, name),
+               wanted    ? changed ? "shares it now" : "shared it already"
+               : changed ? "no longer shares it"
+                         : "did not share it");
+    return !error;
+}
+
+int rp_cmd_adopt(int argc, char **argv) {
+    enum { UNDO = 256 };
+    static const struct option longs[] = {
+        {"undo", no_argument, NULL, UNDO},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {NULL, 0, NULL, 0},
+    };
+    struct rp_sockets sockets = {NULL, 0, 0};
+    bool undo = false, good = true;
+    while (rp_next_option(argc, argv, "+hV", longs, help) != -1) undo = true;
+    if (argc - optind < 1 || argc - optind > 2)
+        rp_die("adopt: PORT[/PROTO] [PID], please; see reuseport adopt --help");
+    const char *port = argv[optind];
+    const struct rp_wanted wanted = rp_parse_port("adopt", port);
+    const pid_t pid =
+        argc - optind == 2 ? (pid_t)rp_parse_number("adopt", argv[optind + 1], 1, INT_MAX) : 0;
+    rp_sockets_find(&wanted, &sockets);
+    rp_sockets_examine(&sockets, false);
+    rp_sockets_sort(&sockets);
+    if (pid) keep_those_of(&sockets, pid, port);
+    if (!sockets.count) rp_die("adopt: nothing holds port %s", port);
+    for (size_t i = 0; i < sockets.count; i++) good = adopt(&sockets.list[i], !undo) && good;
+    rp_sockets_free(&sockets);
+    return fflush(stdout) || !good ? RP_FAILED : 0;
+}

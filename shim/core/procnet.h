@@ -1,0 +1,21 @@
+/* The sockets that /proc/net shows (proc_net_tcp(5)). All of it is async-signal-safe and may change errno. */
+#ifndef RP_PROCNET_H
+#define RP_PROCNET_H
+
+#include "core/lines.h"
+#include "core/ports.h"
+
+enum { RP_LISTEN = 10 }; /* the kernel's TCP_LISTEN */
+
+struct rp_net_socket {
+    struct rp_endpoint local, remote;
+    unsigned state;
+    uint32_t uid;
+    uint32_t queue; /* of a listener: connections waiting to be accepted */
+    uint32_t inode; /* 0: no process has it, as in TIME_WAIT */
+};
+
+/* The next socket in /proc/net/tcp, tcp6, udp or udp6; false after the last. */
+bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket);
+
+#endif

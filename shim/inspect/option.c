@@ -1,0 +1,69 @@
+/* The option of somebody else's socket, by a duplicate of the descriptor that is closed at once. */
+#include "inspect/option.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* Whether fd is the socket that was found: the kernel's own word on type and port, besides the inode. */
+static bool is_same(int fd, const struct rp_socket *socket) {
+    int type = 0;
+    struct sockaddr_in6 name = {.sin6_family =
+                                    AF_UNSPEC}; /* the port stands in the same place for IPv4 */
+    socklen_t type_size = sizeof(type), name_size = sizeof(name);
+    return !getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &type_size) &&
+           !getsockname(fd, (struct sockaddr *)&name, &name_size) &&
+           type == (socket->proto == RP_TCP ? SOCK_STREAM : SOCK_DGRAM) &&
+           name.sin6_family == (socket->ipv6 ? AF_INET6 : AF_INET) &&
+           ntohs(name.sin6_port) == socket->local.port;
+}
+
+/* Returns 0, or an errno: the option is then as it was. */
+static int switch_one(const struct rp_socket *socket, const struct rp_owner *owner, int wanted,
+                      bool *changed) {
+    int value = !wanted, error = 0;
+    socklen_t size = sizeof(value);
+    const int fd = rp_socket_take(socket, owner);
+    if (fd < 0) return errno;
+    if (!is_same(fd, socket))
+        error = EBADF;
+    else if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
+        error = errno;
+    *changed = !error && !value != !wanted;
+    if (*changed && (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &wanted, sizeof(wanted)) ||
+                     getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size)))
+        error = errno;
+    close(fd);
+    return error ? error : !value != !wanted ? EOPNOTSUPP : 0;
+}
+
+int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed) {
+    int error = EACCES;
+    *changed = false;
+    for (size_t i = 0; i < socket->owner_count; i++) {
+        error = switch_one(socket, &socket->owners[i], wanted, changed);
+        if (!error) break;
+    }
+    return error;
+}
+
+const char *rp_option_reason(int error) {
+    switch (error) {
+    case ENOSYS:
+        return "this kernel cannot hand over descriptors; Linux 5.6 can";
+    case EPERM:
+    case EACCES:
+        return "this process may not look into it: it takes the same user and "
+               "kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root";
+    case EOVERFLOW:
+        return "this command has 32 bits, and the program 64; build it for 64";
+    case ESRCH:
+        return "it has ended meanwhile";
+    case EBADF:
+        return "it has closed the socket meanwhile";
+    default:
+        return strerror(error);
+    }
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Holds the includes in shim/ to the table of rooms in shim/README.md, and the table to the folders that are there.
+# Prints what differs; says nothing where all is well.
+set -euo pipefail
+cd "$(dirname "$0")/../shim"
+
+# "| `room/` | ... | `other`, `other` |" becomes "room: other other".
+table=$(sed -n 's/^| `\([a-z]*\)\/` |.*| \([^|]*\) |$/\1: \2/p' README.md | tr -d '`,')
+status=0
+complain() {
+    echo "$*"
+    status=1
+}
+
+for room in */; do
+    room=${room%/}
+    [ "$room" != doc ] || continue
+    allowed=$(sed -n "s/^$room: *//p" <<<"$table")
+    grep -q "^$room:" <<<"$table" || complain "shim/README.md: no row for $room/"
+    while IFS=: read -r file include; do
+        case " $room $allowed " in
+        *" ${include%%/*} "*) ;;
+        *) complain "shim/$file includes $include: $room/ may include $allowed" ;;
+        esac
+    done < <(grep -Ho '^#include "[^"]*"' "$room"/*.[ch] | sed 's/#include "\(.*\)"/\1/')
+done
+while IFS=: read -r room _; do
+    [ -d "$room" ] || complain "shim/README.md: there is no folder $room/"
+done <<<"$table"
+exit $status
