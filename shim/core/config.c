@@ -21,23 +21,23 @@ static bool refuse(struct rp_config_error *error, const char *name, const char *
     return false;
 }
 
-/* Sets *choice to the index of the variable's value among the words, each of which ends with a NUL; to
- * 0 if it is unset, empty or wrong. */
-static bool choose(const char *name, const char *words, const char *wrong, int *choice,
+enum { WORDS = 3 };
+
+/* Sets *choice to the index of the variable's value among the words; to 0 if it is unset, empty or wrong. */
+static bool choose(const char *name, const char *const words[WORDS], const char *wrong, int *choice,
                    struct rp_config_error *error) {
     const char *value = getenv(name);
     *choice = 0;
-    for (int i = 0; value && *value && *words; i++, words += strlen(words) + 1) {
-        if (!strcmp(value, words)) {
-            *choice = i;
-            return true;
-        }
+    if (!value || !*value) return true;
+    for (int i = 0; i < WORDS && words[i]; i++) {
+        if (strcmp(value, words[i]) != 0) continue;
+        *choice = i;
+        return true;
     }
-    return !value || !*value || refuse(error, name, value, wrong);
+    return refuse(error, name, value, wrong);
 }
 
-static bool read_list(struct rp_config *config, struct rp_config_error *error) {
-    const char *list = getenv("REUSEPORT_PORTS");
+static bool read_list(struct rp_config *config, const char *list, struct rp_config_error *error) {
     error->name = "REUSEPORT_PORTS";
     error->wrong = list && *list ? rp_ports_parse(&config->ports, list, error->value) : NULL;
     if (error->wrong || !config->at_socket || config->ports.all_tcp) return !error->wrong;
@@ -45,15 +45,16 @@ static bool read_list(struct rp_config *config, struct rp_config_error *error) {
     return refuse(error, "REUSEPORT_AT", "socket", "needs all or all/tcp in REUSEPORT_PORTS");
 }
 
-bool rp_config_read(struct rp_config *config, struct rp_config_error *error) {
+bool rp_config_read(struct rp_config *config, const char *list, struct rp_config_error *error) {
+    static const char *const logs[WORDS] = {"warn", "off", "info"};
+    static const char *const moments[WORDS] = {"bind", "socket"};
+    static const char *const switches[WORDS] = {"0", "1"};
     memset(config, 0, sizeof(*config));
     memset(error, 0, sizeof(*error));
-    return choose("REUSEPORT_LOG", "warn\0off\0info\0", "not off, warn or info", &config->log,
-                  error) &&
-           choose("REUSEPORT_AT", "bind\0socket\0", "not bind or socket", &config->at_socket,
-                  error) &&
-           choose("REUSEPORT_REUSEADDR", "0\0001\0", "not 0 or 1", &config->reuseaddr, error) &&
-           read_list(config, error);
+    return choose("REUSEPORT_LOG", logs, "not off, warn or info", &config->log, error) &&
+           choose("REUSEPORT_AT", moments, "not bind or socket", &config->at_socket, error) &&
+           choose("REUSEPORT_REUSEADDR", switches, "not 0 or 1", &config->reuseaddr, error) &&
+           read_list(config, list, error);
 }
 
 static void report(const struct rp_config_error *error, const char *list) {
@@ -76,7 +77,7 @@ const struct rp_config *rp_config(void) {
         struct rp_config_error error;
         if (list && *list && !(getauxval && getauxval(AT_SECURE))) {
             rp_message_init();
-            const bool good = rp_config_read(&config, &error);
+            const bool good = rp_config_read(&config, list, &error);
             if (config.log == RP_LOG_INFO || (!good && config.log == RP_LOG_WARN))
                 report(good ? NULL : &error, list);
         }

@@ -19,9 +19,10 @@ struct rp_config_error {
     char value[RP_ENTRY_SIZE]; /* cut short if long; of a list, the entry */
 };
 
-/* Reads the settings from the environment. Returns false, with *error set and nothing to share, if one
- * of them is wrong. Not async-signal-safe, since getenv(3) is not. */
-bool rp_config_read(struct rp_config *config, struct rp_config_error *error);
+/* Reads the settings: list as REUSEPORT_PORTS (NULL or "": nothing to share), the others from the environment.
+ * Returns false, with *error set and nothing to share, if one of them is wrong. Not async-signal-safe, since
+ * getenv(3) is not. */
+bool rp_config_read(struct rp_config *config, const char *list, struct rp_config_error *error);
 
 /* The settings of this process, never NULL. Reads them if no constructor of ours has run yet, which is
  * when another library's constructor calls; from then on async-signal-safe. Keeps errno. */

@@ -12,7 +12,7 @@
 struct rp_config rp_launch_check_settings(bool by_option) {
     struct rp_config config;
     struct rp_config_error error;
-    if (!rp_config_read(&config, &error))
+    if (!rp_config_read(&config, getenv("REUSEPORT_PORTS"), &error))
         rp_die("%s: \"%s\": %s",
                by_option && !strcmp(error.name, "REUSEPORT_PORTS") ? "-p" : error.name, error.value,
                error.wrong);
