@@ -1,30 +1,28 @@
-/* The filter's instructions, rule by rule: each rule is for one system call of one ABI. */
+/* Builds the filter's instructions rule by rule: a rule is one system call of one ABI. A CPU whose
+ * numbers are not in the table has no rules, and no filter. */
 #include "seccomp/filter.h"
+
+#include "seccomp/kernel.h"
 
 #include <errno.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-#define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
-#endif
-
-/* Low words, as all our machines are little-endian. */
-_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "arguments are read as little-endian");
 #define NUMBER offsetof(struct seccomp_data, nr)
 #define ARCH offsetof(struct seccomp_data, arch)
-#define ARGUMENT(n) ((uint32_t)(offsetof(struct seccomp_data, args) + 8UL * (n)))
+/* The low word of a 64-bit argument: BPF loads 32 bits at a time. */
+#define LOW_WORD (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? 4UL : 0UL)
+#define ARGUMENT(n) ((uint32_t)(offsetof(struct seccomp_data, args) + 8UL * (n) + LOW_WORD))
 
 enum { X32 = 0x40000000, IPV4_SIZE = 16, INSTRUCTIONS_MAX = 128 };
 
-/* CALL: socketcall(2), whose first argument is 2 for bind. Its socket is not asked about: the arguments stand in
- * memory, and who can read them there need not make the socket. */
+/* CALL: socketcall(2), whose first argument is 2 for bind. Its socket() is skipped: its arguments
+ * are in memory, and whoever can read the memory need not create the socket. */
 enum kind { BIND, SOCKET, CALL };
 
 static const struct rule {
@@ -33,9 +31,12 @@ static const struct rule {
     enum kind kind;
 } rules[] = {
 #if defined(__x86_64__) || defined(__i386__)
-    {AUDIT_ARCH_X86_64, 49, BIND},       {AUDIT_ARCH_X86_64, 41, SOCKET},
-    {AUDIT_ARCH_X86_64, X32 | 49, BIND}, {AUDIT_ARCH_X86_64, X32 | 41, SOCKET},
-    {AUDIT_ARCH_I386, 361, BIND},        {AUDIT_ARCH_I386, 359, SOCKET},
+    {AUDIT_ARCH_X86_64, 49, BIND},
+    {AUDIT_ARCH_X86_64, 41, SOCKET},
+    {AUDIT_ARCH_X86_64, X32 | 49, BIND},
+    {AUDIT_ARCH_X86_64, X32 | 41, SOCKET},
+    {AUDIT_ARCH_I386, 361, BIND},
+    {AUDIT_ARCH_I386, 359, SOCKET},
     {AUDIT_ARCH_I386, 102, CALL},
 #elif defined(__aarch64__) || defined(__arm__)
     {AUDIT_ARCH_AARCH64, 200, BIND},
@@ -48,8 +49,8 @@ static const struct rule {
     {AUDIT_ARCH_RISCV32, 200, BIND},
     {AUDIT_ARCH_RISCV32, 198, SOCKET},
 #endif
+    {0, 0, BIND}, /* the end: no ABI is 0 */
 };
-enum { RULES = sizeof(rules) / sizeof(*rules) };
 
 struct program {
     unsigned short length;
@@ -70,12 +71,12 @@ static void answer(struct program *program, uint32_t action) {
     emit(program, BPF_RET | BPF_K, action, 0, 0);
 }
 
-/* Goes on if the value is k, else skips so many instructions. */
+/* Continues if the value is k, else skips that many instructions. */
 static void unless_equal(struct program *program, uint32_t k, unsigned skip) {
     emit(program, BPF_JMP | BPF_JEQ | BPF_K, k, 0, skip);
 }
 
-/* An address of a size that an inet socket's may have: that spares netlink, whose is shorter. */
+/* Only addresses as long as an inet socket's may be, which leaves out netlink's. */
 static void ask_about_bind(struct program *program) {
     load(program, ARGUMENT(2));
     emit(program, BPF_JMP | BPF_JGE | BPF_K, IPV4_SIZE, 0, 2);
@@ -121,10 +122,18 @@ static int install(const struct sock_fprog *program, unsigned long flags) {
                         SECCOMP_FILTER_FLAG_NEW_LISTENER | flags, program);
 }
 
+bool rp_filter_supported(void) {
+    return rules[0].arch != 0;
+}
+
 int rp_filter_install(unsigned what) {
     struct program program = {.length = 0};
-    for (size_t i = 0; i < RULES; i++)
-        if (what & (rules[i].kind == SOCKET ? RP_SOCKETS : RP_BINDS)) add_rule(&program, &rules[i]);
+    if (!rp_filter_supported()) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    for (const struct rule *rule = rules; rule->arch; rule++)
+        if (what & (rule->kind == SOCKET ? RP_SOCKETS : RP_BINDS)) add_rule(&program, rule);
     answer(&program, SECCOMP_RET_ALLOW);
     const struct sock_fprog compiled = {program.length, program.code};
     unsigned long flags = SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
@@ -143,10 +152,10 @@ int rp_filter_install(unsigned what) {
 
 unsigned rp_filter_call(uint32_t arch, int number, bool *packed, bool *narrow) {
     *narrow = !(arch & __AUDIT_ARCH_64BIT);
-    for (size_t i = 0; i < RULES; i++) {
-        if (rules[i].arch != arch || rules[i].number != number) continue;
-        *packed = rules[i].kind == CALL;
-        return rules[i].kind == SOCKET ? RP_SOCKETS : RP_BINDS;
+    for (const struct rule *rule = rules; rule->arch; rule++) {
+        if (rule->arch != arch || rule->number != number) continue;
+        *packed = rule->kind == CALL;
+        return rule->kind == SOCKET ? RP_SOCKETS : RP_BINDS;
     }
     return 0;
 }

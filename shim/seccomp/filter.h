@@ -1,4 +1,4 @@
-/* The seccomp filter that has the kernel ask before a program binds (seccomp_unotify(2)), built by hand for
+/* The seccomp filter that has the kernel report each bind(2) (seccomp_unotify(2)), with rules for
  * every ABI of the machine. */
 #ifndef RP_FILTER_H
 #define RP_FILTER_H
@@ -6,21 +6,26 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What the kernel is to ask about. */
+/* What the kernel reports. */
 enum {
     RP_BINDS = 1,   /* bind(2), with an address that may be an inet socket's */
     RP_SOCKETS = 2, /* socket(2) for TCP */
 };
 
-/* Puts the filter on this process and all that come from it, with no_new_privs only where the kernel insists
- * (seccomp(2), EACCES). Every call that the kernel does not ask about is decided by its number alone, which the
- * kernel remembers. Returns the listener, close-on-exec, or -1 and errno: EBUSY if a listener watches this
- * process already. */
+/* Whether there are rules for this CPU. */
+bool rp_filter_supported(void);
+
+/* Installs a filter for what (a mask of the above) on this process and its descendants, setting
+ * no_new_privs only if the kernel insists (seccomp(2), EACCES). Other calls are decided by their
+ * number alone, which the kernel caches. Returns the listener, close-on-exec, or -1 and errno:
+ * EBUSY if this process has a listener already, EOPNOTSUPP if there are no rules for this CPU.
+ * Async-signal-safe. */
 int rp_filter_install(unsigned what);
 
-/* What a call that the kernel asks about is, of the ABI arch (seccomp_data): one of the two, or 0. *packed: its
- * arguments stand in memory, 32 bits each, where its second one points (socketcall(2)). *narrow: pointers have
- * 32 bits. */
+/* Classifies a notified call by its ABI and number (struct seccomp_data): RP_BINDS, RP_SOCKETS, or
+ * 0 for a call that the filter does not report. *packed: its arguments are an array of 32-bit words
+ * to which its second argument points (socketcall(2)). *narrow: its pointers have 32 bits.
+ * Async-signal-safe. */
 unsigned rp_filter_call(uint32_t arch, int number, bool *packed, bool *narrow);
 
 #endif
