@@ -6,11 +6,11 @@
 #include "inspect/option.h"
 #include "inspect/process.h"
 #include "seccomp/filter.h"
+#include "seccomp/kernel.h"
 #include "seccomp/watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,9 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
-#define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, uint64_t) /* Linux 6.6 */
-#endif
 #ifndef SYS_close_range
 #define SYS_close_range 436
 #endif
@@ -259,6 +256,7 @@ const char *rp_guard_enter(const struct rp_config *config) {
     const pid_t self = getpid();
     bool watched = false;
     int pair[2];
+    if (!rp_filter_supported()) return "is not available on this CPU";
     if (is_too_old()) return "needs Linux 5.9";
     describe(config, settings, sizeof(settings));
     rp_message_init();

@@ -10,10 +10,10 @@
 #include "inspect/process.h"
 #include "inspect/trial.h"
 #include "seccomp/filter.h"
+#include "seccomp/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -24,10 +24,6 @@
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
-
-#ifndef SECCOMP_ADDFD_FLAG_SEND
-#define SECCOMP_ADDFD_FLAG_SEND (1UL << 1) /* Linux 5.14 */
-#endif
 
 enum { THREAD = O_EXCL /* PIDFD_THREAD, Linux 6.9 */, PATIENCE = 3 /* seconds */ };
 
