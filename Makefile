@@ -1,21 +1,37 @@
 # libreuseport: unmodified servers share a port. `make help` lists the targets.
-# CC, CFLAGS, CPPFLAGS, LDFLAGS, PREFIX and DESTDIR are yours; what the product needs is added to them.
+# What is set by ?= may come from the environment, as CC, CPPFLAGS, LDFLAGS and DESTDIR may; the flags that the
+# product needs are added to them.
 
-CC ?= cc
-CFLAGS = -O2
-LDFLAGS = -s
-PREFIX = /usr/local
-MUSL_CC = musl-gcc
-LIBDIR = $(PREFIX)/lib
-MANDIR = $(PREFIX)/share/man
-FUZZ_SECONDS = 20
+CFLAGS ?= -O2
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+MANDIR ?= $(PREFIX)/share/man
+BASHCOMPDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHCOMPDIR ?= $(PREFIX)/share/zsh/site-functions
+FISHCOMPDIR ?= $(PREFIX)/share/fish/vendor_completions.d
+STRIP ?= strip
+MUSL_CC ?= musl-gcc
 
+# Where everything is built. From the command line only: `make clean` removes it.
 BUILD = build
+
+# make and the shell both read BUILD, in many places: blanks are escaped for both, other special characters refused.
+$(if $(strip $(BUILD)),,$(error BUILD must not be empty))
+hash := \#
+$(foreach char,' " ` \ : % ; & | < > * ? [ ~ ( ) $$ $(hash),\
+	$(if $(findstring $(char),$(BUILD)),$(error BUILD=$(BUILD): $(char) cannot be part of its name)))
+space := $(subst ,, )
+override BUILD := $(subst $(space),\ ,$(BUILD))
+
+# quote TEXT: one word of the shell.
+quote = '$(subst ','\'',$(1))'
+
 WARNINGS = -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes -Wvla
 COMMON = -std=gnu11 -D_GNU_SOURCE -Ishim -MMD -MP $(WARNINGS)
 
-# One file for every libc: whatever would add a needed library, a versioned or missing symbol, or a
-# relocation that older loaders do not know is switched off, also where CFLAGS or LDFLAGS ask for it.
+# One library for every libc: flags are dropped that would add a needed library, a symbol that is versioned or not
+# in every libc, or a relocation that older loaders do not know.
 FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -finstrument-% -fsanitize-coverage% -fexceptions \
 	-static -static-pie -pie -l%
 LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
@@ -31,41 +47,59 @@ LIB_SOURCES = $(wildcard shim/core/*.c shim/preload/*.c)
 CMD_SOURCES = $(filter-out shim/preload/%,$(wildcard shim/*/*.c))
 LIB_OBJECTS = $(LIB_SOURCES:shim/%.c=$(BUILD)/lib/%.o)
 CMD_OBJECTS = $(CMD_SOURCES:shim/%.c=$(BUILD)/cmd/%.o)
-CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS)) -DRP_LIBDIR='"$(LIBDIR)"'
+CMD_CFLAGS = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(if $(findstring musl,$(CC)),$(KERNEL_HEADERS))
+# gcc 12 warns that a plain -flto links on one CPU.
+CMD_LDFLAGS = $(patsubst -flto,-flto=auto,$(CFLAGS) $(LDFLAGS))
+DEFINE_LIBDIR = -DRP_LIBDIR=$(call quote,"$(LIBDIR)")
 EXAMPLES = $(patsubst examples/%.c,$(BUILD)/examples/%,$(wildcard examples/*.c))
+PAGES = $(notdir $(wildcard shim/doc/*.[1-8]))
 
-all: $(BUILD)/libreuseport.so $(BUILD)/reuseport
+# Makes the folder of a target, whose path may have blanks.
+MKDIR = @to='$@'; mkdir -p "$${to%/*}"
+
+all: $(BUILD)/libreuseport.so $(BUILD)/reuseport $(PAGES:%=$(BUILD)/doc/%)
 
 $(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/preload/libreuseport.map Makefile
-	$(CC) $(LIB_LDFLAGS) -o $@ $(LIB_OBJECTS)
+	$(CC) $(LIB_LDFLAGS) -o '$@' $(LIB_OBJECTS)
 
 $(BUILD)/lib/%.o: shim/%.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(LIB_CFLAGS) -c -o $@ $<
+	$(MKDIR)
+	$(CC) $(LIB_CFLAGS) -c -o '$@' '$<'
 
 $(BUILD)/reuseport: $(CMD_OBJECTS)
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(CMD_OBJECTS) -ldl
+	$(CC) $(CMD_LDFLAGS) -o '$@' $(CMD_OBJECTS) -ldl
 
 $(BUILD)/cmd/%.o: shim/%.c Makefile
-	@mkdir -p $(@D)
-	$(CC) $(CMD_CFLAGS) -c -o $@ $<
+	$(MKDIR)
+	$(CC) $(CMD_CFLAGS) -c -o '$@' '$<'
+
+# Its time changes when LIBDIR does: `make install LIBDIR=...` makes anew what names the folder.
+$(BUILD)/libdir: FORCE
+	$(MKDIR)
+	@[ "$$(cat '$@' 2>/dev/null)" = $(call quote,$(LIBDIR)) ] || echo $(call quote,$(LIBDIR)) >'$@'
+
+$(BUILD)/cmd/launch/find_library.o: CMD_CFLAGS += $(DEFINE_LIBDIR)
+$(BUILD)/cmd/launch/find_library.o: $(BUILD)/libdir
+
+sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
+$(BUILD)/doc/%: shim/doc/% $(BUILD)/libdir
+	$(MKDIR)
+	sed $(call quote,s|/usr/local/lib/libreuseport|$(call sed_text,$(LIBDIR))/libreuseport|g) '$<' >'$@'
 
 # musl-gcc leaves out the kernel's headers, which know no libc.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-# For containers: a command that needs no libc of theirs. It cannot try the library out with the loader.
+# For containers: needs no libc of theirs, but cannot try whether the loader takes the library.
 static: $(BUILD)/static/reuseport
 
-$(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile | $(BUILD)/static
+$(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile $(BUILD)/libdir
 	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
-	$(MUSL_CC) $(CMD_CFLAGS) -MF $@.d $(LDFLAGS) -static -DRP_STATIC -o $@ \
-		$(CMD_SOURCES) $(KERNEL_HEADERS)
+	$(MKDIR)
+	$(MUSL_CC) $(CMD_CFLAGS) $(DEFINE_LIBDIR) -MF '$@.d' $(LDFLAGS) -static -DRP_STATIC -o '$@' $(CMD_SOURCES) $(KERNEL_HEADERS)
 
-$(BUILD)/examples/%: examples/%.c Makefile | $(BUILD)/examples
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o $@ $<
-
-$(BUILD)/static $(BUILD)/examples:
-	mkdir -p $@
+$(BUILD)/examples/%: examples/%.c Makefile
+	$(MKDIR)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) $(LDFLAGS) -o '$@' '$<'
 
 demo:
 	@$(MAKE) -s all $(EXAMPLES)
@@ -73,42 +107,54 @@ demo:
 
 include tests/tests.mk
 
-# From where to where, under which mode.
-INSTALLED = \
-	$(BUILD)/libreuseport.so:$(LIBDIR)/libreuseport.so:755 \
-	$(BUILD)/reuseport:$(PREFIX)/bin/reuseport:755 \
-	shim/doc/reuseport.1:$(MANDIR)/man1/reuseport.1:644 \
-	shim/doc/libreuseport.7:$(MANDIR)/man7/libreuseport.7:644 \
-	shim/doc/reuseport.bash:$(PREFIX)/share/bash-completion/completions/reuseport:644
+# What is installed, as calls of the shell's "file MODE FROM TO".
+FILES = file 755 $(FROM)/libreuseport.so $(call quote,$(LIBDIR)/libreuseport.so); \
+	file 755 $(FROM)/reuseport $(call quote,$(BINDIR)/reuseport); \
+	$(foreach page,$(PAGES),file 644 $(BUILD)/doc/$(page) $(call quote,$(MANDIR)/man$(subst .,,$(suffix $(page)))/$(page));) \
+	file 644 shim/doc/reuseport.bash $(call quote,$(BASHCOMPDIR)/reuseport); \
+	file 644 shim/doc/reuseport.zsh $(call quote,$(ZSHCOMPDIR)/_reuseport); \
+	file 644 shim/doc/reuseport.fish $(call quote,$(FISHCOMPDIR)/reuseport.fish)
 
-install: all
-	@for file in $(INSTALLED); do \
-		from=$${file%%:*}; to=$${file#*:}; mode=$${to#*:}; to=$(DESTDIR)$${to%:*}; \
-		install -D -m "$$mode" "$$from" "$$to" && echo "$$to" || exit 1; \
-	done
+install: FROM = $(BUILD)
+install-strip: FROM = $(BUILD)/stripped
+install-strip: $(BUILD)/stripped/libreuseport.so $(BUILD)/stripped/reuseport
+install install-strip: all
+	@set -e; file() { install -D -m "$$1" -- "$$2" $(call quote,$(DESTDIR))"$$3"; echo $(call quote,$(DESTDIR))"$$3"; }; $(FILES)
+
+$(BUILD)/stripped/%: $(BUILD)/%
+	$(MKDIR)
+	$(STRIP) --strip-unneeded -o '$@' '$<'
 
 uninstall:
-	@for file in $(INSTALLED); do to=$${file#*:}; rm -f "$(DESTDIR)$${to%:*}"; done
+	@set -e; file() { rm -f -- $(call quote,$(DESTDIR))"$$3"; }; $(FILES)
 
 clean:
 	rm -rf $(BUILD)
 
 help:
-	@echo 'make            build $(BUILD)/libreuseport.so and $(BUILD)/reuseport'
-	@echo 'make static     build $(BUILD)/static/reuseport with $(MUSL_CC), for containers'
-	@echo 'make demo       see it work, in ten seconds'
-	@echo 'make deps test  install what the tests need, and run them'
-	@echo 'make soak       the tests that take too long for the suite: every server, in every form'
-	@echo 'make lint       check the layout and the usual mistakes'
-	@echo 'make asan       run the tests of the parser and the hooks under the address sanitizer'
-	@echo 'make fuzz       fuzz the parsers of lists and of programs for FUZZ_SECONDS=$(FUZZ_SECONDS)'
-	@echo 'make bench      what it costs and gains, in two minutes (as root): $(BUILD)/bench/report.md'
-	@echo 'make bench-full the same in fifteen minutes, for the README'
-	@echo 'make install    install below PREFIX=$(PREFIX), staged in DESTDIR; make uninstall'
-	@echo 'make clean      remove $(BUILD)'
-	@echo 'make help       this list'
+	@echo 'make                build $(BUILD)/libreuseport.so and $(BUILD)/reuseport'
+	@echo 'make install        install below PREFIX ($(PREFIX)), staged in DESTDIR'
+	@echo 'make install-strip  the same without symbols, by STRIP ($(STRIP))'
+	@echo 'make uninstall      remove what make install has installed'
+	@echo 'make static         build $(BUILD)/static/reuseport by MUSL_CC ($(MUSL_CC))'
+	@echo 'make demo           see it work, in ten seconds'
+	@echo 'make clean          remove $(BUILD)'
+	@echo
+	@echo 'make deps test      install what the tests need, and run them'
+	@echo 'make soak           run the tests that take too long for the suite'
+	@echo 'make lint           check layout, includes and the usual mistakes'
+	@echo 'make matrix         build with every compiler installed, without a warning'
+	@echo 'make asan           run tests of parser and hooks under sanitizers'
+	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make bench          measure costs and gains in two minutes (as root)'
+	@echo 'make bench-full     the same in fifteen minutes, for the README'
+	@echo
+	@echo 'Variables, also of the environment: CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX'
+	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC.'
+	@echo 'Give make install those that were given to make; PREFIX, the folders and'
+	@echo 'DESTDIR may differ. Of the command line alone: BUILD ($(BUILD)).'
 
-.PHONY: all static demo install uninstall clean help
+.PHONY: all static demo install install-strip uninstall clean help FORCE
 .DELETE_ON_ERROR:
 
--include $(wildcard $(BUILD)/*/*.d $(BUILD)/*/*/*.d)
+-include $(LIB_OBJECTS:.o=.d) $(CMD_OBJECTS:.o=.d)

@@ -1,33 +1,53 @@
 # Targets of the test suite and the checks; included by the top Makefile.
 
-PROBES = $(patsubst tests/probes/%.c,$(BUILD)/probes/%,$(wildcard tests/probes/*.c))
-I386 = $(shell echo 'int main(void){return 0;}' | $(CC) -m32 -static -x c -o /dev/null - 2>/dev/null && echo yes)
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 20
+CLANG_FORMAT ?= clang-format
+CLANG_TIDY ?= clang-tidy
+CPPCHECK ?= cppcheck
+
+PROBE_NAMES = $(patsubst tests/probes/%.c,%,$(wildcard tests/probes/*.c))
+PROBES = $(PROBE_NAMES:%=$(BUILD)/probes/%)
+# A compiler for 32 bits can lack the headers for them.
+I386 = $(shell echo 'int main(void){return 0;}' | $(CC) -m32 -static -include sys/socket.h -x c -o /dev/null - 2>/dev/null && echo yes)
 SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-server static-pie-server) \
 	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
-MUSL_PROBES = $(if $(shell command -v musl-gcc),$(PROBES:$(BUILD)/probes/%=$(BUILD)/probes/musl/%) \
-	$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server)
-BENCH_PROGRAMS = $(BUILD)/bench/server $(BUILD)/bench/calls $(BUILD)/bench/lazy.so
+MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
+BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls lazy.so)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
 SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
+# bats leaves its folder, and knows no other name for the build.
+ABSOLUTE = "$$(cd $(BUILD) && pwd)"
+BATS = BUILD=$(ABSOLUTE) bats
 
+# Files run side by side, the longest first, and the tests of each in order.
+LONGEST = $(wildcard $(addprefix tests/,replace-storm.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
+PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/null | grep GNU),\
+	--jobs $(JOBS) --no-parallelize-within-files))
 test: all probes
-	BUILD=$(abspath $(BUILD)) bats --filter-tags '!long' tests
+	$(BATS) $(PARALLEL) --filter-tags '!long' $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
 
-# What takes too long to be part of the suite.
+# What takes too long for the suite, or must have the machine for itself.
 soak: all probes
-	BUILD=$(abspath $(BUILD)) BATS_TEST_TIMEOUT=3600 bats --timing --filter-tags long tests
+	BATS_TEST_TIMEOUT=3600 $(BATS) --timing --filter-tags long tests
 
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES)
 
 deps:
-	BUILD=$(abspath $(BUILD)) sh tests/deps.sh
+	sh tests/deps.sh
 
-$(BUILD)/probes/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(PROBE_FLAGS) -pthread
+# What a compiler is given to make a program of the first prerequisite.
+PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)
+PROBE_NEEDS = Makefile tests/tests.mk
 
-$(BUILD)/probes/musl/%: tests/probes/%.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	musl-gcc $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(PROBE_FLAGS) -pthread
+$(BUILD)/probes/%: tests/probes/%.c $(PROBE_NEEDS)
+	$(MKDIR)
+	$(CC) $(PROGRAM) -pthread
+
+$(BUILD)/probes/musl/%: tests/probes/%.c $(PROBE_NEEDS)
+	$(MKDIR)
+	musl-gcc $(PROGRAM) -pthread
 
 # A preload library of the tests, to stand beside ours.
 $(BUILD)/probes/neighbour: PROBE_FLAGS = -shared -fPIC -ldl
@@ -36,58 +56,56 @@ $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -n
 $(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/core/ports.c
 
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
-STATIC = -static
-STATIC_RECIPE = $(CPPFLAGS) $(CFLAGS) $(COMMON) $(STATIC) -o $@ $<
-$(BUILD)/probes/static-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) $(STATIC_RECIPE)
-$(BUILD)/probes/musl/static-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	musl-gcc $(STATIC_RECIPE)
-$(BUILD)/probes/i386-probe: tests/probes/probe.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) -m32 $(STATIC_RECIPE)
-$(BUILD)/probes/static-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) $(STATIC_RECIPE)
-$(BUILD)/probes/static-pie-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) $(STATIC_RECIPE)
-$(BUILD)/probes/static-pie-server: STATIC = -static-pie -fPIE
-$(BUILD)/probes/musl/static-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	musl-gcc $(STATIC_RECIPE)
-$(BUILD)/probes/i386-server: examples/server.c Makefile tests/tests.mk | $(BUILD)/probes/musl
-	$(CC) -m32 $(STATIC_RECIPE)
+$(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i386-probe: tests/probes/probe.c $(PROBE_NEEDS)
+$(addprefix $(BUILD)/probes/,static-server static-pie-server musl/static-server i386-server): examples/server.c $(PROBE_NEEDS)
+$(BUILD)/probes/static-probe $(BUILD)/probes/static-server: PROBE_FLAGS = -static
+$(BUILD)/probes/static-pie-server: PROBE_FLAGS = -static-pie -fPIE
+$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server: PROBE_FLAGS = -m32 -static
+$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server: PROBE_FLAGS = -static
+$(addprefix $(BUILD)/probes/,static-probe static-server static-pie-server i386-probe i386-server):
+	$(MKDIR)
+	$(CC) $(PROGRAM)
+$(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server:
+	$(MKDIR)
+	musl-gcc $(PROGRAM)
 
-$(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) | $(BUILD)/probes/musl
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $< $(LIB_OBJECTS)
-
-$(BUILD)/probes/musl $(BUILD)/asan $(BUILD)/fuzz $(BUILD)/bench:
-	mkdir -p $@
+$(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) $(PROBE_NEEDS)
+	$(MKDIR)
+	$(CC) $(PROGRAM) $(LIB_OBJECTS)
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
-ASAN_PROBES = $(patsubst $(BUILD)/probes/%,$(BUILD)/asan/%,$(filter-out %/neighbour %/empty,$(PROBES)))
-asan: $(ASAN_PROBES) $(BUILD)/asan/empty.so probes
-	BUILD=$(abspath $(BUILD)) PROBES=$(abspath $(BUILD)/asan) LIBRARY=$(abspath $(BUILD)/asan/empty.so) \
-		ASAN_OPTIONS=verify_asan_link_order=0 bats --filter-tags sanitized tests
+asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
+	PROBES=$(ABSOLUTE)/asan LIBRARY=$(ABSOLUTE)/asan/empty.so \
+		ASAN_OPTIONS=verify_asan_link_order=0 $(BATS) --filter-tags sanitized tests
 
-$(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*/*.[ch]) | $(BUILD)/asan
-	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o $@ $< $(LIB_SOURCES) -pthread
+$(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*/*.[ch])
+	$(MKDIR)
+	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o '$@' '$<' $(LIB_SOURCES) -pthread
 
-$(BUILD)/asan/empty.so: | $(BUILD)/asan
-	$(CC) -shared -o $@ -x c /dev/null
+$(BUILD)/asan/empty.so:
+	$(MKDIR)
+	$(CC) -shared -o '$@' -x c /dev/null
 
-fuzz: $(BUILD)/fuzz/ports $(BUILD)/fuzz/executable
-	$(BUILD)/fuzz/ports -max_total_time=$(FUZZ_SECONDS) -dict=tests/fuzz/ports.dict -print_final_stats=1 \
-		-artifact_prefix=$(BUILD)/fuzz/
+fuzz: fuzz-ports fuzz-executable
+
+FUZZ_OPTIONS = -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/
+fuzz-ports: $(BUILD)/fuzz/ports
+	$(BUILD)/fuzz/ports $(FUZZ_OPTIONS) -dict=tests/fuzz/ports.dict
+
+fuzz-executable: $(BUILD)/fuzz/executable
 	mkdir -p $(BUILD)/fuzz/seeds
 	head -c 4096 /bin/true >$(BUILD)/fuzz/seeds/executable
 	printf '#!/usr/bin/env -S sh -u\n' >$(BUILD)/fuzz/seeds/script
-	$(BUILD)/fuzz/executable -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 \
-		-artifact_prefix=$(BUILD)/fuzz/ $(BUILD)/fuzz/seeds
+	$(BUILD)/fuzz/executable $(FUZZ_OPTIONS) -max_len=8192 $(BUILD)/fuzz/seeds
 
-$(BUILD)/fuzz/ports: shim/core/ports.c
-$(BUILD)/fuzz/executable: shim/launch/executable.c
-$(BUILD)/fuzz/%: tests/fuzz/%.c | $(BUILD)/fuzz
-	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -MMD -o $@ $(filter %.c,$^)
+$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/core/ports.c
+$(BUILD)/fuzz/executable: tests/fuzz/executable.c shim/launch/executable.c
+$(BUILD)/fuzz/ports $(BUILD)/fuzz/executable: $(wildcard shim/*/*.h)
+	$(MKDIR)
+	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' $(filter %.c,$^)
 
 # In a network namespace of its own, where any port is free, with room for many connections and none in TIME_WAIT.
-BENCH = BUILD=$(abspath $(BUILD)) unshare -n sh -c 'ip link set lo up && \
+BENCH = BUILD=$(ABSOLUTE) unshare -n sh -c 'ip link set lo up && \
 	sysctl -qw net.ipv4.ip_local_port_range="1024 19999" net.ipv4.tcp_max_tw_buckets=0 && exec /usr/bin/python3 tests/bench/report.py "$$@"' sh
 
 bench: probes $(BENCH_PROGRAMS)
@@ -97,25 +115,32 @@ bench-full: probes $(BENCH_PROGRAMS)
 	$(BENCH) full $(SECTIONS)
 
 # The library as it would be if the loader looked up its imports when they are first called.
-$(BUILD)/bench/lazy.so: $(LIB_OBJECTS) | $(BUILD)/bench
-	$(CC) $(LIB_LDFLAGS) -Wl,-z,lazy -o $@ $(LIB_OBJECTS)
+$(BUILD)/bench/lazy.so: $(LIB_OBJECTS)
+	$(MKDIR)
+	$(CC) $(LIB_LDFLAGS) -Wl,-z,lazy -o '$@' $(LIB_OBJECTS)
 
-$(BUILD)/bench/%: tests/bench/%.c Makefile tests/tests.mk | $(BUILD)/bench
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o $@ $<
+$(BUILD)/bench/%: tests/bench/%.c $(PROBE_NEEDS)
+	$(MKDIR)
+	$(CC) $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<'
 
+# Each tool by its variable: make lint CLANG_TIDY=clang-tidy-19.
 lint:
-	clang-format --dry-run -Werror $(SOURCES)
-	@# One at a time: given several, clang-tidy 14 takes va_start for missing.
-	@status=0; for file in $(filter %.c,$(SOURCES)); do \
-		clang-tidy --quiet $$file -- -std=gnu11 -D_GNU_SOURCE -Ishim -DRP_LIBDIR='""' 2>/dev/null || status=1; \
-	done; exit $$status
-	cppcheck --quiet --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
+	$(CLANG_FORMAT) --dry-run -Werror $(SOURCES)
+	@# One file at a time: given several, clang-tidy 14 takes va_start for missing.
+	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $(JOBS) -I{} \
+		$(CLANG_TIDY) --quiet {} -- -std=gnu11 -D_GNU_SOURCE -Ishim -DRP_LIBDIR='""' 2>/dev/null
+	$(CPPCHECK) --quiet -j $(JOBS) --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=variableScope --suppress=unusedStructMember --std=c11 -D_GNU_SOURCE -Ishim shim examples tests/probes tests/fuzz tests/bench
 	tests/rooms.sh
 	shellcheck -x $(SCRIPTS)
-	mandoc -Tlint -Wwarning shim/doc/reuseport.1 shim/doc/libreuseport.7
+	mandoc -Tlint -Wwarning $(wildcard shim/doc/*.[1-8])
+
+matrix:
+	tests/matrix.sh
 
 print-library-sources:
 	@echo $(filter-out %/explain.c %/owners.c,$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test probes deps asan fuzz lint print-library-sources
+.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+
+-include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
