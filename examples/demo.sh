@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the library does, in four steps, on a machine with only a compiler and make.
+# Shows in four steps what the library does; needs nothing but what it was built with.
 set -eu
 
 BUILD=${BUILD:-build}
@@ -24,10 +24,11 @@ title() {
     printf '\n%s\n' "$*"
 }
 
-# Starts a server and waits until it listens or has ended; its words are in $log, its PID in $!.
+# Starts a server and waits until it listens or has ended; its output is in $log, its PID in $!.
 start() {
     started=$((started + 1))
     log=$work/$started
+    : >"$log"
     "$@" >"$log" 2>&1 &
     pids="$pids $!"
     while ! grep -q . "$log"; do
@@ -36,7 +37,7 @@ start() {
     sed 's/^/    /' "$log"
 }
 
-# Starts so many copies by reuseport run, and waits until all listen.
+# Starts that many copies by reuseport run and waits until all listen.
 start_copies() {
     copies=$1
     shift
@@ -47,7 +48,7 @@ start_copies() {
     sed 's/^/    /' "$log"
 }
 
-# A port that nobody listens on, found by listening on it.
+# A port that nobody listens on: the first one from there that a server can bind.
 port=$(($$ % 10000 + 20000))
 start "$server" "$port" >/dev/null
 while ! grep -q listening "$log"; do
@@ -64,7 +65,7 @@ sed 's/^/    /' "$log"
 start "$server" "$port"
 stop_all
 
-title "2. By reuseport run -n 3 -p $port, three copies start, and 60 connections are spread over them:"
+title "2. reuseport run -n 3 -p $port starts three copies, and 60 connections are spread over them:"
 start_copies 3 "$server" "$port"
 "$client" "$port" 60 | sed 's/^/    /'
 stop_all

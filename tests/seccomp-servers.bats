@@ -33,15 +33,14 @@ by() {
     two_copies http/tcp sh -c 'exec rclone --config config serve http . --addr "$0"' 127.0.0.1:"$PORT"
 }
 
-@test "esbuild serve, a static Go program, by auto" {
-    local esbuild=$BUILD/npm/node_modules/.bin/esbuild
-    [ -x "$esbuild" ] || missing esbuild
+@test "esbuild serve, a Go program, by auto" {
+    need esbuild
     by auto
     # It ends when its standard input does.
     INPUT=$BATS_TEST_TMPDIR/input
     mkfifo "$INPUT"
     exec {input}<>"$INPUT"
-    two_copies http/tcp "$esbuild" --servedir=. --serve=127.0.0.1:"$PORT"
+    two_copies http/tcp esbuild --servedir=. --serve=127.0.0.1:"$PORT"
 }
 
 @test "busybox-static's httpd, a static program, by auto" {
