@@ -1,10 +1,11 @@
-# What every bats file loads: where things are built, leased ports, waiting for conditions, and servers
-# that never outlive their test.
+# What every bats file loads: where things are built, leased ports, waiting for conditions, and servers that end with
+# their test.
 
 bats_require_minimum_version 1.5.0
 
 ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
+BUILT_IN=${BUILT_IN:-$BUILD} # where make built it, BUILD being perhaps a copy (setup_suite.bash)
 LIBRARY=${LIBRARY:-$BUILD/libreuseport.so}
 PROBES=${PROBES:-$BUILD/probes}
 unset LD_PRELOAD "${!REUSEPORT_@}"
@@ -18,7 +19,7 @@ teardown() {
     stop_all
 }
 
-# missing WHAT: skips the test, which CI does not allow.
+# missing WHAT: skips the test; in CI, fails it.
 missing() {
     if [ "${CI:-}" = true ]; then
         echo "missing: $1; CI must have it"
@@ -38,25 +39,33 @@ need_root() {
     [ "$(id -u)" = 0 ] || missing "root"
 }
 
-# lease_port NAME...: sets each variable to a port that nothing uses and that no other test gets as long
-# as this one runs: below the ephemeral ports, locked in /tmp.
+# need_unshare OPTION...: a container may not make namespaces.
+need_unshare() {
+    need unshare
+    unshare "$@" true 2>/dev/null || missing "the right to unshare $*"
+}
+
+# lease_port NAME...: sets each variable to a port that nothing uses and that no other test, of any user, gets while
+# this one runs: below the ephemeral ports, locked in /tmp.
 lease_port() {
-    local name port lock
-    [ -d /tmp/reuseport-leases ] || mkdir -m 1777 /tmp/reuseport-leases 2>/dev/null || true
+    local name port lock leases=/tmp/reuseport-leases
+    [ -d $leases ] || mkdir -m 1777 $leases 2>/dev/null || true
     for name; do
         while :; do
             port=$((RANDOM % 10000 + 20000))
-            exec {lock}>>"/tmp/reuseport-leases/$port"
+            # Nobody may open another's file there for writing (fs.protected_regular); a lock needs no more than reading.
+            [ -e "$leases/$port" ] || (umask 022 && set -C && : >"$leases/$port") 2>/dev/null || true
+            { exec {lock}<"$leases/$port"; } 2>/dev/null || continue
             if flock -n "$lock" && [ -z "$(ss -Htuan "sport = :$port")" ]; then
                 break
             fi
-            exec {lock}>&-
+            exec {lock}<&-
         done
         printf -v "$name" %s "$port"
     done
 }
 
-# wait_until COMMAND...: returns once the command succeeds; fails after 30 seconds.
+# wait_until COMMAND...: returns when the command succeeds; fails after 30 seconds.
 wait_until() {
     local deadline=$((SECONDS + 30))
     until "$@" >/dev/null 2>&1; do
@@ -68,12 +77,12 @@ wait_until() {
     done
 }
 
-# spawn NAME COMMAND...: starts it in the background, its output in $(log NAME), its PID in PID. INPUT, if set, is
+# spawn NAME COMMAND...: starts it in the background; its output goes to $(log NAME), its PID to PID. INPUT, if set, is
 # its standard input.
 spawn() {
     local name=$1
     shift
-    if [ "$1" = shared ]; then # in place, so that PID is the server's and not a subshell's
+    if [ "$1" = shared ]; then # so that PID is the server's, not a subshell's
         shift
         set -- env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
     fi
@@ -91,7 +100,7 @@ shared() {
     env REUSEPORT_PORTS="${REUSEPORT_PORTS-$PORT}" LD_PRELOAD="$LIBRARY" "$@"
 }
 
-# refused LINE COMMAND...: the command cannot bind, and stderr holds just the library's line, less its start.
+# refused LINE COMMAND...: the command cannot bind, and its stderr is the library's line alone, here without its start.
 refused() {
     run --separate-stderr "${@:2}"
     echo "$output / $stderr"
