@@ -139,6 +139,7 @@ help:
 	@echo 'make static         build $(BUILD)/static/reuseport by MUSL_CC ($(MUSL_CC))'
 	@echo 'make demo           see it work, in ten seconds'
 	@echo 'make clean          remove $(BUILD)'
+	@echo 'make help           this list'
 	@echo
 	@echo 'make deps test      install what the tests need, and run them'
 	@echo 'make soak           run the tests that take too long for the suite'

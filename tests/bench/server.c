@@ -169,7 +169,8 @@ static void be_worker(int listener, bool locked, const char *file) {
 static void run_workers(int listener, bool locked, char *cpus, int workers) {
     char file[] = "/tmp/bench-lock-XXXXXX";
     if (mkstemp(file) < 0) die(file);
-    char *rest = NULL, *cpu = strtok_r(cpus, ",", &rest);
+    char *rest = NULL;
+    const char *cpu = strtok_r(cpus, ",", &rest);
     int list[64], known = 0;
     for (; cpu && known < 64; cpu = strtok_r(NULL, ",", &rest)) list[known++] = atoi(cpu);
     pid_t pids[64];

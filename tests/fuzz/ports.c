@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
     static struct rp_ports list;
     char bad[RP_ENTRY_SIZE];
     char *text = malloc(size + 1);
-    must(text != NULL);
+    if (!text) abort();
     memcpy(text, data, size);
     text[size] = '\0';
     const char *wrong = rp_ports_parse(&list, text, bad);
