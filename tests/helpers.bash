@@ -9,6 +9,7 @@ BUILT_IN=${BUILT_IN:-$BUILD} # where make built it, BUILD being perhaps a copy (
 LIBRARY=${LIBRARY:-$BUILD/libreuseport.so}
 PROBES=${PROBES:-$BUILD/probes}
 unset LD_PRELOAD "${!REUSEPORT_@}"
+PATH=$PATH:/usr/sbin:/sbin # where servers are, which an ordinary user's lacks
 
 # A test that hangs fails instead.
 export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-300}

@@ -129,14 +129,16 @@ END
 }
 
 @test "log level info tells of each socket on the program's stderr, pipe or file, off of nothing" {
-    run env REUSEPORT_LOG=info "$COMMAND" run -m seccomp -p "$PORT,!81" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" \
-        socket udp6 bind ::1 "$PORT" socket tcp4 bind 127.0.0.1 81
+    local other
+    lease_port other
+    run env REUSEPORT_LOG=info "$COMMAND" run -m seccomp -p "$PORT,!$other" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" \
+        socket udp6 bind ::1 "$PORT" socket tcp4 bind 127.0.0.1 "$other"
     echo "$output"
     [ "$output" = "libreuseport: bind 127.0.0.1:$PORT/tcp: shared
 bind=ok
 libreuseport: bind [::1]:$PORT/udp: shared
 bind=ok
-libreuseport: bind 127.0.0.1:81/tcp: not shared
+libreuseport: bind 127.0.0.1:$other/tcp: not shared
 bind=ok" ]
     run env REUSEPORT_LOG=off "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT"
     [ "$output" = bind=ok ]
@@ -164,9 +166,10 @@ bind=ok" ]
 }
 
 @test "a second bind of a socket that is bound and shared, which the kernel refuses, leaves it shared" {
-    local list
-    for list in "$PORT" "$PORT,!81"; do
-        run watched -p "$list" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" bind 127.0.0.1 81 bind 127.0.0.1 0 get
+    local list other
+    lease_port other
+    for list in "$PORT" "$PORT,!$other"; do
+        run watched -p "$list" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" bind 127.0.0.1 "$other" bind 127.0.0.1 0 get
         [ "$output" = $'bind=ok\nbind=Invalid argument\nbind=Invalid argument\nreuseport=1\nreuseaddr=0' ]
     done
 }
