@@ -163,6 +163,7 @@ END
 
 @test "a process in another network namespace is told from one that does not hold the port" {
     need_root
+    need_unshare -n
     spawn far unshare -n "$PROBES/probe" socket tcp4 bind 0.0.0.0 "$PORT" listen pause
     wait_until grep -q listen "$(log far)"
     spawn near "$BUILD/examples/server" "$PORT" 127.0.0.1

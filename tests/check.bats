@@ -310,7 +310,8 @@ END
 
 @test "on a file system that is mounted nosuid, none of these bits counts" {
     need_root
-    need setpriv unshare
+    need setpriv
+    need_unshare -m
     open_to_all
     mkdir "$OPEN/mount"
     run unshare -m sh -c 'mount -t tmpfs -o nosuid,mode=755 none "$1/mount" && cp /bin/true "$1/mount/server" &&
@@ -362,6 +363,7 @@ END
 
 @test "net.ipv4.tcp_migrate_req is told as it is in this network" {
     need_root
+    need_unshare -n
     [ -e /proc/sys/net/ipv4/tcp_migrate_req ] || missing "Linux 5.14"
     unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req' || missing "a /proc/sys that can be written"
     answers 0 "net.ipv4.tcp_migrate_req is 0: what waits in the queue of a copy that ends is reset; 1 hands" \
@@ -384,6 +386,7 @@ END
 
 @test "-p takes a list in the library's words, and names ports that may not be bound" {
     need_root
+    need_unshare -n
     local list
     open_to_all
     fails '-p: "x": not a port' "$COMMAND" check -p x
@@ -523,6 +526,7 @@ limit_group() {
 
 @test "-n auto reads cgroups of both versions, and takes the least of all above" {
     need_root
+    need_unshare -m
     need_two_cpus
     local wanted groups files
     while IFS='|' read -r wanted groups files; do

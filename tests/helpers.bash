@@ -46,6 +46,17 @@ need_unshare() {
     unshare "$@" true 2>/dev/null || missing "the right to unshare $*"
 }
 
+# need_network: for list-rows.bash, which makes a network namespace of its own.
+need_network() {
+    unshare -n true 2>/dev/null || unshare -rn true 2>/dev/null || missing "the right to make a network namespace"
+}
+
+need_sys_admin() {
+    local effective
+    effective=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)
+    (((0x$effective >> 21) & 1)) || missing "CAP_SYS_ADMIN"
+}
+
 # lease_port NAME...: sets each variable to a port that nothing uses and that no other test, of any user, gets while
 # this one runs: below the ephemeral ports, locked in /tmp.
 lease_port() {

@@ -5,7 +5,7 @@
 set -euo pipefail
 
 if [ "${1:-}" != inside ]; then
-    if [ "$(id -u)" = 0 ]; then exec unshare -n "$0" inside "$@"; fi
+    if unshare -n true 2>/dev/null; then exec unshare -n "$0" inside "$@"; fi
     exec unshare -rn "$0" inside "$@"
 fi
 shift

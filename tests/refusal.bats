@@ -101,6 +101,7 @@ with_passwd() {
 
 @test "an odd or hostile /etc/passwd neither misleads nor hangs nor reaches the terminal" {
     need_root
+    need_unshare -m
     local line
     spawn holder shared "$BUILD/examples/server" "$PORT" 127.0.0.1 65534
     wait_until listens "$PORT"

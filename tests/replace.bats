@@ -502,7 +502,9 @@ END
 
 @test "over a link of 100 ms, where handshakes straddle the change, and with tcp_migrate_req 0 and 1" {
     need_root
+    need_sys_admin
     need ip
+    [ -c /dev/net/tun ] || missing /dev/net/tun
     local name=reuseport$$ migrate side
     LINK=$name
     ip netns add "$name-a"

@@ -265,6 +265,7 @@ reuseport: sh: by preload" ]
 
 @test "as PID 1 it passes on TERM and reaps what others leave behind" {
     need_root
+    need_unshare --pid --fork --mount-proc
     # The shell in the second namespace leaves an orphan, which PID 1 inherits and must reap.
     spawn one unshare --pid --fork --mount-proc "$COMMAND" run -n 2 -p "$PORT" \
         sh -c '(sh -c "sleep 0.1 & exec true" &); exec "$0" "$1" 4' "$PROBES/signals" "$SEEN"

@@ -44,6 +44,7 @@ watchers_are() {
 }
 
 @test "each row of the table binds as it says, as under the library" {
+    need_network
     local probe
     for probe in "$STATIC" "$PROBES/probe" "$PROBES/musl/static-probe"; do
         run "$BATS_TEST_DIRNAME/list-rows.bash" "$COMMAND" run -m seccomp -p LIST "$probe"
@@ -53,6 +54,7 @@ watchers_are() {
 }
 
 @test "each row of the table, in a 32-bit program" {
+    need_network
     [ -e "$PROBES/i386-probe" ] || missing "gcc -m32"
     run "$BATS_TEST_DIRNAME/list-rows.bash" "$COMMAND" run -m seccomp -p LIST "$PROBES/i386-probe"
     echo "$output"
@@ -311,6 +313,7 @@ except ChildProcessError:
     run timeout 20 "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
     [ "$output" = "waited for 2" ]
     need_root
+    need_unshare -fp --mount-proc
     run timeout 20 unshare -fp --mount-proc "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
     [ "$output" = "waited for 2" ]
 }
@@ -345,6 +348,7 @@ except ChildProcessError:
 
 @test "as an ordinary user, who takes no_new_privs, and as root, who does not" {
     need_root
+    need_sys_admin
     run watched grep NoNewPrivs /proc/self/status
     [[ $output == *0 ]]
     run setpriv --reuid 64732 --regid 64732 --clear-groups "$COMMAND" run -m seccomp -p "$PORT" \
@@ -354,6 +358,7 @@ except ChildProcessError:
 
 @test "in a user namespace without CAP_SYS_PTRACE" {
     need_root
+    need_unshare -Ur
     run unshare -Ur setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
 }
@@ -384,6 +389,7 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC:
 
 @test "a program that has left the network namespace makes its sockets itself, and is told" {
     need_root
+    need_unshare -n
     REUSEPORT_LOG=warn "$PROBES/without" pidfd_getfd "$COMMAND" run -m seccomp -p all unshare -n "$STATIC" \
         socket tcp4 bind 127.0.0.1 "$PORT" get >out 2>err
     cat out err

@@ -18,8 +18,9 @@ pod() {
 }
 
 need_pod() {
-    need musl-gcc python3 ip setpriv unshare nsenter
+    need musl-gcc python3 ip setpriv nsenter
     need_root
+    need_unshare --net --mount --pid --fork --mount-proc
     lease_port PORT
 }
 
@@ -206,7 +207,7 @@ verified() {
 
 @test "the drop-in's ExecPaths is needed: from a folder without exec the loader does not take the library" {
     need_root
-    need unshare
+    need_unshare --mount
     units
     grep -x 'NoExecPaths=/' "$VENDOR"
     grep -x 'ExecPaths=-/usr/local/lib/libreuseport.so' "$UNITS/redis-server.service.d/reuseport.conf"
@@ -384,7 +385,7 @@ fails_to_install() {
 
 @test "install-lib says in one line why a folder will not do, and leaves nothing there" {
     need_root
-    need unshare
+    need_unshare --mount
     mkdir "$BATS_TEST_TMPDIR/folder"
     fails_to_install - "$BATS_TEST_TMPDIR/missing" "No such file or directory"
     fails_to_install ro "$BATS_TEST_TMPDIR/folder" "Read-only file system"
@@ -394,7 +395,7 @@ fails_to_install() {
 
 @test "install-lib succeeds in an init container that is started again after it was killed" {
     need_root
-    need unshare
+    need_unshare --pid --fork
     # An init container is always PID 1; this is what the first one was writing.
     echo half >"$BATS_TEST_TMPDIR/libreuseport.so.1"
     run unshare --pid --fork "$STATIC" install-lib --library="$LIBRARY" "$BATS_TEST_TMPDIR"
