@@ -11,6 +11,12 @@ in_copy() {
     cd "$folder" || exit
 }
 
+# own_build: a copy of what is built, in OWN, for a make that links anew, which other tests must not see.
+own_build() {
+    OWN=$BATS_TEST_TMPDIR/build
+    cp -a "$BUILT_IN" "$OWN"
+}
+
 # files FOLDER: the files below it, one on a line.
 files() {
     (cd "$1" && find . ! -type d | sort)
@@ -73,14 +79,15 @@ finds() {
 
 @test "make install puts everything below DESTDIR and PREFIX, and uninstall takes it away" {
     local stage=$BATS_TEST_TMPDIR/stage
-    make -s -C "$ROOT" BUILD="$BUILT_IN" install DESTDIR="$stage" PREFIX=/opt/x >"$BATS_TEST_TMPDIR/said"
+    own_build
+    make -s -C "$ROOT" BUILD="$OWN" install DESTDIR="$stage" PREFIX=/opt/x >"$BATS_TEST_TMPDIR/said"
     diff <(expected_files ./opt/x) <(files "$stage")
     diff <(expected_files "$stage/opt/x") <(sort "$BATS_TEST_TMPDIR/said")
     cmp "$BUILD/libreuseport.so" "$stage/opt/x/lib/libreuseport.so"
     [ "$(stat -c %a "$stage/opt/x/bin/reuseport" "$stage/opt/x/lib/libreuseport.so" \
         "$stage/opt/x/share/man/man1/reuseport.1" | xargs)" = "755 755 644" ]
     finds "$stage/opt/x/bin/reuseport" "$stage/opt/x/lib/libreuseport.so"
-    make -s -C "$ROOT" BUILD="$BUILT_IN" uninstall DESTDIR="$stage" PREFIX=/opt/x
+    make -s -C "$ROOT" BUILD="$OWN" uninstall DESTDIR="$stage" PREFIX=/opt/x
     [ -z "$(files "$stage")" ]
 }
 
@@ -162,16 +169,17 @@ finds() {
 @test "make install keeps symbols, for whoever strips later; install-strip has STRIP remove them" {
     local stage=$BATS_TEST_TMPDIR/stage file
     need readelf
-    make -s -C "$ROOT" BUILD="$BUILT_IN" install DESTDIR="$stage" PREFIX=/kept
-    make -s -C "$ROOT" BUILD="$BUILT_IN" install-strip DESTDIR="$stage" PREFIX=/stripped
+    own_build
+    make -s -C "$ROOT" BUILD="$OWN" install DESTDIR="$stage" PREFIX=/kept
+    make -s -C "$ROOT" BUILD="$OWN" install-strip DESTDIR="$stage" PREFIX=/stripped
     diff <(files "$stage/kept") <(files "$stage/stripped")
     for file in lib/libreuseport.so bin/reuseport; do
         readelf -SW "$stage/kept/$file" | grep -q '\.symtab'
         ! readelf -SW "$stage/stripped/$file" | grep -q '\.symtab'
     done
     finds "$stage/stripped/bin/reuseport" "$stage/stripped/lib/libreuseport.so"
-    rm -r "$BUILT_IN/stripped"
-    run make -s -C "$ROOT" BUILD="$BUILT_IN" install-strip DESTDIR="$stage" STRIP=false
+    rm -r "$OWN/stripped"
+    run make -s -C "$ROOT" BUILD="$OWN" install-strip DESTDIR="$stage" STRIP=false
     [ "$status" != 0 ]
 }
 
