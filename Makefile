@@ -34,7 +34,9 @@ COMMON = -std=gnu11 -D_GNU_SOURCE -Ishim -MMD -MP $(WARNINGS)
 # in every libc, or a relocation that older loaders do not know.
 FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -finstrument-% -fsanitize-coverage% -fexceptions \
 	-static -static-pie -pie -l%
-LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
+# Compilers for arm64 otherwise call a function of libgcc to compare and swap; those for other CPUs lack the option.
+INLINE_ATOMICS := $(shell $(CC) -Werror -mno-outline-atomics -c -x c -o /dev/null /dev/null 2>/dev/null && echo -mno-outline-atomics)
+LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) $(INLINE_ATOMICS) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
 	-fno-sanitize=all -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
 LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -fno-lto -fno-sanitize=all \
 	-Wl,--version-script=shim/preload/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \

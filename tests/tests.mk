@@ -13,9 +13,10 @@ I386 = $(shell echo 'int main(void){return 0;}' | $(CC) -m32 -static -include sy
 SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-server static-pie-server) \
 	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
+UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
 BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls lazy.so)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/fuzz/*.c tests/bench/*.c)
+SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
 NARROW = $(wildcard shim/seccomp/filter.[ch] shim/seccomp/kernel.h tests/linux-5.4/*/*.h)
 SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 # bats leaves its folder, and knows no other name for the build.
@@ -33,7 +34,7 @@ test: all probes
 soak: all probes
 	BATS_TEST_TIMEOUT=3600 $(BATS) --timing --filter-tags long tests
 
-probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES)
+probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES) $(UNITS)
 
 deps:
 	sh tests/deps.sh
@@ -73,6 +74,11 @@ $(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server:
 $(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) $(PROBE_NEEDS)
 	$(MKDIR)
 	$(CC) $(PROGRAM) $(LIB_OBJECTS)
+
+# Programs that call the command's functions themselves.
+$(BUILD)/units/%: tests/units/%.c $(CMD_OBJECTS) $(PROBE_NEEDS)
+	$(MKDIR)
+	$(CC) $(PROGRAM) $(patsubst shim/%.c,$(BUILD)/cmd/%.o,$(filter-out %/command/main.c,$(CMD_SOURCES))) -ldl
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
 asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
@@ -131,7 +137,7 @@ lint:
 	@printf '%s\n' $(filter %.c,$(SOURCES)) | xargs -P $(JOBS) -I{} \
 		$(CLANG_TIDY) --quiet {} -- -std=gnu11 -D_GNU_SOURCE -Ishim -DRP_LIBDIR='""' 2>/dev/null
 	$(CPPCHECK) --quiet -j $(JOBS) --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
-		--suppress=variableScope --suppress=unusedStructMember --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -Ishim shim examples tests/probes tests/fuzz tests/bench
+		--suppress=variableScope --suppress=unusedStructMember --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -Ishim shim examples $(wildcard tests/probes tests/units tests/fuzz tests/bench)
 	tests/rooms.sh
 	tests/layout.sh columns $(NARROW)
 	shellcheck -x $(SCRIPTS)

@@ -26,10 +26,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef SYS_close_range
-#define SYS_close_range 436
-#endif
-
 enum { SYNC_WAKE_UP = 1 };
 
 /* For the trial: bytes that the guard reads in the other process. */

@@ -1,11 +1,12 @@
-/* <linux/seccomp.h> with what the headers of Linux 5.4 lack, so that an older build machine makes a
- * command that uses all of a newer kernel. The values are the kernel's ABI (seccomp(2),
- * seccomp_unotify(2)). */
+/* What kernel headers of Linux 5.4 lack of seccomp_unotify(2), so that an older build machine makes
+ * a command that uses all of a newer kernel. The values are the kernel's ABI. */
 #ifndef RP_KERNEL_H
 #define RP_KERNEL_H
 
 #include <linux/seccomp.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #ifndef SECCOMP_USER_NOTIF_FLAG_CONTINUE
 #define SECCOMP_USER_NOTIF_FLAG_CONTINUE (1UL << 0) /* Linux 5.5 */
@@ -30,8 +31,16 @@ struct seccomp_notif_addfd { /* Linux 5.9 */
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* Linux 5.9 */
+#endif
+
 #ifndef SECCOMP_IOCTL_NOTIF_SET_FLAGS
 #define SECCOMP_IOCTL_NOTIF_SET_FLAGS SECCOMP_IOW(4, uint64_t) /* Linux 6.6 */
+#endif
+
+#ifndef SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP
+#define SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP (1UL << 0) /* Linux 6.6 */
 #endif
 
 #endif
