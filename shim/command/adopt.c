@@ -1,7 +1,9 @@
-/* reuseport adopt: switches SO_REUSEPORT on in sockets that are bound already, in processes that run. */
+/* reuseport adopt: switches SO_REUSEPORT on in sockets that are bound already, in processes that
+ * run. */
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "inspect/holders.h"
 #include "inspect/option.h"
 #include "inspect/process.h"
 
@@ -26,7 +28,8 @@ static const char help[] =
 /* Leaves those that a process has; exits if there is none. */
 static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
     size_t kept = 0;
-    if (!rp_process_state(pid)) rp_die("adopt: there is no process %d", (int)pid);
+    struct rp_process process;
+    if (!rp_process_find(pid, &process, NULL)) rp_die("adopt: there is no process %d", (int)pid);
     if (!rp_process_is_near(pid))
         rp_die("adopt: pid %d is in another network namespace; try nsenter -t %d -n reuseport "
                "adopt %s %d",
@@ -34,7 +37,7 @@ static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *por
     for (size_t i = 0; i < sockets->count; i++) {
         bool owned = false;
         for (size_t j = 0; j < sockets->list[i].owner_count; j++)
-            owned = owned || sockets->list[i].owners[j].pid == pid;
+            owned = owned || sockets->list[i].owners[j].process.pid == pid;
         if (owned) sockets->list[kept++] = sockets->list[i];
     }
     sockets->count = kept;
@@ -54,11 +57,12 @@ static bool adopt(const struct rp_socket *socket, bool wanted) {
                 rp_option_reason(EPERM));
         return false;
     }
-    const int pid = (int)socket->owners[0].pid;
+    const struct rp_process *process = &socket->owners[0].process;
+    const int pid = (int)process->pid;
     if (error)
         rp_warn("adopt: %s: pid %d: %s", where, pid, rp_option_reason(error));
     else
-        printf("%s: pid %d (%s) %s\n", where, pid, rp_process_name(pid, name),
+        printf("%s: pid %d (%s) %s\n", where, pid, rp_process_name(process, name),
                wanted    ? changed ? "shares it now" : "shared it already"
                : changed ? "no longer shares it"
                          : "did not share it");

@@ -3,8 +3,7 @@
 #include "command/arguments.h"
 #include "command/command.h"
 #include "core/procnet.h"
-#include "inspect/process.h"
-#include "inspect/sockets.h"
+#include "inspect/holders.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -83,8 +82,8 @@ static void fill_row(const struct rp_socket *socket, struct row *row) {
     snprintf(row->cells[5], RP_NAME_SIZE, "%s", "?");
     if (socket->owner_count) {
         snprintf(row->cells[4], RP_NAME_SIZE, socket->owner_count > 1 ? "%d+%zu" : "%d",
-                 (int)socket->owners[0].pid, socket->owner_count - 1);
-        rp_process_name(socket->owners[0].pid, row->cells[5]);
+                 (int)socket->owners[0].process.pid, socket->owner_count - 1);
+        rp_process_name(&socket->owners[0].process, row->cells[5]);
     }
     snprintf(row->cells[6], RP_NAME_SIZE, "%s", answers[socket->shares]);
     snprintf(row->cells[7], RP_NAME_SIZE, socket->queue < 0 ? "-" : "%ld", socket->queue);
@@ -136,13 +135,14 @@ static void print_json(const struct rp_sockets *sockets) {
         print_json_number("port", socket->local.port);
         print_json_number("uid", socket->uid);
         print_json_string("user", rp_user_name(socket->uid, text));
-        print_json_number("pid", socket->owner_count ? socket->owners[0].pid : -1);
+        print_json_number("pid", socket->owner_count ? socket->owners[0].process.pid : -1);
         printf("\"pids\": [");
         for (size_t j = 0; j < socket->owner_count; j++)
-            printf("%s%d", j ? ", " : "", (int)socket->owners[j].pid);
+            printf("%s%d", j ? ", " : "", (int)socket->owners[j].process.pid);
         printf("], ");
-        print_json_string("command",
-                          socket->owner_count ? rp_process_name(socket->owners[0].pid, text) : "");
+        print_json_string("command", socket->owner_count
+                                         ? rp_process_name(&socket->owners[0].process, text)
+                                         : "");
         print_json_number("queue", socket->queue);
         print_json_number("limit", socket->limit);
         print_json_number("inode", socket->inode);
@@ -153,7 +153,7 @@ static void print_json(const struct rp_sockets *sockets) {
 
 static bool is_stopped(const struct rp_socket *socket) {
     for (size_t i = 0; i < socket->owner_count; i++)
-        if (rp_process_state(socket->owners[i].pid) != 'T') return false;
+        if (rp_process_state(&socket->owners[i].process) != 'T') return false;
     return socket->owner_count > 0;
 }
 
@@ -161,9 +161,9 @@ static bool is_stopped(const struct rp_socket *socket) {
 static void hint_at_socket(const struct rp_socket *socket) {
     const unsigned port = socket->local.port;
     char name[RP_NAME_SIZE];
-    const int pid = socket->owner_count ? (int)socket->owners[0].pid : 0;
-    if (!pid) return;
-    rp_process_name(pid, name);
+    if (!socket->owner_count) return;
+    const int pid = (int)socket->owners[0].process.pid;
+    rp_process_name(&socket->owners[0].process, name);
     if (socket->shares == RP_NO)
         printf("%s %u: pid %d (%s) does not share it, so nobody can join: \"reuseport adopt "
                "%u/%s\" changes that\n",

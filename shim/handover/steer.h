@@ -1,16 +1,16 @@
-/* Which members of a group of sockets get what arrives: a classic BPF program on the group (socket(7),
- * SO_ATTACH_REUSEPORT_CBPF; no privilege is needed). */
+/* Steering: which members of a group get what arrives, by a classic BPF program on the group
+ * (socket(7), SO_ATTACH_REUSEPORT_CBPF; no privilege is needed). */
 #ifndef RP_STEER_H
 #define RP_STEER_H
 
-#include <stdbool.h>
+#include "handover/groups.h"
 
-/* Sends new connections (or datagrams) to members first ... first+count-1 of the group that fd belongs
- * to, at random. Members are numbered as they joined; past the last one the kernel falls back to its
- * hash. Returns 0 or an errno. */
-int rp_steer(int fd, unsigned first, unsigned count);
+/* Steers, by way of a socket of either server in the look, every group in which the numbers of the
+ * members are known as counted (rp_group_range), and notes where. Returns 0, or the errno of the
+ * last that could not be. */
+int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);
 
-/* Leaves it to the kernel's hash again. Returns 0 or an errno; 0 also if nothing was attached. */
-int rp_steer_no_more(int fd);
+/* Leaves the groups that were steered to the kernel's hash again. */
+void rp_groups_release(struct rp_groups *groups, const struct rp_look *look);
 
 #endif

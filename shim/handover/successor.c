@@ -15,7 +15,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = 64 };
+enum {
+    CHILDREN_MAX = 64, /* told at once; the others when some of these have ended */
+    PATIENCE = 5,      /* seconds from TERM to KILL */
+    GRACE = 5          /* seconds from KILL until it is given up */
+};
 
 static void become(const struct rp_copies *copies) __attribute__((noreturn));
 
@@ -52,24 +56,54 @@ bool rp_successor_is_lost(struct rp_successor *successor) {
     return successor->left || successor->status > 0;
 }
 
+/* The children that have been sent the signal. */
+struct told {
+    struct rp_process list[CHILDREN_MAX];
+    int count, signal_number;
+};
+
+static bool was_told(const struct told *told, const struct rp_process *process) {
+    for (int i = 0; i < told->count; i++)
+        if (told->list[i].pid == process->pid && told->list[i].start == process->start) return true;
+    return false;
+}
+
+/* Signals the children that have not been sent the signal: those that become ours when their
+ * parents end, too. */
+static void tell_children(struct told *told, int signal_number) {
+    pid_t children[CHILDREN_MAX];
+    struct told now = {.signal_number = signal_number};
+    const int count = rp_process_children(children, CHILDREN_MAX);
+    if (told->signal_number != signal_number) told->count = 0;
+    for (int i = 0; i < count; i++) {
+        struct rp_process *child = &now.list[now.count];
+        if (!rp_process_find(children[i], child, NULL)) continue;
+        if (!was_told(told, child)) kill(child->pid, signal_number);
+        now.count++;
+    }
+    *told = now;
+}
+
 bool rp_successor_end(struct rp_successor *successor) {
+    struct told told = {.count = 0};
     const double begin = rp_now();
     if (!successor->child) return true;
     for (rp_successor_is_lost(successor); !successor->left; rp_successor_is_lost(successor)) {
-        pid_t children[CHILDREN_MAX];
-        const int count = rp_process_children(children, CHILDREN_MAX);
         const double waited = rp_now() - begin;
-        if (waited > 10) return false;
-        for (int i = 0; i < count; i++) kill(children[i], waited < 5 ? SIGTERM : SIGKILL);
+        if (waited > PATIENCE + GRACE) return false;
+        tell_children(&told, waited < PATIENCE ? SIGTERM : SIGKILL);
         rp_tick();
     }
     return true;
 }
 
-/* The guard of a server that is watched becomes our child when the server does; it is none itself. */
+/* The guard of a server that is watched becomes our child when the server does; it is none itself.
+ * */
 static bool is_guard(pid_t pid) {
+    struct rp_process process;
     char name[RP_NAME_SIZE];
-    return !strcmp(rp_process_name(pid, name), RP_GUARD_NAME);
+    return rp_process_find(pid, &process, NULL) &&
+           !strcmp(rp_process_name(&process, name), RP_GUARD_NAME);
 }
 
 pid_t rp_successor_pid(struct rp_successor *successor) {

@@ -1,13 +1,16 @@
 /* The option of somebody else's socket, by a duplicate of the descriptor that is closed at once. */
 #include "inspect/option.h"
 
+#include "inspect/holders.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whether fd is the socket that was found: the kernel's own word on type and port, besides the inode. */
+/* Whether fd is the socket that was found: the kernel's own word on type and port, besides the
+ * inode. */
 static bool is_same(int fd, const struct rp_socket *socket) {
     int type = 0;
     struct sockaddr_in6 name = {.sin6_family =

@@ -1,12 +1,18 @@
-/* Names and states of processes from /proc. */
+/* The one reader of /proc/PID. Each file is read at once into a buffer: stat from behind the last
+ * bracket, where no name reaches, and status by the key at a line's start, where no name has a
+ * newline. */
 #include "inspect/process.h"
 
+#include <dirent.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { FILE_SIZE = 2048, PARENTS_MAX = 1000 };
 
 const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]) {
     const struct passwd *user = getpwuid(uid);
@@ -17,50 +23,166 @@ const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]) {
     return text;
 }
 
-static bool read_file(pid_t pid, const char *name, char *text, int size) {
-    char path[64];
-    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
-    FILE *file = fopen(path, "re");
-    const bool good = file && fgets(text, size, file);
-    if (file) fclose(file);
-    return good;
+int rp_process_open(pid_t pid) {
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d", (int)pid);
+    return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]) {
-    if (!read_file(pid, "comm", text, RP_NAME_SIZE)) snprintf(text, RP_NAME_SIZE, "?");
-    text[strcspn(text, "\n")] = '\0';
-    for (char *at = text; *at; at++)
+/* Reads the start of a file, which is all that matters of it. Returns the length, 0 if it cannot be
+ * read. */
+static size_t read_file(int directory, const char *name, char text[FILE_SIZE]) {
+    const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    const ssize_t length = fd < 0 ? -1 : read(fd, text, FILE_SIZE - 1);
+    if (fd >= 0) close(fd);
+    text[length > 0 ? length : 0] = '\0';
+    return length > 0 ? (size_t)length : 0;
+}
+
+/* What stat says from that field on, counted as in proc(5) and greater than 2; or NULL. */
+static const char *stat_field(int directory, int number, char text[FILE_SIZE]) {
+    const size_t length = read_file(directory, "stat", text);
+    const char *at = length ? memrchr(text, ')', length) : NULL;
+    for (int field = 3; at && field <= number; field++) at = strchr(at + 1, ' ');
+    return at;
+}
+
+bool rp_process_start(int directory, unsigned long long *start) {
+    char text[FILE_SIZE];
+    const char *field = stat_field(directory, 22, text);
+    return field && sscanf(field, "%llu", start) == 1;
+}
+
+/* What status says of a key, or NULL. */
+static const char *status_value(const char *text, const char *key) {
+    const size_t length = strlen(key);
+    for (const char *line = text; line; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (!strncmp(line, key, length) && line[length] == ':') return line + length + 1;
+    }
+    return NULL;
+}
+
+static bool read_ids(const char *text, const char *key, unsigned ids[4]) {
+    const char *value = status_value(text, key);
+    return value && sscanf(value, "%u %u %u %u", &ids[0], &ids[1], &ids[2], &ids[3]) == 4;
+}
+
+static bool read_pid(const char *text, const char *key, pid_t *pid) {
+    const char *value = status_value(text, key);
+    return value && sscanf(value, "%d", pid) == 1;
+}
+
+static bool read_status(int directory, struct rp_status *status) {
+    char text[FILE_SIZE];
+    read_file(directory, "status", text);
+    const char *state = status_value(text, "State");
+    if (!state) return false;
+    status->state = state[strspn(state, " \t")];
+    return read_pid(text, "Tgid", &status->leader) && read_pid(text, "PPid", &status->parent) &&
+           read_ids(text, "Uid", status->users) && read_ids(text, "Gid", status->groups);
+}
+
+bool rp_process_find(pid_t pid, struct rp_process *process, struct rp_status *status) {
+    const int directory = rp_process_open(pid);
+    if (directory < 0) return false;
+    process->pid = pid;
+    const bool found =
+        rp_process_start(directory, &process->start) && (!status || read_status(directory, status));
+    close(directory);
+    return found;
+}
+
+bool rp_process_exists(const struct rp_process *process) {
+    struct rp_process now;
+    return rp_process_find(process->pid, &now, NULL) && now.start == process->start;
+}
+
+const char *rp_process_name(const struct rp_process *process, char text[RP_NAME_SIZE]) {
+    char name[FILE_SIZE];
+    unsigned long long start;
+    const int directory = rp_process_open(process->pid);
+    const bool same =
+        directory >= 0 && rp_process_start(directory, &start) && start == process->start;
+    size_t length = same ? read_file(directory, "comm", name) : 0;
+    if (directory >= 0) close(directory);
+    if (length && name[length - 1] == '\n') name[--length] = '\0';
+    for (char *at = name; at < name + length; at++)
         if (*at < ' ' || *at > '~') *at = '?';
+    snprintf(text, RP_NAME_SIZE, "%s", same && length ? name : "?");
     return text;
 }
 
-char rp_process_state(pid_t pid) {
-    char line[512];
-    const char *after = read_file(pid, "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
-    return (char)(after && after[1] ? after[2] : '\0');
+char rp_process_state(const struct rp_process *process) {
+    struct rp_process now;
+    struct rp_status status;
+    const bool found = rp_process_find(process->pid, &now, &status);
+    return (char)(found && now.start == process->start ? status.state : '\0');
+}
+
+/* Whether the kernel lists children. */
+static bool has_lists(void) {
+    return !access("/proc/thread-self/children", R_OK);
+}
+
+static void visit_list(int tasks, const char *thread, rp_child_visit *visit, void *context) {
+    char path[sizeof(((struct dirent *)0)->d_name) + 16];
+    int child;
+    snprintf(path, sizeof(path), "%s/children", thread);
+    const int fd = openat(tasks, path, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!file && fd >= 0) close(fd);
+    while (file && fscanf(file, "%d", &child) == 1) visit(context, child);
+    if (file) fclose(file);
+}
+
+/* Every process, asked for its parent. */
+static void visit_by_parent(DIR *proc, pid_t parent, rp_child_visit *visit, void *context) {
+    for (const struct dirent *entry; (entry = readdir(proc));) {
+        struct rp_process process;
+        struct rp_status status;
+        const pid_t pid = atoi(entry->d_name);
+        if (pid > 0 && rp_process_find(pid, &process, &status) && status.parent == parent)
+            visit(context, pid);
+    }
+}
+
+void rp_process_visit_children(pid_t pid, rp_child_visit *visit, void *context) {
+    char path[32];
+    const bool lists = has_lists();
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
+    DIR *directory = opendir(lists ? path : "/proc");
+    if (!directory) return;
+    if (!lists) visit_by_parent(directory, pid, visit, context);
+    for (const struct dirent *entry; lists && (entry = readdir(directory));)
+        if (entry->d_name[0] != '.') visit_list(dirfd(directory), entry->d_name, visit, context);
+    closedir(directory);
+}
+
+struct children {
+    pid_t *list;
+    int count, most;
+};
+
+static void note_child(void *context, pid_t child) {
+    struct children *children = context;
+    if (children->count < children->most) children->list[children->count++] = child;
 }
 
 int rp_process_children(pid_t *children, int most) {
-    char path[64];
-    int count = 0;
-    snprintf(path, sizeof(path), "/proc/self/task/%d/children", (int)getpid());
-    FILE *file = fopen(path, "re");
-    if (!file) return -1;
-    while (count < most && fscanf(file, "%d", &children[count]) == 1) count++;
-    fclose(file);
-    return count;
-}
-
-static pid_t parent(pid_t pid) {
-    char line[512];
-    const char *after = read_file(pid, "stat", line, sizeof(line)) ? strrchr(line, ')') : NULL;
-    int result = 0;
-    return after && sscanf(after + 1, " %*c %d", &result) == 1 ? result : 0;
+    struct children found = {children, 0, most};
+    if (access("/proc/self", F_OK)) return -1;
+    rp_process_visit_children(getpid(), note_child, &found);
+    return found.count;
 }
 
 bool rp_process_is_below(pid_t pid, pid_t ancestor) {
-    for (int depth = 0; pid > 0 && depth < 1000; depth++, pid = parent(pid))
+    struct rp_process process;
+    struct rp_status status;
+    for (int depth = 0; pid > 0 && depth < PARENTS_MAX; depth++) {
         if (pid == ancestor) return true;
+        pid = rp_process_find(pid, &process, &status) ? status.parent : 0;
+    }
     return false;
 }
 
@@ -70,7 +192,7 @@ static bool is_own_proc(void) {
     return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
 }
 
-/* 1 if it is in this process's network namespace, 0 if it is not, -1 if that cannot be told. */
+/* 1 if it is in this process's network namespace, 0 if it is not, -1 if that is unknown. */
 static int compare_network(pid_t pid) {
     struct stat own, other;
     char path[64];
@@ -87,43 +209,33 @@ bool rp_process_is_surely_near(pid_t pid) {
     return compare_network(pid) == 1;
 }
 
-/* The numbers behind a name in /proc/PID/status; returns how many of the four there are. */
-static int read_status(pid_t pid, const char *name, int numbers[4]) {
-    char path[64], line[256];
-    int count = 0;
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
-    while (file && count == 0 && fgets(line, sizeof(line), file))
-        if (!strncmp(line, name, strlen(name)))
-            count = sscanf(line + strlen(name), "%d %d %d %d", &numbers[0], &numbers[1],
-                           &numbers[2], &numbers[3]);
-    if (file) fclose(file);
-    return count;
+static bool find_thread(pid_t thread, struct rp_status *status) {
+    struct rp_process process;
+    return is_own_proc() && rp_process_find(thread, &process, status);
 }
 
 pid_t rp_process_leader(pid_t thread) {
-    int numbers[4];
-    return read_status(thread, "Tgid:", numbers) >= 1 ? numbers[0] : thread;
+    struct rp_status status;
+    return find_thread(thread, &status) ? status.leader : thread;
 }
 
 bool rp_process_user(pid_t pid, uid_t *user, gid_t *group) {
-    int users[4], groups[4];
-    if (read_status(pid, "Uid:", users) != 4 || read_status(pid, "Gid:", groups) != 4) return false;
-    *user = (uid_t)users[0];
-    *group = (gid_t)groups[0];
+    struct rp_status status;
+    if (!find_thread(pid, &status)) return false;
+    *user = status.users[0];
+    *group = status.groups[0];
     return true;
 }
 
 int rp_process_fsuid(pid_t thread) {
-    int numbers[4];
-    return read_status(thread, "Uid:", numbers) == 4 ? numbers[3] : -1;
+    struct rp_status status;
+    return find_thread(thread, &status) ? (int)status.users[3] : -1;
 }
 
 bool rp_process_arguments(unsigned long *start, unsigned long *end) {
-    char line[1024];
-    const bool read = is_own_proc() && read_file(getpid(), "stat", line, sizeof(line));
-    const char *after = read ? strrchr(line, ')') : NULL;
-    /* Fields 48 and 49; behind the name comes the third. */
-    for (int field = 3; after && field <= 48; field++) after = strchr(after + 1, ' ');
-    return after && sscanf(after, "%lu %lu", start, end) == 2;
+    char text[FILE_SIZE];
+    const int directory = is_own_proc() ? rp_process_open(getpid()) : -1;
+    const char *field = directory < 0 ? NULL : stat_field(directory, 48, text);
+    if (directory >= 0) close(directory);
+    return field && sscanf(field, "%lu %lu", start, end) == 2;
 }

@@ -1,44 +1,82 @@
-/* What /proc tells of processes, and what people call them and their users. */
+/* What /proc tells of a process. Everything is read here, as a process's name is whatever its user
+ * chose: raw in stat and comm, escaped in status (proc(5)). */
 #ifndef RP_PROCESS_H
 #define RP_PROCESS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 enum { RP_NAME_SIZE = 64 };
 
+/* A process. A PID alone may be somebody else's by the next look. */
+struct rp_process {
+    pid_t pid;
+    unsigned long long start; /* clock ticks from boot (proc(5), stat, starttime) */
+};
+
+struct rp_status {
+    char state; /* T: stopped; Z: ended, not yet waited for */
+    pid_t leader, parent;
+    uid_t users[4]; /* real, effective, saved, file system */
+    gid_t groups[4];
+};
+
 /* The user's name (getpwuid(3)), or the number. Returns text. */
 const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]);
 
-/* The process's name (proc(5), comm), with ? for what is not printable; "?" if it has gone. */
-const char *rp_process_name(pid_t pid, char text[RP_NAME_SIZE]);
+/* Finds the process that has this PID now, and its status unless that is NULL; both are of one
+ * process. Returns false if there is none, or /proc hides it. */
+bool rp_process_find(pid_t pid, struct rp_process *process, struct rp_status *status);
 
-/* The one-letter state of a process (proc(5), stat): T for stopped; 0 if it has gone. */
-char rp_process_state(pid_t pid);
+/* Whether the process exists, if only as a zombie. */
+bool rp_process_exists(const struct rp_process *process);
 
-/* The children of this process, which has one thread, most of them at the most. Returns how many, or -1
- * where the kernel does not tell (proc(5), /proc/PID/task/TID/children). */
+/* The process's name (proc(5), comm), with ? for what is not printable ASCII; "?" if it has gone.
+ * Returns text. */
+const char *rp_process_name(const struct rp_process *process, char text[RP_NAME_SIZE]);
+
+/* Its state as in struct rp_status; 0 if it has gone. */
+char rp_process_state(const struct rp_process *process);
+
+/* Opens /proc/PID (open(2), O_PATH): what is opened below it is that process's or fails. Returns -1
+ * and errno. */
+int rp_process_open(pid_t pid);
+
+/* Reads the start of the process whose directory that is; false if it has gone. */
+bool rp_process_start(int directory, unsigned long long *start);
+
+/* Told of each child. */
+typedef void rp_child_visit(void *context, pid_t child);
+
+/* Visits the children of all threads of a process: by /proc/PID/task/TID/children, or where the
+ * kernel lacks that (CONFIG_PROC_CHILDREN) by every process's parent. A child may be missed if
+ * others end meanwhile (proc(5)), and may have ended before it is visited. */
+void rp_process_visit_children(pid_t pid, rp_child_visit *visit, void *context);
+
+/* Stores at most `most` children of this process. Returns how many, or -1 if there is no /proc. */
 int rp_process_children(pid_t *children, int most);
 
-/* Whether the process is the other one, or a child of it, or of a child, and so on (proc(5), stat). */
+/* Whether the process is the other one or descends from it, as far as it can be followed now. */
 bool rp_process_is_below(pid_t pid, pid_t ancestor);
 
-/* Whether it is in this process's network namespace; true if that cannot be told. surely: then false. */
+/* Whether it is in this process's network namespace; if that is unknown, true, and false from the
+ * second. */
 bool rp_process_is_near(pid_t pid);
 bool rp_process_is_surely_near(pid_t pid);
 
-/* The process that a thread belongs to (proc(5), status, Tgid); the thread's number if that cannot be told. */
+/* The process that a thread belongs to; the thread's own number if that is unknown. */
 pid_t rp_process_leader(pid_t thread);
 
-/* The user that a thread acts as in the file system, whose its sockets are (setfsuid(2)); -1 if that cannot be
- * told. */
+/* The user that owns what a thread creates (setfsuid(2)); -1 if unknown. */
 int rp_process_fsuid(pid_t thread);
 
-/* Its real user and group (proc(5), status). */
+/* Its real user and group; false if unknown. */
 bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 
-/* Where this process's arguments stand in its memory (proc(5), stat, arg_start and arg_end). */
+/* Where this process's arguments stand in its memory (proc(5), stat, arg_start and arg_end); false
+ * if unknown. */
 bool rp_process_arguments(unsigned long *start, unsigned long *end);
 
 #endif

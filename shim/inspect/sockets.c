@@ -1,25 +1,20 @@
-/* Sockets by sock_diag with the port as a filter, so that the kernel and not we pass over the machine's
- * connections; owners by /proc; options by a duplicate of the descriptor. */
+/* Sockets by sock_diag, with the port as a filter, so that the kernel passes over the machine's
+ * connections; or by the tables of /proc/net. */
 #include "inspect/sockets.h"
 
-#include "base/die.h"
+#include "base/memory.h"
 #include "core/lines.h"
-#include "core/owners.h"
 #include "core/procnet.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <limits.h>
 #include <linux/inet_diag.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
@@ -27,18 +22,9 @@ enum {
     BOUND_INACTIVE = 13, /* TCP sockets that are bound and do nothing; Linux 6.8 */
 };
 
-static void *grow(void *memory, size_t count, size_t size) {
-    if (count & (count - 1)) return memory; /* there is room up to the next power of two */
-    void *more = realloc(memory, (count ? 2 * count : 1) * size);
-    if (!more) rp_die("%s", strerror(errno));
-    return more;
-}
-
-static struct rp_socket *append(struct rp_sockets *sockets) {
-    sockets->list = grow(sockets->list, sockets->count, sizeof(*sockets->list));
-    struct rp_socket *socket = &sockets->list[sockets->count++];
-    memset(socket, 0, sizeof(*socket));
-    return socket;
+void rp_sockets_add(struct rp_sockets *sockets, const struct rp_socket *socket) {
+    sockets->list = rp_grow(sockets->list, sockets->count, sizeof(*sockets->list));
+    sockets->list[sockets->count++] = *socket;
 }
 
 static bool is_ipv6_only(const struct nlmsghdr *header) {
@@ -55,28 +41,35 @@ static bool is_ipv6_only(const struct nlmsghdr *header) {
     return false;
 }
 
+static void read_address(struct in6_addr *address, bool ipv6, const void *bytes) {
+    if (ipv6)
+        memcpy(address, bytes, sizeof(*address));
+    else
+        rp_map_ipv4(address, bytes);
+}
+
 static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
                         struct rp_sockets *sockets) {
     const struct inet_diag_msg *message = NLMSG_DATA(header);
-    struct rp_socket *socket = append(sockets);
-    socket->proto = proto;
-    socket->ipv6 = message->idiag_family == AF_INET6;
-    socket->ipv6_only = socket->ipv6 && is_ipv6_only(header);
-    socket->state = message->idiag_state;
-    const bool listening = socket->state == RP_LISTEN;
-    socket->local.port = ntohs(message->id.idiag_sport);
-    if (socket->ipv6)
-        memcpy(&socket->local.address, message->id.idiag_src, 16);
-    else
-        rp_map_ipv4(&socket->local.address, message->id.idiag_src);
-    socket->remote.port = ntohs(message->id.idiag_dport);
-    memcpy(&socket->remote.address, message->id.idiag_dst, sizeof(socket->remote.address));
-    socket->unread = listening ? 0 : message->idiag_rqueue;
-    socket->interface = message->id.idiag_if;
-    socket->uid = message->idiag_uid;
-    socket->inode = message->idiag_inode;
-    socket->queue = listening ? (long)message->idiag_rqueue : -1;
-    socket->limit = listening ? (long)message->idiag_wqueue : -1;
+    const bool ipv6 = message->idiag_family == AF_INET6;
+    const bool listening = message->idiag_state == RP_LISTEN;
+    struct rp_socket socket = {
+        .proto = proto,
+        .ipv6 = ipv6,
+        .ipv6_only = ipv6 && is_ipv6_only(header),
+        .state = message->idiag_state,
+        .local.port = ntohs(message->id.idiag_sport),
+        .remote.port = ntohs(message->id.idiag_dport),
+        .interface = message->id.idiag_if,
+        .uid = message->idiag_uid,
+        .inode = message->idiag_inode,
+        .queue = listening ? (long)message->idiag_rqueue : -1,
+        .limit = listening ? (long)message->idiag_wqueue : -1,
+        .unread = listening ? 0 : message->idiag_rqueue,
+    };
+    read_address(&socket.local.address, ipv6, message->id.idiag_src);
+    read_address(&socket.remote.address, ipv6, message->id.idiag_dst);
+    rp_sockets_add(sockets, &socket);
 }
 
 static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp_proto proto) {
@@ -112,7 +105,8 @@ static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
             const struct inet_diag_msg *message = NLMSG_DATA(header);
             if (header->nlmsg_type == NLMSG_DONE) return true;
             if (header->nlmsg_type == NLMSG_ERROR) return false;
-            /* UDP sockets that are not bound have no port; those of TCP answer to the filter alone. */
+            /* UDP sockets that are not bound have no port; those of TCP answer to the filter alone.
+             * */
             if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || !message->id.idiag_sport)
                 continue;
             if (!port || message->id.idiag_sport == htons(port))
@@ -148,17 +142,18 @@ static void find_in_proc(const char *table, enum rp_proto proto, const struct rp
     if (!rp_lines_open(&lines, table, SIZE_MAX)) return;
     while (rp_procnet_next(&lines, &found)) {
         if (!is_wanted(wanted, proto, &found)) continue;
-        struct rp_socket *socket = append(sockets);
-        socket->proto = proto;
-        socket->ipv6 = strchr(table, '6') != NULL;
-        socket->state = found.state;
-        socket->local = found.local;
-        socket->remote = found.remote;
-        socket->uid = found.uid;
-        socket->inode = found.inode;
-        socket->unread = proto == RP_UDP ? found.queue : 0;
-        socket->queue = found.state == RP_LISTEN ? (long)found.queue : -1;
-        socket->limit = -1;
+        rp_sockets_add(sockets, &(struct rp_socket){
+                                    .proto = proto,
+                                    .ipv6 = strchr(table, '6') != NULL,
+                                    .state = found.state,
+                                    .local = found.local,
+                                    .remote = found.remote,
+                                    .uid = found.uid,
+                                    .inode = found.inode,
+                                    .queue = found.state == RP_LISTEN ? (long)found.queue : -1,
+                                    .limit = -1,
+                                    .unread = proto == RP_UDP ? found.queue : 0,
+                                });
     }
     rp_lines_close(&lines);
 }
@@ -178,78 +173,14 @@ static int by_inode(const void *a, const void *b) {
     return (left->inode > right->inode) - (left->inode < right->inode);
 }
 
-static bool note_owner(void *context, int pid, int fd, uint32_t inode) {
-    struct rp_sockets *sockets = context;
-    const struct rp_socket key = {.inode = inode};
-    struct rp_socket *socket = bsearch(&key, sockets->list, sockets->count, sizeof(key), by_inode);
-    if (!socket) return true;
-    /* One descriptor of a process is enough. */
-    if (socket->owner_count && socket->owners[socket->owner_count - 1].pid == pid) return true;
-    socket->owners = grow(socket->owners, socket->owner_count, sizeof(*socket->owners));
-    socket->owners[socket->owner_count++] = (struct rp_owner){pid, fd};
-    return true;
-}
-
-int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner) {
-    struct stat status;
-    const int process = (int)syscall(SYS_pidfd_open, owner->pid, 0);
-    if (process < 0) return -1;
-    const int fd = (int)syscall(SYS_pidfd_getfd, process, owner->fd, 0); /* close-on-exec */
-    const int error = errno;
-    close(process);
-    errno = error;
-    if (fd < 0) return -1;
-    /* The process may have closed it, and another may have taken its number. */
-    if (!fstat(fd, &status) && S_ISSOCK(status.st_mode) && (uint32_t)status.st_ino == socket->inode)
-        return fd;
-    close(fd);
-    errno = EBADF;
-    return -1;
-}
-
-static void read_option(struct rp_socket *socket, int *why_unknown) {
-    int value;
-    socklen_t size = sizeof(value);
-    for (size_t i = 0; i < socket->owner_count && socket->shares == RP_UNKNOWN; i++) {
-        const int fd = rp_socket_take(socket, &socket->owners[i]);
-        if (fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
-            socket->shares = value ? RP_YES : RP_NO;
-        else
-            *why_unknown = errno;
-        if (fd >= 0) close(fd);
-    }
-    if (!socket->owner_count) *why_unknown = EACCES;
-}
-
-static void walk(struct rp_sockets *sockets, unsigned most) {
-    if (!sockets->count) return;
-    qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_inode);
-    for (size_t i = 0; i < sockets->count; i++) sockets->list[i].owner_count = 0;
-    rp_owners_walk(UINT_MAX, most, note_owner, sockets);
-}
-
-/* Where the same socket was asked for twice, as by "80 80/tcp"; sorts by inode. */
-static void drop_twins(struct rp_sockets *sockets) {
-    size_t kept = 0;
+void rp_sockets_index(struct rp_sockets *sockets) {
     if (sockets->count) qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_inode);
-    for (size_t i = 0; i < sockets->count; i++)
-        if (!kept || sockets->list[i].inode != sockets->list[kept - 1].inode)
-            sockets->list[kept++] = sockets->list[i];
-    sockets->count = kept;
 }
 
-void rp_sockets_find_owners(struct rp_sockets *sockets) {
-    walk(sockets, UINT_MAX);
-}
-
-void rp_sockets_examine(struct rp_sockets *sockets, bool quickly) {
-    bool found = quickly;
-    drop_twins(sockets);
-    if (quickly) walk(sockets, RP_LOW_DESCRIPTORS);
-    for (size_t i = 0; i < sockets->count; i++) found = found && sockets->list[i].owner_count;
-    if (!found) walk(sockets, UINT_MAX);
-    for (size_t i = 0; i < sockets->count; i++)
-        read_option(&sockets->list[i], &sockets->why_unknown);
+struct rp_socket *rp_sockets_get(const struct rp_sockets *sockets, uint32_t inode) {
+    const struct rp_socket key = {.inode = inode};
+    if (!inode || !sockets->count) return NULL;
+    return bsearch(&key, sockets->list, sockets->count, sizeof(key), by_inode);
 }
 
 const char *rp_socket_text(const struct rp_socket *socket, char text[RP_SOCKET_TEXT]) {

@@ -1,5 +1,5 @@
-/* A bind to see whether it would be refused. A socket that does not listen gets nothing, so it does no
- * harm. */
+/* A bind to see whether it would be refused. A socket that does not listen gets nothing, so it does
+ * no harm. */
 #include "inspect/trial.h"
 
 #include <errno.h>

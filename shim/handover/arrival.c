@@ -1,0 +1,92 @@
+/* Adoption, and the start of the new server. */
+#include "handover/arrival.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/progress.h"
+#include "handover/traffic.h"
+#include "inspect/option.h"
+#include "inspect/trial.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TIME_WAIT = 65, /* seconds that the kernel keeps what is left of a connection, and some more */
+    ELSEWHERE_TIME = 1 /* seconds after which other addresses than the old server's will do */
+};
+
+void rp_adopt_all(struct rp_replacement *this) {
+    this->adopted = calloc(this->held.count, sizeof(*this->adopted));
+    if (!this->adopted) rp_die("%s", strerror(errno));
+    for (size_t i = 0; i < this->held.count; i++) {
+        const struct rp_socket *socket = &this->held.list[i];
+        char text[RP_SOCKET_TEXT];
+        const int error = rp_option_switch(socket, true, &this->adopted[i]);
+        if (!error) continue;
+        rp_give_back(this);
+        rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
+               rp_option_reason(error));
+    }
+}
+
+/* Whether a TCP socket that the old server's user bound now would find an address in use. */
+static bool is_blocked(const struct rp_groups *groups) {
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct rp_socket *like = &groups->list[i].like;
+        if (like->proto == RP_TCP && rp_trial_in_use(like, true)) return true;
+    }
+    return false;
+}
+
+int rp_clear_way(struct rp_replacement *this) {
+    const double begin = rp_now();
+    bool again = false;
+    /* Two quiet looks, as a connection may be accepted between two. */
+    for (int quiet = 0; quiet < 2 && rp_now() - begin < TIME_WAIT; rp_tick()) {
+        const bool changed = rp_share_connections(this, true) > 0;
+        if (!is_blocked(&this->groups)) return 0;
+        rp_replacement_look(this, RP_HOLDING);
+        quiet = changed || rp_passing(&this->look) ? 0 : quiet + 1;
+        if (!quiet) {
+            rp_step(again, "waiting for connections from before to get out of the way");
+            again = true;
+        }
+        if (rp_is_interrupted()) return rp_undo(this, "interrupted");
+    }
+    return 0;
+}
+
+int rp_start_new(struct rp_replacement *this) {
+    if (!rp_server_plant(&this->servers.new, getpid()))
+        return rp_undo(this, "/proc does not show this process");
+    const int error = rp_successor_start(&this->successor, &this->plan->copies);
+    return error ? rp_undo(this, "fork: %s", strerror(error)) : 0;
+}
+
+int rp_wait_until_up(struct rp_replacement *this) {
+    const struct rp_plan *plan = this->plan;
+    const char *command = plan->copies.arguments[0];
+    const unsigned copies = plan->copies.count > 1 ? (unsigned)plan->copies.count : 1;
+    const double begin = rp_now();
+    double elsewhere = 0; /* since when it listens on the ports */
+    rp_step(false, "waiting until %s listens", command);
+    for (;; rp_tick()) {
+        if (rp_is_interrupted()) return rp_undo(this, "interrupted");
+        if (rp_successor_is_lost(&this->successor))
+            return rp_undo_lost(this, " before it listened on all ports");
+        rp_replacement_look(this, 0);
+        if (rp_groups_are_up(&this->groups, copies)) return 0;
+        if (!rp_ports_are_up(&this->groups, &this->look, copies))
+            elsewhere = 0;
+        else if (elsewhere == 0)
+            elsewhere = rp_now();
+        else if (rp_now() - elsewhere > ELSEWHERE_TIME)
+            return 0;
+        if (rp_now() - begin > (double)plan->start_timeout)
+            return rp_undo(this, "%s does not listen on all ports after %ld seconds", command,
+                           plan->start_timeout);
+    }
+}

@@ -1,0 +1,136 @@
+/* Draining of the old server, and its end. */
+#include "handover/departure.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/progress.h"
+#include "handover/steer.h"
+#include "handover/traffic.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { SETTLE = 100 }; /* milliseconds without anything left to accept */
+
+static bool migrates(void) {
+    char value = '0';
+    const int fd = open("/proc/sys/net/ipv4/tcp_migrate_req", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    const bool read_it = read(fd, &value, 1) == 1;
+    close(fd);
+    return read_it && value == '1';
+}
+
+/* Says what cannot be promised for the group, or undoes everything where that is to be strict. */
+static int tell_weakness(struct rp_replacement *this, const struct rp_group *group) {
+    const char *why = rp_group_weakness(group);
+    char text[RP_SOCKET_TEXT];
+    if (!why) return 0;
+    rp_socket_text(&group->like, text);
+    const bool safe = migrates() && group->news && group->like.proto == RP_TCP;
+    if (this->plan->strict && !safe) return rp_undo(this, "--strict: %s: %s", text, why);
+    rp_steps_end();
+    rp_warn("replace: %s: %s; %s", text, why,
+            safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
+                 : "what waits there when the old server ends is reset "
+                   "(net.ipv4.tcp_migrate_req is 0)");
+    return 0;
+}
+
+int rp_send_to_new(struct rp_replacement *this) {
+    rp_step(false, "sending new connections to the new server");
+    rp_replacement_look(this, 0);
+    for (size_t i = 0; i < this->groups.count; i++) {
+        const int status = tell_weakness(this, &this->groups.list[i]);
+        if (status) return status;
+    }
+    const int error = rp_groups_steer(&this->groups, &this->look, RP_TO_NEW);
+    return error ? rp_undo(this, "the group could not be steered: %s", strerror(error)) : 0;
+}
+
+/* Returns how many ticks in a row were quiet when it ended, and what was not. */
+static int await_quiet(struct rp_replacement *this, const struct rp_sockets *unsettled,
+                       unsigned long *waiting, unsigned long *under_way) {
+    const double begin = rp_now();
+    int quiet = 0;
+    for (; quiet < SETTLE / RP_TICK && !rp_old_has_ended(this); rp_tick()) {
+        rp_replacement_look(this, RP_CONNECTED | RP_SYN_RECEIVED);
+        *waiting = rp_waiting(&this->look, RP_OLD);
+        *under_way = rp_still_unsettled(&this->look, unsettled);
+        quiet = *waiting || *under_way ? 0 : quiet + 1;
+        rp_step(true, "%lu connections wait for the old server, %lu are under way, %.0f s",
+                *waiting, *under_way, rp_now() - begin);
+        if (rp_is_interrupted() || rp_successor_is_lost(&this->successor)) break;
+        if (rp_now() - begin > (double)this->plan->drain + 1 && !quiet) break;
+    }
+    return quiet;
+}
+
+int rp_wait_for_queues(struct rp_replacement *this) {
+    struct rp_sockets unsettled = {NULL, 0, 0};
+    unsigned long waiting = 0, under_way = 0;
+    rp_replacement_look(this, RP_CONNECTED | RP_SYN_RECEIVED);
+    rp_unsettled(&this->groups, &this->look, &unsettled);
+    rp_step(false, "waiting for what the old server still has to accept");
+    const int quiet = await_quiet(this, &unsettled, &waiting, &under_way);
+    rp_sockets_free(&unsettled);
+    if (rp_is_interrupted()) return rp_undo(this, "interrupted");
+    if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, "");
+    if (quiet || rp_old_has_ended(this)) return 0;
+    if (this->plan->strict)
+        return rp_undo(this,
+                       "--strict: %lu connections still wait for the old server, %lu are under way",
+                       waiting, under_way);
+    rp_steps_end();
+    rp_warn("replace: %lu connections that still wait for the old server, and %lu under way, will "
+            "be reset",
+            waiting, under_way);
+    return 0;
+}
+
+int rp_wait_for_connections(struct rp_replacement *this, unsigned long *left) {
+    const double begin = rp_now();
+    rp_step(false, "waiting for the old server's connections");
+    for (;; rp_tick()) {
+        rp_replacement_look(this, RP_CONNECTED);
+        *left = rp_connections(&this->look, RP_OLD);
+        rp_step(true, "%lu connections left, %.0f s", *left, rp_now() - begin);
+        if (rp_is_interrupted()) return rp_undo(this, "interrupted");
+        if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, "");
+        if (!*left || rp_old_has_ended(this) || rp_now() - begin >= (double)this->plan->drain)
+            return 0;
+    }
+}
+
+int rp_check_new(struct rp_replacement *this) {
+    rp_replacement_look(this, 0);
+    if (rp_old_has_ended(this) || rp_ports_are_up(&this->groups, &this->look, 1)) return 0;
+    return rp_undo(this, "%s no longer listens", this->plan->copies.arguments[0]);
+}
+
+static bool wait_for_end(struct rp_replacement *this) {
+    for (double end = rp_now() + (double)this->plan->stop_timeout;; rp_tick()) {
+        rp_replacement_look(this, 0);
+        const bool holds = rp_still_exist(&this->look, &this->held);
+        if (!holds) rp_groups_release(&this->groups, &this->look);
+        if (!holds && rp_old_has_ended(this)) return true;
+        if (rp_now() > end) return false;
+    }
+}
+
+bool rp_stop_old(struct rp_replacement *this) {
+    rp_step(false, "signalling pid %d", (int)this->pid);
+    rp_groups_steer(&this->groups, &this->look, RP_TO_FIRST);
+    syscall(SYS_pidfd_send_signal, this->pidfd, this->plan->signal_number, NULL, 0);
+    if (wait_for_end(this)) return true;
+    if (this->plan->kill) {
+        syscall(SYS_pidfd_send_signal, this->pidfd, SIGKILL, NULL, 0);
+        if (wait_for_end(this)) return true;
+    }
+    /* If it still listens: to all of the new ones. */
+    rp_groups_steer(&this->groups, &this->look, RP_TO_NEW);
+    return false;
+}

@@ -1,0 +1,123 @@
+/* Looks, signals and the way back. */
+#include "handover/replacement.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "base/progress.h"
+#include "handover/steer.h"
+#include "handover/traffic.h"
+#include "inspect/option.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { ANSWER_TIME = 2 }; /* seconds for what COMMAND is to answer before it is ended */
+
+static volatile sig_atomic_t interrupted;
+
+static void interrupt(int signal_number) {
+    interrupted = signal_number;
+}
+
+void rp_watch_interrupts(void) {
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    const struct sigaction action = {.sa_handler = interrupt};
+    signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide how COMMAND ended */
+    for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++) {
+        struct sigaction before;
+        sigaction(signals[i], NULL, &before);
+        if (before.sa_handler != SIG_IGN) sigaction(signals[i], &action, NULL);
+    }
+}
+
+bool rp_is_interrupted(void) {
+    return interrupted;
+}
+
+void rp_replacement_look(struct rp_replacement *this, unsigned states) {
+    rp_look_again(&this->look, &this->servers, &this->held, states);
+    rp_groups_count(&this->groups, &this->look);
+}
+
+bool rp_old_has_ended(const struct rp_replacement *this) {
+    struct pollfd end = {.fd = this->pidfd, .events = POLLIN};
+    return poll(&end, 1, 0) == 1;
+}
+
+unsigned long rp_share_connections(struct rp_replacement *this, bool wanted) {
+    const struct rp_sockets *olds = &this->look.of[RP_OLD];
+    unsigned long changes = 0;
+    rp_replacement_look(this, RP_CONNECTED);
+    for (size_t i = 0; i < olds->count; i++) {
+        bool changed = false;
+        if (!rp_is_receiver(&olds->list[i])) rp_option_switch(&olds->list[i], wanted, &changed);
+        changes += changed;
+    }
+    return changes;
+}
+
+void rp_give_back(struct rp_replacement *this) {
+    bool changed, any = false;
+    for (size_t i = 0; i < this->held.count; i++) any = any || this->adopted[i];
+    if (!any) return;
+    rp_share_connections(this, false);
+    for (size_t i = 0; i < this->held.count; i++) {
+        const uint32_t inode = this->held.list[i].inode;
+        const struct rp_socket *now = rp_sockets_get(&this->look.of[RP_OLD], inode);
+        if (this->adopted[i] && now) rp_option_switch(now, false, &changed);
+    }
+}
+
+/* Back to the old server; what COMMAND has been given to accept already it is given the time to
+ * answer. */
+static void send_to_old(struct rp_replacement *this) {
+    const double end = rp_now() + ANSWER_TIME;
+    rp_replacement_look(this, RP_CONNECTED);
+    rp_groups_steer(&this->groups, &this->look, RP_TO_OLD);
+    while (rp_now() < end && !rp_successor_is_lost(&this->successor) &&
+           (rp_waiting(&this->look, RP_NEW) || rp_connections(&this->look, RP_NEW))) {
+        rp_tick();
+        rp_replacement_look(this, RP_CONNECTED);
+    }
+}
+
+static void release(struct rp_replacement *this) {
+    rp_replacement_look(this, 0);
+    rp_groups_release(&this->groups, &this->look);
+    rp_steps_end();
+}
+
+static int put_back(struct rp_replacement *this, const char *why) {
+    const int pid = (int)this->pid;
+    if (this->successor.child && !rp_old_has_ended(this)) send_to_old(this);
+    if (rp_old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
+        release(this);
+        rp_warn("replace: %s; pid %d has ended meanwhile, by itself, so pid %d is left running",
+                why, pid, (int)rp_successor_pid(&this->successor));
+        return RP_FAILED;
+    }
+    const bool ended = rp_successor_end(&this->successor);
+    release(this);
+    rp_give_back(this);
+    rp_warn("replace: %s; pid %d %s%s", why, pid,
+            rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before",
+            ended ? "" : ", but some of COMMAND could not be ended");
+    return RP_FAILED;
+}
+
+int rp_undo(struct rp_replacement *this, const char *format, ...) {
+    char why[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    return put_back(this, why);
+}
+
+int rp_undo_lost(struct rp_replacement *this, const char *when) {
+    const int status = this->successor.status;
+    return rp_undo(this, "%s ended with status %d%s", this->plan->copies.arguments[0],
+                   status < 0 ? 0 : status, when);
+}

@@ -1,0 +1,86 @@
+/* Counting of connections by state and side. */
+#include "handover/traffic.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { UNDER_WAY = RP_CONNECTED | RP_SYN_RECEIVED };
+
+static bool is_in_states(const struct rp_socket *socket, unsigned states) {
+    return socket->proto == RP_TCP && states >> socket->state & 1;
+}
+
+unsigned long rp_waiting(const struct rp_look *look, enum rp_side side) {
+    const struct rp_sockets *sockets = &look->of[side];
+    unsigned long waiting = 0;
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct rp_socket *socket = &sockets->list[i];
+        if (socket->queue > 0) waiting += (unsigned long)socket->queue;
+        if (socket->proto == RP_UDP && socket->unread) waiting++;
+    }
+    return waiting;
+}
+
+unsigned long rp_connections(const struct rp_look *look, enum rp_side side) {
+    const struct rp_sockets *sockets = &look->of[side];
+    unsigned long count = 0;
+    for (size_t i = 0; i < sockets->count; i++)
+        count += is_in_states(&sockets->list[i], RP_CONNECTED);
+    return count;
+}
+
+unsigned long rp_passing(const struct rp_look *look) {
+    const struct rp_sockets *sockets = &look->of[RP_NOBODY];
+    unsigned long count = 0;
+    for (size_t i = 0; i < sockets->count; i++)
+        count += !sockets->list[i].inode && is_in_states(&sockets->list[i], RP_HOLDING);
+    return count;
+}
+
+/* Whether a connection came in by one of the groups, as far as its address tells. */
+static bool is_through(const struct rp_groups *groups, const struct rp_socket *socket) {
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct rp_endpoint *at = &groups->list[i].like.local;
+        if (at->port == socket->local.port &&
+            (rp_is_wildcard(&at->address) ||
+             IN6_ARE_ADDR_EQUAL(&at->address, &socket->local.address)))
+            return true;
+    }
+    return false;
+}
+
+static int compare(const struct rp_endpoint *left, const struct rp_endpoint *right) {
+    return left->port != right->port
+               ? left->port - right->port
+               : memcmp(&left->address, &right->address, sizeof(left->address));
+}
+
+static int by_ends(const void *a, const void *b) {
+    const struct rp_socket *left = a, *right = b;
+    const int remote = compare(&left->remote, &right->remote);
+    return remote ? remote : compare(&left->local, &right->local);
+}
+
+void rp_unsettled(const struct rp_groups *groups, const struct rp_look *look,
+                  struct rp_sockets *unsettled) {
+    const struct rp_sockets *sockets = &look->of[RP_NOBODY];
+    for (size_t i = 0; i < sockets->count; i++) {
+        struct rp_socket socket = sockets->list[i];
+        socket.owners = NULL;
+        socket.owner_count = 0;
+        if (is_in_states(&socket, UNDER_WAY) && is_through(groups, &socket))
+            rp_sockets_add(unsettled, &socket);
+    }
+    if (unsettled->count)
+        qsort(unsettled->list, unsettled->count, sizeof(*unsettled->list), by_ends);
+}
+
+unsigned long rp_still_unsettled(const struct rp_look *look, const struct rp_sockets *unsettled) {
+    const struct rp_sockets *now = &look->of[RP_NOBODY];
+    unsigned long still = 0;
+    for (size_t i = 0; unsettled->count && i < now->count; i++)
+        still += is_in_states(&now->list[i], UNDER_WAY) &&
+                 bsearch(&now->list[i], unsettled->list, unsettled->count, sizeof(*unsettled->list),
+                         by_ends);
+    return still;
+}
