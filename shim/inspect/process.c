@@ -53,12 +53,11 @@ bool rp_process_start(int directory, unsigned long long *start) {
     return field && sscanf(field, "%llu", start) == 1;
 }
 
-/* What status says of a key, or NULL. */
+/* What status says behind a key, such as "Tgid:", or NULL. */
 static const char *status_value(const char *text, const char *key) {
-    const size_t length = strlen(key);
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
-        if (!strncmp(line, key, length) && line[length] == ':') return line + length + 1;
+        if (!strncmp(line, key, strlen(key))) return line + strlen(key);
     }
     return NULL;
 }
@@ -75,12 +74,11 @@ static bool read_pid(const char *text, const char *key, pid_t *pid) {
 
 static bool read_status(int directory, struct rp_status *status) {
     char text[FILE_SIZE];
-    read_file(directory, "status", text);
-    const char *state = status_value(text, "State");
+    const char *state = read_file(directory, "status", text) ? status_value(text, "State:") : NULL;
     if (!state) return false;
     status->state = state[strspn(state, " \t")];
-    return read_pid(text, "Tgid", &status->leader) && read_pid(text, "PPid", &status->parent) &&
-           read_ids(text, "Uid", status->users) && read_ids(text, "Gid", status->groups);
+    return read_pid(text, "Tgid:", &status->leader) && read_pid(text, "PPid:", &status->parent) &&
+           read_ids(text, "Uid:", status->users) && read_ids(text, "Gid:", status->groups);
 }
 
 bool rp_process_find(pid_t pid, struct rp_process *process, struct rp_status *status) {
@@ -109,7 +107,7 @@ const char *rp_process_name(const struct rp_process *process, char text[RP_NAME_
     if (length && name[length - 1] == '\n') name[--length] = '\0';
     for (char *at = name; at < name + length; at++)
         if (*at < ' ' || *at > '~') *at = '?';
-    snprintf(text, RP_NAME_SIZE, "%s", same && length ? name : "?");
+    snprintf(text, RP_NAME_SIZE, "%.*s", RP_NAME_SIZE - 1, length ? name : "?");
     return text;
 }
 

@@ -1,0 +1,299 @@
+/* What handover/groups and handover/traffic tell of looks that are made up here. Prints what is not
+ * as it should be, and how many checks were made. */
+#include "handover/traffic.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ESTABLISHED = 1, SYN_RECV = 3, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LISTEN = 10 };
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what) {
+    checks++;
+    failures += !good;
+    if (!good) puts(what);
+}
+
+/* A socket on an address of IPv4 or IPv6, all of whose other parts stand for "nothing". */
+static struct rp_socket at(enum rp_proto proto, const char *address, uint16_t port,
+                           unsigned state) {
+    static uint32_t inode = 100;
+    struct rp_socket socket = {.proto = proto,
+                               .ipv6 = strchr(address, ':') != NULL,
+                               .state = state,
+                               .local.port = port,
+                               .inode = ++inode,
+                               .queue = -1,
+                               .limit = -1};
+    char mapped[64];
+    snprintf(mapped, sizeof(mapped), socket.ipv6 ? "%s" : "::ffff:%s", address);
+    if (inet_pton(AF_INET6, mapped, &socket.local.address) != 1) exit(2);
+    return socket;
+}
+
+static struct rp_socket listener(const char *address, uint16_t port) {
+    struct rp_socket socket = at(RP_TCP, address, port, LISTEN);
+    socket.queue = 0;
+    socket.limit = 16;
+    return socket;
+}
+
+static struct rp_socket connection(unsigned state, uint16_t remote_port) {
+    struct rp_socket socket = at(RP_TCP, "127.0.0.1", 80, state);
+    socket.remote = socket.local;
+    socket.remote.port = remote_port;
+    return socket;
+}
+
+static void put(struct rp_look *look, enum rp_side side, struct rp_socket socket) {
+    rp_sockets_add(&look->of[side], &socket);
+    rp_sockets_index(&look->of[side]);
+}
+
+/* A look at an old server on 127.0.0.1:80/tcp, and the group that it makes. */
+static void begin(struct rp_look *look, struct rp_groups *groups) {
+    memset(look, 0, sizeof(*look));
+    memset(groups, 0, sizeof(*groups));
+    put(look, RP_OLD, listener("127.0.0.1", 80));
+    rp_groups_make(groups, &look->of[RP_OLD]);
+}
+
+static void finish(struct rp_look *look, struct rp_groups *groups) {
+    rp_look_free(look);
+    free(groups->list);
+}
+
+static void check_membership(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    struct rp_socket same = listener("127.0.0.1", 80);
+    check(groups.count == 1 && rp_groups_find(&groups, &same), "the same address is another group");
+    struct rp_socket others[8];
+    for (int i = 0; i < 8; i++) others[i] = same;
+    others[0].proto = RP_UDP;
+    others[1].local.port = 81;
+    others[2].ipv6 = true;
+    others[3].ipv6_only = true;
+    others[4].interface = 7;
+    others[5] = listener("127.0.0.2", 80);
+    others[6] = listener("0.0.0.0", 80);
+    others[7] = listener("::1", 80);
+    for (int i = 0; i < 8; i++) {
+        check(!rp_groups_find(&groups, &others[i]), "another address is in the group");
+        put(&look, RP_OLD, others[i]);
+    }
+    put(&look, RP_OLD, same);
+    free(groups.list);
+    memset(&groups, 0, sizeof(groups));
+    rp_groups_make(&groups, &look.of[RP_OLD]);
+    check(groups.count == 9, "groups of nine addresses");
+    finish(&look, &groups);
+}
+
+static void check_counts(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    struct rp_group *group = groups.list;
+    put(&look, RP_OLD, listener("127.0.0.1", 80));
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    put(&look, RP_NEW, listener("127.0.0.2", 80));
+    put(&look, RP_NEW, connection(ESTABLISHED, 5));
+    put(&look, RP_OTHERS, connection(ESTABLISHED, 6));
+    rp_groups_count(&groups, &look);
+    check(group->olds == 2 && group->news == 1 && group->others == 0, "2 old, 1 new, no others");
+    put(&look, RP_OTHERS, listener("127.0.0.1", 80));
+    rp_groups_count(&groups, &look);
+    check(group->olds == 2 && group->news == 1 && group->others == 1, "2 old, 1 new, 1 other");
+    put(&look, RP_NOBODY, listener("127.0.0.1", 80));
+    rp_groups_count(&groups, &look);
+    check(group->others == 2, "nobody's member is not another's");
+    finish(&look, &groups);
+}
+
+static void check_up(void) {
+    struct rp_look look;
+    struct rp_groups groups = {NULL, 0};
+    memset(&look, 0, sizeof(look));
+    put(&look, RP_OLD, listener("127.0.0.1", 80));
+    put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    rp_groups_make(&groups, &look.of[RP_OLD]);
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    rp_groups_count(&groups, &look);
+    check(!rp_groups_are_up(&groups, 1), "up on TCP alone");
+    check(!rp_ports_are_up(&groups, &look, 1), "up on TCP's port alone");
+    put(&look, RP_OTHERS, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    put(&look, RP_NOBODY, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    rp_groups_count(&groups, &look);
+    check(!rp_groups_are_up(&groups, 1) && !rp_ports_are_up(&groups, &look, 1),
+          "up by a stranger's socket");
+    put(&look, RP_NEW, at(RP_UDP, "127.0.0.2", 80, CLOSE));
+    put(&look, RP_NEW, at(RP_UDP, "127.0.0.1", 81, CLOSE));
+    put(&look, RP_NEW, connection(ESTABLISHED, 5));
+    rp_groups_count(&groups, &look);
+    check(!rp_groups_are_up(&groups, 1), "up on another address");
+    check(rp_ports_are_up(&groups, &look, 1), "not up on the port by another address");
+    check(!rp_ports_are_up(&groups, &look, 2), "one copy for two");
+    put(&look, RP_NEW, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    rp_groups_count(&groups, &look);
+    check(rp_groups_are_up(&groups, 1) && !rp_groups_are_up(&groups, 2), "one copy, as counted");
+    finish(&look, &groups);
+}
+
+static bool is_range(const struct rp_group *group, enum rp_way way, unsigned first,
+                     unsigned count) {
+    unsigned from = 99, many = 99;
+    return rp_group_range(group, way, &from, &many) && from == first && many == count;
+}
+
+static bool has_range(const struct rp_group *group) {
+    unsigned first, count;
+    return rp_group_range(group, RP_TO_NEW, &first, &count) ||
+           rp_group_range(group, RP_TO_OLD, &first, &count) ||
+           rp_group_range(group, RP_TO_FIRST, &first, &count);
+}
+
+static void check_range(void) {
+    struct rp_group group = {.olds = 2, .news = 3};
+    check(is_range(&group, RP_TO_NEW, 2, 3), "to the new: behind the old");
+    check(is_range(&group, RP_TO_FIRST, 2, 1), "to the first of the new");
+    check(is_range(&group, RP_TO_OLD, 0, 2), "to the old: from the start");
+    group.steered = true;
+    group.first = 2;
+    group.olds = 1; /* one has left, and the last of the new has its number */
+    check(is_range(&group, RP_TO_FIRST, 2, 1), "the first keeps its number");
+    check(is_range(&group, RP_TO_NEW, 2, 3), "the new keep their numbers");
+    check(is_range(&group, RP_TO_OLD, 0, 1), "to the old that is left");
+    check(!has_range(&(struct rp_group){.olds = 1, .news = 1, .others = 1}), "beside a stranger");
+    check(!has_range(&(struct rp_group){.olds = 1}), "without the new");
+    check(!has_range(&(struct rp_group){.news = 1}), "without the old");
+}
+
+static void check_weakness(void) {
+    struct rp_group group = {.olds = 1, .news = 1, .like.proto = RP_TCP};
+    check(!rp_group_weakness(&group), "one for one is weak");
+    group.news = 2;
+    check(!rp_group_weakness(&group), "two for one is weak");
+    group.olds = 3;
+    check(rp_group_weakness(&group), "two for three is not weak");
+    group.like.proto = RP_UDP;
+    check(!rp_group_weakness(&group), "UDP, two for three, is weak");
+    group.others = 1;
+    check(rp_group_weakness(&group), "strangers are not weak");
+    group = (struct rp_group){.olds = 1, .like.proto = RP_TCP};
+    check(rp_group_weakness(&group), "another address is not weak");
+}
+
+static void check_waiting(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    struct rp_socket udp = at(RP_UDP, "127.0.0.1", 80, CLOSE), tcp = listener("127.0.0.1", 80),
+                     busy = connection(ESTABLISHED, 5);
+    busy.unread = 100;
+    put(&look, RP_OLD, busy);
+    put(&look, RP_OLD, udp);
+    check(rp_waiting(&look, RP_OLD) == 0, "nothing waits, and it is counted");
+    udp.inode++;
+    udp.unread = 1280;
+    put(&look, RP_OLD, udp);
+    check(rp_waiting(&look, RP_OLD) == 1, "unread datagrams do not wait");
+    tcp.queue = 3;
+    put(&look, RP_OLD, tcp);
+    check(rp_waiting(&look, RP_OLD) == 4, "a queue of three does not wait");
+    check(rp_waiting(&look, RP_NEW) == 0, "the old server's queue waits for the new one");
+    finish(&look, &groups);
+}
+
+static void check_connections(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    put(&look, RP_OLD, connection(ESTABLISHED, 1));
+    put(&look, RP_OLD, connection(CLOSE_WAIT, 2));
+    put(&look, RP_OLD, connection(TIME_WAIT, 3));
+    put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, ESTABLISHED));
+    put(&look, RP_NEW, connection(ESTABLISHED, 4));
+    check(rp_connections(&look, RP_OLD) == 2 && rp_connections(&look, RP_NEW) == 1,
+          "connections of both sides");
+    struct rp_socket orphan = connection(TIME_WAIT, 5), queued = connection(ESTABLISHED, 6),
+                     half = connection(SYN_RECV, 7);
+    orphan.inode = queued.inode = half.inode = 0;
+    put(&look, RP_NOBODY, connection(ESTABLISHED, 8)); /* on its way to a process */
+    check(rp_passing(&look) == 0, "a connection with an inode is passing");
+    put(&look, RP_NOBODY, orphan);
+    put(&look, RP_NOBODY, queued);
+    put(&look, RP_NOBODY, half);
+    check(rp_passing(&look) == 2, "TIME_WAIT and one in a queue are passing");
+    finish(&look, &groups);
+}
+
+static void check_unsettled(void) {
+    struct rp_look look, later;
+    struct rp_groups groups;
+    struct rp_sockets unsettled = {NULL, 0, 0};
+    begin(&look, &groups);
+    memset(&later, 0, sizeof(later));
+    struct rp_socket elsewhere = connection(SYN_RECV, 6), half = connection(SYN_RECV, 1);
+    inet_pton(AF_INET6, "::ffff:127.0.0.2", &elsewhere.local.address);
+    half.inode = 0;
+    put(&look, RP_NOBODY, half);
+    put(&look, RP_NOBODY, connection(ESTABLISHED, 2));
+    put(&look, RP_NOBODY, connection(CLOSE_WAIT, 3));
+    put(&look, RP_NOBODY, connection(TIME_WAIT, 4));
+    put(&look, RP_NOBODY, elsewhere);
+    put(&look, RP_OLD, connection(ESTABLISHED, 5));
+    rp_unsettled(&groups, &look, &unsettled);
+    check(unsettled.count == 3, "three that belong to nobody");
+    check(rp_still_unsettled(&look, &unsettled) == 3, "the same look: three still");
+    half.state = ESTABLISHED; /* the handshake has ended */
+    put(&later, RP_NOBODY, half);
+    put(&later, RP_OLD, connection(ESTABLISHED, 2));
+    put(&later, RP_NOBODY, connection(TIME_WAIT, 3));
+    put(&later, RP_NOBODY, connection(SYN_RECV, 7));
+    check(rp_still_unsettled(&later, &unsettled) == 1, "one still, one accepted, one ended");
+    half.local.port = 81;
+    half.inode = 7;
+    put(&later, RP_NOBODY, half);
+    check(rp_still_unsettled(&later, &unsettled) == 1, "from the same end, to another port");
+    rp_sockets_free(&unsettled);
+    check(rp_still_unsettled(&later, &unsettled) == 0, "none of none");
+    rp_look_free(&later);
+    finish(&look, &groups);
+}
+
+static void check_existence(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    struct rp_sockets held = {NULL, 0, 0};
+    begin(&look, &groups);
+    struct rp_socket socket = listener("127.0.0.1", 80);
+    rp_sockets_add(&held, &socket);
+    check(!rp_still_exist(&look, &held), "another socket exists, and stands for it");
+    for (enum rp_side side = RP_OLD; side < RP_SIDES; side++) {
+        struct rp_look one = {.of = {[RP_OLD] = {NULL, 0, 0}}};
+        put(&one, side, socket);
+        check(rp_still_exist(&one, &held), "it exists, whoever has it");
+        rp_look_free(&one);
+    }
+    rp_sockets_free(&held);
+    finish(&look, &groups);
+}
+
+int main(void) {
+    check_membership();
+    check_counts();
+    check_up();
+    check_range();
+    check_weakness();
+    check_waiting();
+    check_connections();
+    check_unsettled();
+    check_existence();
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
