@@ -104,6 +104,79 @@ serves_as_before() {
     [ "$output" = "$SERVER 20" ]
 }
 
+@test "UDP: what the old server has not read by then it reads, and only then is it signalled" {
+    cat >udp.py <<'END'
+import os, socket, sys
+server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+server.bind(("127.0.0.1", int(sys.argv[1])))
+while True:
+    server.sendto(b"%d" % os.getpid(), server.recvfrom(64)[1])
+END
+    cat >ask-udp.py <<'END'
+"""Sends one datagram from each of so many sockets, then prints who answered how many."""
+import collections, socket, sys
+clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(int(sys.argv[2]))]
+for client in clients:
+    client.settimeout(20)
+    client.connect(("127.0.0.1", int(sys.argv[1])))
+    client.send(b"who")
+print("sent", flush=True)
+for who, count in collections.Counter(int(client.recv(64)) for client in clients).items():
+    print(who, count)
+END
+    local replace early
+    spawn server /usr/bin/python3 udp.py "$PORT"
+    SERVER=$PID
+    wait_until bound_udp_are "$PORT" 1
+    kill -STOP "$SERVER"
+    spawn early /usr/bin/python3 ask-udp.py "$PORT" 20
+    early=$PID
+    wait_until grep -q sent "$(log early)"
+    spawn replace "$COMMAND" replace --drain 20 "$SERVER" /usr/bin/python3 udp.py "$PORT"
+    replace=$PID
+    wait_until grep -q 'waiting for what the old server still has to accept' "$(log replace)"
+    run /usr/bin/python3 ask-udp.py "$PORT" 50
+    [[ ${lines[1]} != "$SERVER "* && ${lines[1]} = *" 50" ]]
+    kill -CONT "$SERVER"
+    wait "$early"
+    cat "$(log early)"
+    [ "$(sed 1d "$(log early)")" = "$SERVER 20" ]
+    wait "$replace"
+    grep -q "^pid ${lines[1]% *} .* has replaced pid $SERVER" "$(log replace)"
+}
+
+@test "afterwards nothing is left in the group: a copy that joins later gets its share" {
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn third shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listeners_are "$PORT" 2
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200
+    echo "$output"
+    [ "${#lines[@]}" = 2 ]
+}
+
+@test "after a failure, too, nothing is left in the group" {
+    # Two servers beside each other, of which the new one fails when connections are sent to it already.
+    local replace status=0
+    server_that_waits
+    start /usr/bin/python3 waits.py "$PORT"
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -u "$kept" _
+    spawn replace "$COMMAND" replace --drain 60 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 {kept}>&-
+    replace=$PID
+    wait_until grep -q "waiting for the old server's connections" "$(log replace)"
+    kill -TERM "$replace"
+    wait "$replace" || status=$?
+    exec {kept}>&-
+    [ "$status" = 125 ]
+    "$COMMAND" adopt "$PORT"
+    spawn third shared /usr/bin/python3 waits.py "$PORT"
+    wait_until listeners_are "$PORT" 2
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200
+    echo "$output"
+    [ "${#lines[@]}" = 2 ]
+}
+
 @test "if COMMAND does not come up, the old server serves as before, its option switched back" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     run -127 "$COMMAND" replace "$SERVER" no-such-command
@@ -302,6 +375,83 @@ while True:
     client.send(b"pid %d\n" % os.getpid())
     client.close()
 END
+}
+
+# server_that_waits: waits.py, that answers a connection, and has it until the client closes it.
+server_that_waits() {
+    cat >waits.py <<'END'
+import os, socket, sys, threading
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+def serve(client):
+    client.send(b"pid %d\n" % os.getpid())
+    try:
+        client.recv(1)
+    except ConnectionResetError:
+        pass
+    client.close()
+while True:
+    threading.Thread(target=serve, args=[server.accept()[0]]).start()
+END
+}
+
+@test "where a stranger is in the group nothing is steered: it goes on getting its share" {
+    local kept replace
+    server_that_waits
+    spawn other shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    local other=$PID
+    wait_until listens "$PORT"
+    spawn server shared /usr/bin/python3 waits.py "$PORT"
+    SERVER=$PID
+    wait_until listeners_are "$PORT" 2
+    # A connection of the old server's holds replace up.
+    cat >hold.py <<'END'
+import socket, sys, time
+kept = []
+while True:
+    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+    if client.recv(64) == b"pid %s\n" % sys.argv[2].encode(): break
+    client.close()
+print("held", flush=True)
+time.sleep(600)
+END
+    spawn hold /usr/bin/python3 hold.py "$PORT" "$SERVER"
+    local hold=$PID
+    wait_until grep -q held "$(log hold)"
+    spawn replace "$COMMAND" replace --drain 60 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    replace=$PID
+    wait_until grep -q "waiting for the old server's connections" "$(log replace)"
+    # All three get some of 200.
+    run python3 -c '
+import socket, sys
+answers = set()
+for _ in range(200):
+    with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as client: answers.add(client.recv(64).split()[1].decode())
+print(*answers)' "$PORT"
+    echo "$output"
+    [ "$(wc -w <<<"$output")" = 3 ]
+    [[ " $output " = *" $other "* && " $output " = *" $SERVER "* ]]
+    kill -TERM "$hold"
+    wait "$replace"
+}
+
+@test "ending COMMAND sends TERM once to each of its processes, to those that appear later, too, and at last KILL" {
+    # The shell ends at TERM, and leaves two that do not.
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run "$COMMAND" replace --start-timeout 1 "$SERVER" sh -c '"$0" one 0 shy & "$0" two 0 shy & wait' "$PROBES/signals"
+    serves_as_before 125 "does not listen on all ports after 1 seconds; pid $SERVER serves as before"
+    cat one two
+    [ "$(cat one two)" = $'- started\n- TERM\n- started\n- TERM' ]
+    run ! grep -ls "$PROBES/signals" /proc/[0-9]*/cmdline
+}
+
+@test "the tests' own: a storm in which connections failed shows what replace said" {
+    echo "the new server is on another address" >replace.log
+    echo "nothing" >out
+    storm '' # nobody listens
+    has_threads() { [ "$(find "/proc/$STORM/task" -maxdepth 1 | wc -l)" -gt 3 ]; }
+    wait_until has_threads
+    if storm_over >shown; then return 1; fi
+    [[ $(<shown) == *"0 answered, "*"the new server is on another address"* ]]
 }
 
 @test "if the old server ends by itself before COMMAND is up, COMMAND is left running, and the message says so" {

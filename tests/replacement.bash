@@ -60,12 +60,16 @@ storm() {
     STORM=$PID
 }
 
-# storm_over: none of them failed.
+# storm_over: none of them failed. Where some did, what replace said tells why.
 storm_over() {
     kill -TERM "$STORM"
     wait "$STORM"
     cat "$(log storm)"
-    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm)"
+    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm)" || {
+        echo "replace said:"
+        cat out replace.log
+        return 1
+    }
 }
 
 # A server whose answer, its PID, takes as many milliseconds as the path says.

@@ -125,6 +125,62 @@ time.sleep(600)' "$PORT"
     kill -CONT "${PIDS[0]}"
 }
 
+# clients COUNT: so many connections are open and wait in the queue.
+clients() {
+    spawn clients python3 -c '
+import socket, sys, time
+kept = []
+for _ in range(int(sys.argv[2])):
+    client = socket.socket()
+    client.setblocking(False)
+    client.connect_ex(("127.0.0.1", int(sys.argv[1])))
+    kept.append(client)
+time.sleep(600)' "$PORT" "$1"
+    queue_is() { [ "$(rows 8)" = "$1" ]; }
+    wait_until queue_is "$1"
+}
+
+@test "an accept queue that holds as many as its limit has room for one more, and no hint" {
+    spawn server shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    wait_until listens "$PORT"
+    clients 16
+    [ "$(rows 8 9)" = "16 16" ]
+    run "$COMMAND" list "$PORT"
+    [[ $output != *"is full"* ]]
+}
+
+@test "a socket of two processes is stopped once both are" {
+    spawn parent shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen fork pause
+    wait_until listens "$PORT"
+    local parent=$PID child
+    both_have_it() { [[ $(rows 5) == *+1 ]]; }
+    wait_until both_have_it
+    child=$(pgrep -P "$parent")
+    is_stopped() { grep -q '^State:.T' "/proc/$1/status"; }
+    kill -STOP "$parent"
+    wait_until is_stopped "$parent"
+    run "$COMMAND" list "$PORT"
+    [[ $output == *" $parent+1 "* && $output != *"is stopped"* ]]
+    kill -STOP "$child"
+    wait_until is_stopped "$child"
+    run "$COMMAND" list "$PORT"
+    [[ $output == *"pid $parent (probe) is stopped"* ]]
+    kill -CONT "$parent"
+    run "$COMMAND" list "$PORT"
+    [[ $output != *"is stopped"* ]]
+    kill -CONT "$child"
+}
+
+@test "IPv4 and IPv6 sockets on one address share the port, not the traffic" {
+    spawn four shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    spawn six shared "$PROBES/probe" socket tcp6 bind ::ffff:127.0.0.1 "$PORT" listen pause
+    wait_until listeners_are "$PORT" 2
+    [ "$(rows 2 | xargs)" = "127.0.0.1 ::ffff:127.0.0.1" ]
+    run "$COMMAND" list "$PORT"
+    echo "$output"
+    [[ $output == *"tcp $PORT: its sockets are on different addresses: they share the port, not the traffic"* ]]
+}
+
 @test "what it may not see is unknown, and it says why once" {
     need_root
     spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
