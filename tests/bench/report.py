@@ -16,9 +16,10 @@ import listing
 import real
 import replacing
 import scaling
+import walks
 from common import BUILD, CPUS, Report, table
 
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "balance": balance, "list": listing, "replace": replacing}
+SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "balance": balance, "list": listing, "replace": replacing, "walks": walks}
 
 
 def machine():
