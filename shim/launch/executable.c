@@ -1,5 +1,5 @@
-/* Reading of ELF files and scripts. Every offset and count comes from the file, so each read is of a
- * bounded size, checked for its length, and copied before it is looked at. */
+/* Reads ELF files and scripts. Every offset and count comes from the file, so each read has a
+ * bounded size, is checked for its length, and goes to a copy before anything looks at it. */
 #include "launch/executable.h"
 
 #include <elf.h>
@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 enum {
-    HEADERS_SIZE = 65536,  /* the kernel takes no more program headers, in bytes */
+    HEADERS_SIZE = 65536,  /* bytes of program headers that the kernel accepts */
     SCRIPT_LINE = 256,     /* BINPRM_BUF_SIZE of the kernel */
-    SEGMENT_MAX = 1 << 20, /* bytes of a segment searched for traces of Go */
+    SEGMENT_MAX = 1 << 20, /* bytes of one segment searched for traces of Go */
     SEARCH_MAX = 4 << 20,  /* bytes of all segments searched */
     CHUNK = 4096,
 };
@@ -21,9 +21,30 @@ struct segment {
     uint64_t offset, size;
 };
 
-static bool read_at(int fd, void *to, size_t size, uint64_t offset) {
-    return offset <= (uint64_t)INT64_MAX - size &&
-           pread(fd, to, size, (off_t)offset) == (ssize_t)size;
+/* A file and the part of it read last: nearly all headers are close together on the first page. */
+struct file {
+    int fd;
+    uint64_t offset; /* of the window */
+    size_t length;
+    unsigned char window[CHUNK];
+};
+
+/* Copies out of the window; false if some of it is outside. */
+static bool copy_window(const struct file *file, void *to, size_t size, uint64_t offset) {
+    if (offset < file->offset || offset - file->offset > file->length) return false;
+    if (size > file->length - (size_t)(offset - file->offset)) return false;
+    memcpy(to, file->window + (offset - file->offset), size);
+    return true;
+}
+
+/* Reads all of it, moving the window there; false if the file is too short. */
+static bool read_at(struct file *file, void *to, size_t size, uint64_t offset) {
+    if (copy_window(file, to, size, offset)) return true;
+    if (offset > (uint64_t)INT64_MAX - CHUNK) return false;
+    const ssize_t got = pread(file->fd, file->window, CHUNK, (off_t)offset);
+    file->offset = offset;
+    file->length = got > 0 ? (size_t)got : 0;
+    return copy_window(file, to, size, offset);
 }
 
 /* Returns false if the line ends before the interpreter's name does. */
@@ -41,42 +62,39 @@ static bool read_script(const char *line, size_t length, bool complete, struct r
     return true;
 }
 
-static bool read_segment(int fd, const struct rp_executable *program, uint64_t table, unsigned size,
-                         unsigned index, struct segment *segment) {
-    union {
-        Elf32_Phdr narrow;
-        Elf64_Phdr wide;
-    } header;
-    const uint64_t at = table + (uint64_t)size * index;
-    if (program->elf_class == ELFCLASS32) {
-        if (at < table || !read_at(fd, &header.narrow, sizeof(header.narrow), at)) return false;
-        *segment = (struct segment){header.narrow.p_type, header.narrow.p_flags,
-                                    header.narrow.p_offset, header.narrow.p_filesz};
+static bool read_segment(struct file *file, bool narrow, uint64_t at, struct segment *segment) {
+    if (narrow) {
+        Elf32_Phdr header;
+        if (!read_at(file, &header, sizeof(header), at)) return false;
+        *segment =
+            (struct segment){header.p_type, header.p_flags, header.p_offset, header.p_filesz};
     } else {
-        if (at < table || !read_at(fd, &header.wide, sizeof(header.wide), at)) return false;
-        *segment = (struct segment){header.wide.p_type, header.wide.p_flags, header.wide.p_offset,
-                                    header.wide.p_filesz};
+        Elf64_Phdr header;
+        if (!read_at(file, &header, sizeof(header), at)) return false;
+        *segment =
+            (struct segment){header.p_type, header.p_flags, header.p_offset, header.p_filesz};
     }
     return true;
 }
 
-/* The next chunk of a segment, at so many bytes from its beginning; 0 at its end, or once all that may
- * be searched of it, or is left of all, has been. */
-static size_t read_chunk(int fd, const struct segment *segment, uint64_t at, char chunk[CHUNK],
-                         size_t *left) {
+/* Reads a segment's next chunk, `at` bytes from its beginning. Returns its length: 0 at the end, or
+ * once the limit for one segment or, in *left, for all of them is reached. */
+static size_t read_chunk(const struct file *file, const struct segment *segment, uint64_t at,
+                         char chunk[CHUNK], size_t *left) {
     if (at >= segment->size || at >= SEGMENT_MAX || *left < CHUNK) return 0;
     if (segment->offset > INT64_MAX - SEGMENT_MAX) return 0;
-    const uint64_t size = segment->size - at < CHUNK ? segment->size - at : CHUNK;
-    const ssize_t got = pread(fd, chunk, (size_t)size, (off_t)(segment->offset + at));
+    const size_t size = segment->size - at < CHUNK ? (size_t)(segment->size - at) : CHUNK;
     *left -= CHUNK;
+    if (copy_window(file, chunk, size, segment->offset + at)) return size;
+    const ssize_t got = pread(file->fd, chunk, size, (off_t)(segment->offset + at));
     return got > 0 ? (size_t)got : 0;
 }
 
-/* Go's linker writes a note "Go", also into stripped and dynamic programs. */
-static bool has_go_note(int fd, const struct segment *segment, size_t *left) {
+/* Go's linker writes a note "Go", into stripped and dynamic programs, too. */
+static bool has_go_note(const struct file *file, const struct segment *segment, size_t *left) {
     char chunk[CHUNK];
     Elf64_Nhdr note; /* the same in both classes */
-    const size_t got = read_chunk(fd, segment, 0, chunk, left);
+    const size_t got = read_chunk(file, segment, 0, chunk, left);
     for (uint64_t at = 0; at + sizeof(note) + 4 <= got;) {
         memcpy(&note, chunk + at, sizeof(note));
         at += sizeof(note);
@@ -87,9 +105,9 @@ static bool has_go_note(int fd, const struct segment *segment, size_t *left) {
     return false;
 }
 
-/* What debug/buildinfo of Go looks for in the writable data, at addresses that are multiples of 16, as
- * are its offsets in the file then. */
-static bool has_go_buildinfo(int fd, const struct segment *segment, size_t *left) {
+/* The mark that Go's debug/buildinfo looks for in writable data, at addresses (and so file offsets)
+ * that are multiples of 16. */
+static bool has_go_buildinfo(const struct file *file, const struct segment *segment, size_t *left) {
     static const char magic[] = "\xff Go buildinf:";
     struct segment aligned = *segment;
     char chunk[CHUNK];
@@ -97,7 +115,7 @@ static bool has_go_buildinfo(int fd, const struct segment *segment, size_t *left
     aligned.offset -= segment->offset % 16;
     aligned.size += segment->offset % 16;
     for (uint64_t at = 0; got == CHUNK; at += CHUNK) {
-        got = read_chunk(fd, &aligned, at, chunk, left);
+        got = read_chunk(file, &aligned, at, chunk, left);
         for (size_t i = 0; i + 16 <= got; i += 16)
             if (!memcmp(chunk + i, magic, sizeof(magic) - 1)) return true;
     }
@@ -105,26 +123,30 @@ static bool has_go_buildinfo(int fd, const struct segment *segment, size_t *left
 }
 
 /* Returns what is wrong with the segment, or NULL. */
-static const char *look_at(int fd, const struct segment *segment, size_t *left,
+static const char *look_at(struct file *file, const struct segment *segment, size_t *left,
                            struct rp_executable *program) {
     switch (segment->type) {
     case PT_INTERP:
-        if (program->is_dynamic) break; /* as for the kernel, the first one counts */
+        if (program->is_dynamic) break; /* the kernel, too, takes the first one */
         if (segment->size < 2 || segment->size > sizeof(program->interpreter) ||
-            !read_at(fd, program->interpreter, (size_t)segment->size, segment->offset) ||
+            !read_at(file, program->interpreter, (size_t)segment->size, segment->offset) ||
             program->interpreter[segment->size - 1])
             return "an ELF file whose interpreter has no proper name";
         program->is_dynamic = true;
         break;
     case PT_NOTE:
-        program->is_go = program->is_go || has_go_note(fd, segment, left);
+        program->is_go = program->is_go || has_go_note(file, segment, left);
         break;
     case PT_LOAD:
         if (segment->size > INT64_MAX || segment->offset > INT64_MAX) return "a truncated ELF file";
         if (segment->offset + segment->size > program->size)
             program->size = segment->offset + segment->size;
         if (segment->flags & PF_W)
-            program->is_go = program->is_go || has_go_buildinfo(fd, segment, left);
+            program->is_go = program->is_go || has_go_buildinfo(file, segment, left);
+        break;
+    case PT_DYNAMIC:
+        program->dynamic_offset = segment->offset;
+        program->dynamic_size = segment->size;
         break;
     default:
         break;
@@ -132,76 +154,104 @@ static const char *look_at(int fd, const struct segment *segment, size_t *left,
     return NULL;
 }
 
-static const char *read_elf(int fd, const unsigned char *start, size_t length,
-                            struct rp_executable *program) {
-    union {
-        unsigned char bytes[sizeof(Elf64_Ehdr)];
-        Elf32_Ehdr narrow;
-        Elf64_Ehdr wide;
-    } header = {{0}};
+union header {
+    unsigned char bytes[sizeof(Elf64_Ehdr)];
+    Elf32_Ehdr narrow;
+    Elf64_Ehdr wide;
+};
+
+/* Reads what both classes have in common. Returns what is wrong with it, or NULL. */
+static const char *read_identity(const union header *header, struct rp_executable *program) {
     const unsigned char order =
         __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? ELFDATA2LSB : ELFDATA2MSB;
-    memcpy(header.bytes, start, length < sizeof(header) ? length : sizeof(header));
+    const unsigned char own = header->bytes[EI_DATA];
+    program->foreign_order = own != order;
+    program->machine =
+        own == order ? header->wide.e_machine : __builtin_bswap16(header->wide.e_machine);
+    if (own != ELFDATA2LSB && own != ELFDATA2MSB) return "an ELF file of no known byte order";
+    return NULL;
+}
+
+static const char *read_segments(struct file *file, const union header *header,
+                                 struct rp_executable *program) {
+    const bool narrow = program->elf_class == ELFCLASS32;
+    const uint64_t table = narrow ? header->narrow.e_phoff : header->wide.e_phoff;
+    const unsigned count = narrow ? header->narrow.e_phnum : header->wide.e_phnum;
+    const unsigned size = narrow ? header->narrow.e_phentsize : header->wide.e_phentsize;
+    size_t left = SEARCH_MAX;
+    if (!count || size != (narrow ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr)) ||
+        count > HEADERS_SIZE / size)
+        return "an ELF file without usable program headers";
+    if (table > UINT64_MAX - HEADERS_SIZE) return "a truncated ELF file";
+    for (unsigned i = 0; i < count; i++) {
+        struct segment segment;
+        if (!read_segment(file, narrow, table + (uint64_t)size * i, &segment))
+            return "a truncated ELF file";
+        const char *wrong = look_at(file, &segment, &left, program);
+        if (wrong) return wrong;
+    }
+    return NULL;
+}
+
+static enum rp_libc libc_of(const char *interpreter) {
+    const char *slash = strrchr(interpreter, '/');
+    const char *name = slash ? slash + 1 : interpreter;
+    if (!strncmp(name, "ld-musl-", 8)) return RP_LIBC_MUSL;
+    if (!strncmp(name, "ld-linux", 8) || !strncmp(name, "ld64.so", 7) ||
+        !strncmp(name, "ld.so.1", 7))
+        return RP_LIBC_GLIBC;
+    return RP_LIBC_UNKNOWN;
+}
+
+static const char *read_elf(struct file *file, struct rp_executable *program) {
+    union header header = {{0}};
+    memcpy(header.bytes, file->window,
+           file->length < sizeof(header) ? file->length : sizeof(header));
     program->elf_class = header.bytes[EI_CLASS];
     if (program->elf_class != ELFCLASS32 && program->elf_class != ELFCLASS64)
         return "an ELF file of no known class";
     const bool narrow = program->elf_class == ELFCLASS32;
-    if (length < (narrow ? sizeof(header.narrow) : sizeof(header.wide)))
+    if (file->length < (narrow ? sizeof(header.narrow) : sizeof(header.wide)))
         return "a truncated ELF file";
-    program->machine = header.wide.e_machine; /* where it is in both classes */
-    if (header.bytes[EI_DATA] != order) {
-        program->machine = __builtin_bswap16(header.wide.e_machine);
-        program->foreign_order = true;
-        return header.bytes[EI_DATA] == ELFDATA2LSB || header.bytes[EI_DATA] == ELFDATA2MSB
-                   ? NULL
-                   : "an ELF file of no known byte order";
-    }
-    size_t left = SEARCH_MAX;
-    const uint16_t type = header.wide.e_type;
-    const uint64_t table = narrow ? header.narrow.e_phoff : header.wide.e_phoff;
-    const unsigned count = narrow ? header.narrow.e_phnum : header.wide.e_phnum;
-    const unsigned size = narrow ? header.narrow.e_phentsize : header.wide.e_phentsize;
+    const char *wrong = read_identity(&header, program);
+    if (wrong || program->foreign_order) return wrong;
+    const uint16_t type = header.wide.e_type; /* where it is in both classes */
     if (type != ET_EXEC && type != ET_DYN)
         return "an ELF file, but no program (an object or a core)";
-    if (!count || size != (narrow ? sizeof(Elf32_Phdr) : sizeof(Elf64_Phdr)) ||
-        count > HEADERS_SIZE / size)
-        return "an ELF file without usable program headers";
-    for (unsigned i = 0; i < count; i++) {
-        struct segment segment;
-        if (!read_segment(fd, program, table, size, i, &segment)) return "a truncated ELF file";
-        const char *wrong = look_at(fd, &segment, &left, program);
-        if (wrong) return wrong;
-    }
+    wrong = read_segments(file, &header, program);
+    if (wrong) return wrong;
     program->is_library = type == ET_DYN && !program->is_dynamic &&
                           !(narrow ? header.narrow.e_entry : header.wide.e_entry);
-    const char *slash = strrchr(program->interpreter, '/');
-    const char *name = slash ? slash + 1 : program->interpreter;
-    if (!strncmp(name, "ld-musl-", 8)) program->libc = RP_LIBC_MUSL;
-    if (!strncmp(name, "ld-linux", 8) || !strncmp(name, "ld64.so", 7) ||
-        !strncmp(name, "ld.so.1", 7))
-        program->libc = RP_LIBC_GLIBC;
+    program->libc = libc_of(program->interpreter);
     return NULL;
+}
+
+/* Reads the first line as far as the kernel would. Returns what is wrong with it, or NULL. */
+static const char *read_first_line(const struct file *file, struct rp_script *script) {
+    const char *line = (const char *)file->window;
+    const size_t size = file->length < SCRIPT_LINE ? file->length : SCRIPT_LINE;
+    const char *newline = memchr(line, '\n', size);
+    const size_t length = newline ? (size_t)(newline - line) : size;
+    if (!read_script(line, length, length < SCRIPT_LINE, script))
+        return "a script whose interpreter has a longer name than the kernel reads";
+    return *script->interpreter ? NULL : "a script that names no interpreter";
 }
 
 enum rp_format rp_executable_read(int fd, struct rp_executable *program, struct rp_script *script,
                                   const char **why) {
-    unsigned char start[SCRIPT_LINE];
-    const ssize_t got = pread(fd, start, sizeof(start), 0);
+    struct file file = {.fd = fd};
+    const ssize_t got = pread(fd, file.window, CHUNK, 0);
     memset(program, 0, sizeof(*program));
     *why = "unreadable";
     if (got < 0) return RP_BROKEN;
-    if (got >= 2 && start[0] == '#' && start[1] == '!') {
-        const unsigned char *newline = memchr(start, '\n', (size_t)got);
-        const size_t length = newline ? (size_t)(newline - start) : (size_t)got;
-        *why = "a script whose interpreter has a longer name than the kernel reads";
-        if (!read_script((const char *)start, length, length < SCRIPT_LINE, script))
-            return RP_BROKEN;
-        *why = "a script that names no interpreter";
-        return *script->interpreter ? RP_SCRIPT : RP_BROKEN;
+    file.length = (size_t)got;
+    if (got >= 2 && !memcmp(file.window, "#!", 2)) {
+        *why = read_first_line(&file, script);
+        return *why ? RP_BROKEN : RP_SCRIPT;
     }
     *why = got ? "neither an ELF file nor a script with #!" : "an empty file";
-    if (got < SELFMAG || memcmp(start, ELFMAG, SELFMAG) != 0) return RP_BROKEN;
-    *why = read_elf(fd, start, (size_t)got, program);
+    if (got < SELFMAG || memcmp(file.window, ELFMAG, SELFMAG) != 0) return RP_BROKEN;
+    *why = read_elf(&file, program);
     return *why ? RP_BROKEN : RP_ELF;
 }
 
