@@ -4,13 +4,11 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "inspect/process.h"
-#include "seccomp/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -97,13 +95,11 @@ bool rp_successor_end(struct rp_successor *successor) {
     return true;
 }
 
-/* The guard of a server that is watched becomes our child when the server does; it is none itself.
- * */
-static bool is_guard(pid_t pid) {
-    struct rp_process process;
-    char name[RP_NAME_SIZE];
-    return rp_process_find(pid, &process, NULL) &&
-           !strcmp(rp_process_name(&process, name), RP_GUARD_NAME);
+/* Whether a process came from COMMAND, if that is watched by seccomp: its guard, which becomes our
+ * child, too, when COMMAND's first process ends, has no more filters than this process. A filter
+ * stays for ever, so nobody can pretend. */
+static bool is_watched(pid_t pid) {
+    return rp_process_filters(pid) > rp_process_filters(getpid());
 }
 
 pid_t rp_successor_pid(struct rp_successor *successor) {
@@ -112,8 +108,8 @@ pid_t rp_successor_pid(struct rp_successor *successor) {
     if (successor->status < 0) return successor->child;
     const int count = rp_process_children(children, CHILDREN_MAX);
     for (int i = 0; i < count; i++)
-        if (!is_guard(children[i])) return children[i];
-    return 0;
+        if (is_watched(children[i])) return children[i];
+    return count > 0 ? children[0] : 0;
 }
 
 int rp_successor_stay(struct rp_successor *successor) {

@@ -230,6 +230,26 @@ int rp_process_fsuid(pid_t thread) {
     return find_thread(thread, &status) ? (int)status.users[3] : -1;
 }
 
+/* Reads a number from status, in that base, which may be beyond what read_file() reads: behind the
+ * list of groups. */
+static bool read_number(pid_t pid, const char *key, int base, unsigned long long *number) {
+    char path[32], line[256];
+    bool found = false;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
+    while (file && !found && fgets(line, sizeof(line), file)) {
+        found = !strncmp(line, key, strlen(key));
+        if (found) *number = strtoull(line + strlen(key), NULL, base);
+    }
+    if (file) fclose(file);
+    return found;
+}
+
+int rp_process_filters(pid_t pid) {
+    unsigned long long count;
+    return read_number(pid, "Seccomp_filters:", 10, &count) ? (int)count : -1;
+}
+
 bool rp_process_arguments(unsigned long *start, unsigned long *end) {
     char text[FILE_SIZE];
     const int directory = is_own_proc() ? rp_process_open(getpid()) : -1;
