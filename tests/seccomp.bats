@@ -24,13 +24,15 @@ watched() {
 
 # watchers: the PIDs of guards and watchers that this test's processes have started, lowest first.
 watchers() {
-    local file
-    for file in /proc/[0-9]*/comm; do
-        [ "$(cat "$file" 2>/dev/null)" = reuseport-watch ] || continue
-        file=${file%/comm}
-        grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "$file/status" || continue
-        tr '\0' '\n' <"$file/environ" 2>/dev/null | grep -qx "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" && echo "${file#/proc/}"
-    done | sort -n
+    local pid
+    for pid in $(grep -lsx reuseport-watch /proc/[0-9]*/comm | grep -o '[0-9]*' | sort -n); do
+        ! ended_or_zombie "$pid" || continue
+        ! grep -qszxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" || echo "$pid"
+    done
+}
+
+ended_or_zombie() {
+    ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"
 }
 
 export BATS_TEST_TMPDIR
@@ -121,13 +123,14 @@ END
     [ "$output" = $'user=ok\nbind=ok\nreuseport=0\nreuseaddr=0' ]
 }
 
-@test "what could not be done is said in one line, where stderr is a file, and the bind goes on" {
+@test "what could not be done is said in one line, once, where stderr is a file, and the binds go on" {
     need_root
     setpriv --bounding-set -sys_ptrace "$COMMAND" run -m seccomp -p "$PORT" \
-        "$STATIC" user 64732 socket tcp4 bind 127.0.0.1 "$PORT" get >out 2>err
-    cat err
+        "$STATIC" user 64732 socket tcp4 bind 127.0.0.1 "$PORT" socket tcp4 bind 127.0.0.2 "$PORT" >out 2>err
+    cat out err
+    [ "$(grep -c bind=ok out)" = 2 ]
     [ "$(wc -l <err)" = 1 ]
-    grep -qE '^libreuseport: pid [0-9]+: cannot tell where it binds: this process may not look into it' err
+    grep -qE '^libreuseport: pid [0-9]+: cannot read where it binds: this process may not look into it' err
 }
 
 @test "log level info tells of each socket on the program's stderr, pipe or file, off of nothing" {
@@ -211,11 +214,9 @@ bind=ok" ]
     [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
 }
 
-@test "the watcher killed before, during and after a bind: each bind is shared, and the next one, too" {
-    need strace
-    local guard watcher tracer count
+# binds_server: starts a program, in PID, that binds whenever bind_one tells it to.
+binds_server() {
     mkfifo steps
-    # Reads its steps from a fifo, so that each bind comes when told.
     cat >steps.py <<'END'
 import socket, sys
 for line in sys.stdin:
@@ -223,63 +224,182 @@ for line in sys.stdin:
     server.bind(("127.0.0.1", int(line)))
     print("reuseport", server.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), flush=True)
 END
-    exec {steps}<>steps
-    spawn binds env PYTHONUNBUFFERED=1 sh -c 'exec "$@" <steps' sh "$COMMAND" run -m seccomp -p "$PORT" /usr/bin/python3 steps.py
+    exec {STEPS}<>steps
+    spawn binds sh -c 'exec "$@" <steps' sh "$COMMAND" run -m seccomp -p "$PORT" /usr/bin/python3 steps.py
+    COUNT=0
     wait_until watchers_are 2
-    binds_are() { [ "$(grep -cx 'reuseport 1' "$(log binds)")" = "$1" ]; }
-    bind_one() {
-        echo "$PORT" >&"$steps"
-        count=$((count + 1))
-        wait_until binds_are "$count"
-    }
     bind_one
-    # Before: killed while nothing is asked.
-    for _ in 1 2 3; do
-        read -r guard watcher < <(watchers | xargs)
-        kill -KILL "$watcher"
-        wait_until ended_or_zombie "$watcher"
-        bind_one
-        wait_until watchers_are 2
-    done
-    # During: as it takes the process, the socket, and as it is about to answer.
-    for call in pidfd_open pidfd_getfd setsockopt; do
-        read -r guard watcher < <(watchers | xargs)
-        spawn "tracer-$call" strace -o trace -p "$watcher" -e trace="$call" -e inject="$call:signal=KILL:when=1"
-        tracer=$PID
-        wait_until grep -q attached "$(log "tracer-$call")"
-        bind_one
-        wait_until ended "$tracer"
-        grep -q 'killed by SIGKILL' trace
-        wait_until watchers_are 2
-    done
-    # Stopped, as by the user whose rights it took for a moment; and held up for longer than a question may take.
-    read -r guard watcher < <(watchers | xargs)
-    kill -STOP "$watcher"
+}
+
+binds_are() {
+    [ "$(grep -cx 'reuseport 1' "$(log binds)")" = "$1" ]
+}
+
+# bind_one: the program binds once more, and its socket is shared.
+bind_one() {
+    echo "$PORT" >&"$STEPS"
+    COUNT=$((COUNT + 1))
+    wait_until binds_are "$COUNT"
+}
+
+# guard_and_watcher: sets GUARD and WATCHER, once there are both.
+guard_and_watcher() {
+    wait_until watchers_are 2
+    read -r GUARD WATCHER < <(watchers | xargs)
+}
+
+kill_watcher() {
+    guard_and_watcher
+    kill -KILL "$WATCHER"
+    wait_until ended_or_zombie "$WATCHER"
+}
+
+# trace_watcher NAME INJECTION: strace does that to the watcher's next call of that name.
+trace_watcher() {
+    guard_and_watcher
+    spawn tracer strace -o trace -p "$WATCHER" -e trace="$1" -e inject="$1:$2"
+    TRACER=$PID
+    wait_until grep -q attached "$(log tracer)"
+}
+
+kill_watcher_at() {
+    trace_watcher "$1" signal=KILL:when=1
     bind_one
-    spawn tracer strace -o trace -p "$watcher" -e trace=pidfd_getfd -e inject=pidfd_getfd:delay_enter=20000000
+    wait_until ended "$TRACER"
+    grep -q 'killed by SIGKILL' trace
+}
+
+# The watcher takes the guard's place, and starts another.
+kill_guard() {
+    guard_and_watcher
+    kill -KILL "$GUARD"
+    wait_until ended_or_zombie "$GUARD"
+}
+
+@test "the watcher killed before and during a bind, and the guard: each bind is shared" {
+    need strace
+    binds_server
+    kill_watcher
+    bind_one
+    kill_watcher_at setsockopt
+    kill_guard
+    bind_one
+    guard_and_watcher
+}
+
+# bats test_tags=long
+@test "watchers and guards killed at any moment: each bind is shared" {
+    local call
+    need strace
+    binds_server
+    for _ in {1..20}; do
+        kill_watcher
+        bind_one
+        for call in process_vm_readv pidfd_open pidfd_getfd getsockname setsockopt alarm; do
+            kill_watcher_at "$call"
+        done
+        kill_guard
+        bind_one
+    done
+}
+
+@test "a watcher that is stopped goes on, and one that is held up for too long is replaced" {
+    need strace
+    binds_server
+    guard_and_watcher
+    kill -STOP "$WATCHER" # as the user may whose rights it took for a moment
+    bind_one
+    trace_watcher pidfd_getfd delay_enter=3500000
+    bind_one
+    wait_until ended_or_zombie "$WATCHER"
+    guard_and_watcher
+}
+
+@test "each look into the program is followed by the question whether its call still waits" {
+    need strace
+    binds_server
+    guard_and_watcher
+    spawn tracer strace -o trace -p "$WATCHER" \
+        -e trace=process_vm_readv,pidfd_getfd,ioctl,setsockopt,openat,newfstatat,getsockname
     wait_until grep -q attached "$(log tracer)"
     bind_one
-    wait_until ended_or_zombie "$watcher"
-    wait_until watchers_are 2
-    # The guard: the watcher takes its place, and starts another.
-    read -r guard watcher < <(watchers | xargs)
-    kill -KILL "$guard"
-    wait_until ended_or_zombie "$guard"
-    wait_until watchers_are 2
-    bind_one
-    exec {steps}>&-
+    wait_until grep -q NOTIF_SEND trace
+    cat trace
+    grep -q '^setsockopt' trace
+    awk '/ID_VALID/ { unasked = "" }
+        unasked { print "not asked after " unasked; exit 1 }
+        /^(process_vm_readv|pidfd_getfd)|"\/proc\/[0-9]+\// { looks++; unasked = $0 }
+        END { exit looks < 3 }' trace
 }
 
-ended_or_zombie() {
-    ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$1/status"
+@test "a program that is killed while it is watched, and whose PID becomes another's, leaves that alone" {
+    need_root
+    cat >victim.py <<'END'
+import socket, sys
+server = socket.socket()
+print("ready", server.fileno(), flush=True)
+sys.stdin.readline()
+print("reuseport", server.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), flush=True)
+END
+    mkfifo go
+    # In a PID namespace of its own, where the next PID can be chosen.
+    cat >reuse.sh <<'END'
+exec 3>&- 9<>go
+"$0" run -m seccomp -p "$1" sh -c 'read -r line <go; exec "$@"' sh "$2" socket tcp4 bind 127.0.0.1 "$1" pause &
+program=$!
+until [ "$(pgrep -c -x reuseport-watch)" = 2 ]; do sleep 0.01; done
+watcher=$(pgrep -x reuseport-watch | tail -n 1)
+strace -o trace -p "$watcher" -e trace=pidfd_open,ioctl -e inject=pidfd_open:delay_enter=700000 2>attached &
+until grep -q attached attached; do sleep 0.01; done
+echo >&9
+until grep -q pidfd_open trace; do sleep 0.01; done
+kill -KILL "$program"
+wait "$program"
+echo $((program - 1)) >/proc/sys/kernel/ns_last_pid
+/usr/bin/python3 victim.py <&9 >victim.out &
+echo "pid $program is now $!"
+until grep -q ready victim.out; do sleep 0.01; done
+until grep -q "pidfd_open.*= [0-9-]" trace; do sleep 0.01; done
+until [ -z "$(pgrep -x reuseport-watch)" ]; do sleep 0.01; done
+echo >&9
+wait $!
+END
+    need strace pgrep
+    need_unshare -fp --mount-proc
+    run timeout 20 unshare -fp --kill-child --mount-proc bash -c "$(<reuse.sh)" "$COMMAND" "$PORT" "$STATIC"
+    echo "$output"
+    cat trace victim.out
+    [[ $output =~ pid\ ([0-9]+)\ is\ now\ ([0-9]+) ]]
+    [ "${BASH_REMATCH[1]}" = "${BASH_REMATCH[2]}" ]
+    [ "$(<victim.out)" = $'ready 3\nreuseport 0' ]
 }
 
-@test "300 starts, and 300 kills, leave no process behind" {
+@test "a server that bears the watching processes' name is told from them" {
+    need python3
+    local method pids
+    cp "$PROBES/static-server" reuseport-watch
+    cp "$BUILD/examples/server" plain
+    for method in seccomp preload; do
+        [ "$method" = seccomp ] || cp -f plain reuseport-watch
+        spawn old "$BUILD/examples/server" "$PORT" 127.0.0.1
+        wait_until listens "$PORT"
+        run "$COMMAND" replace -m "$method" "$PID" sh -c './reuseport-watch "$0" 127.0.0.1 >/dev/null 2>&1 3>&- &' "$PORT"
+        echo "$output"
+        pids=$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2)
+        [[ $pids =~ ^[0-9]+$ ]]
+        kill -TERM "$pids"
+        wait_until listeners_are "$PORT" 0
+        [[ $output == *"pid $pids (reuseport-watch) has replaced pid $PID on"* ]]
+    done
+}
+
+# starts_and_kills COUNT
+starts_and_kills() {
     local round
-    for round in {1..300}; do
+    for ((round = 0; round < $1; round++)); do
         watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" >/dev/null
     done
-    for round in {1..300}; do
+    for ((round = 0; round < $1; round++)); do
         REUSEPORT_PORTS=$PORT "$COMMAND" run -m seccomp "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" pause >out 2>&1 3>&- </dev/null &
         PIDS=($!)
         # At once, when the guard is there, and after the bind.
@@ -290,6 +410,15 @@ ended_or_zombie() {
     done
     PIDS=()
     wait_until no_watcher
+}
+
+@test "20 starts, and 20 kills, leave no process behind" {
+    starts_and_kills 20
+}
+
+# bats test_tags=long
+@test "500 starts, and 500 kills, leave no process behind" {
+    starts_and_kills 500
 }
 
 @test "no descriptor is left open in the program, and nobody holds a pipe of it open" {
@@ -375,11 +504,11 @@ except ChildProcessError:
         "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" listen
     [ "$(grep -c listen=ok <<<"$output")" = 2 ]
     run "${without[@]}" "$COMMAND" run -m seccomp -p all /usr/bin/python3 -c '
-import os, socket, fcntl
-for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC:
-    fd = socket.SocketType(socket.AF_INET, socket.SOCK_STREAM | flags, 0).detach()
-    print(bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK), end=" ")'
-    [ "$output" = "False True False " ]
+import ctypes, fcntl, os, socket
+for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC:
+    fd = ctypes.CDLL(None).socket(socket.AF_INET, socket.SOCK_STREAM | flags, 0)
+    print(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK > 0, fcntl.fcntl(fd, fcntl.F_GETFD) & fcntl.FD_CLOEXEC > 0)'
+    [ "$output" = $'False False\nTrue False\nFalse True\nTrue True' ]
     for list in "$PORT" "all,!$PORT" all/udp 127.0.0.1:all; do
         run "${without[@]}" "$COMMAND" run -m seccomp -p "$list" "$STATIC" mark
         echo "$output"
@@ -404,11 +533,11 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC:
     run watched "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
     run watched "$COMMAND" run -m seccomp -p 80 "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
-    [[ $status = 125 && $output == *"this was started by reuseport run -m seccomp with another list"* ]]
+    [[ $status = 125 && $output == *"reuseport run -m seccomp started this with another list"* ]]
     REUSEPORT_REUSEADDR=1 run watched env -u REUSEPORT_REUSEADDR "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
     [[ $status = 125 && $output == *"with another list or other settings"* ]]
     run watched env -u REUSEPORT_SECCOMP "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
-    [[ $status = 125 && $output == *"another program watches the system calls here already"* ]]
+    [[ $status = 125 && $output == *"another program, perhaps a container's runtime, watches the system calls here already"* ]]
     # The inner one's guard is not left behind as a zombie.
     run watched "$COMMAND" run -m seccomp -p "$PORT" sh -c 'ps -o stat= --ppid $$ | grep -c Z'
     [ "$output" = 0 ]

@@ -4,7 +4,7 @@
 #include "command/command.h"
 #include "launch/find_library.h"
 #include "launch/launch.h"
-#include "seccomp/guard.h"
+#include "seccomp/enter.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -182,7 +182,8 @@ int rp_cmd_check(int argc, char **argv) {
     parse_options(argc, argv, &subject);
     const struct rp_config config = check_list(subject.ports);
     if (subject.method != RP_SECCOMP) rp_find_library(subject.library, &library);
-    const char *no_seccomp = rp_guard_try(&config);
+    const char *list = getenv("REUSEPORT_PORTS");
+    const char *no_seccomp = rp_seccomp_try(&config, list ? list : "");
     const bool reached =
         !subject.command ||
         check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program, no_seccomp);

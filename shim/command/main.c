@@ -1,5 +1,6 @@
 /* The command: finds the subcommand that its first word names, and does nothing else. */
 #include "base/die.h"
+#include "base/title.h"
 #include "command/command.h"
 #include "core/version.h"
 
@@ -33,6 +34,7 @@ static const struct {
 
 int main(int argc, char **argv) {
     const char *word = argc > 1 ? argv[1] : "";
+    rp_title_init(argc, argv);
     for (size_t i = 0; i < sizeof(subcommands) / sizeof(*subcommands); i++)
         if (!strcmp(word, subcommands[i].name)) return subcommands[i].run(argc - 1, argv + 1);
     if (!strcmp(word, "-h") || !strcmp(word, "--help"))

@@ -249,11 +249,3 @@ int rp_process_filters(pid_t pid) {
     unsigned long long count;
     return read_number(pid, "Seccomp_filters:", 10, &count) ? (int)count : -1;
 }
-
-bool rp_process_arguments(unsigned long *start, unsigned long *end) {
-    char text[FILE_SIZE];
-    const int directory = is_own_proc() ? rp_process_open(getpid()) : -1;
-    const char *field = directory < 0 ? NULL : stat_field(directory, 48, text);
-    if (directory >= 0) close(directory);
-    return field && sscanf(field, "%lu %lu", start, end) == 2;
-}

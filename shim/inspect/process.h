@@ -78,8 +78,4 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 /* How many seccomp filters the process has (Seccomp_filters of status, Linux 5.9); -1 if unknown. */
 int rp_process_filters(pid_t pid);
 
-/* Where this process's arguments stand in its memory (proc(5), stat, arg_start and arg_end); false
- * if unknown. */
-bool rp_process_arguments(unsigned long *start, unsigned long *end);
-
 #endif

@@ -5,7 +5,7 @@
 
 #include "base/die.h"
 #include "inspect/process.h"
-#include "seccomp/guard.h"
+#include "seccomp/enter.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,8 +74,9 @@ int rp_become_copy(const struct rp_copies *copies, int index) {
     if (index >= 0 && setenv("REUSEPORT_INSTANCE", number, 1)) rp_die("%s", strerror(errno));
     for (char **word = copies->arguments + 1; copies->replace && *word; word++)
         *word = replace_in(*word, copies->replace, number);
-    const char *why =
-        copies->launch->method == RP_SECCOMP ? rp_guard_enter(&copies->launch->config) : NULL;
+    const char *list = getenv("REUSEPORT_PORTS"), *why = NULL;
+    if (copies->launch->method == RP_SECCOMP)
+        why = rp_seccomp_enter(&copies->launch->config, list ? list : "");
     if (why) {
         rp_warn("%s: sharing by seccomp %s", copies->arguments[0], why);
         return RP_FAILED;

@@ -1,0 +1,14 @@
+/* The watcher: answers the notifications of a program's calls. */
+#ifndef RP_ANSWER_H
+#define RP_ANSWER_H
+
+#include "seccomp/notification.h"
+
+/* Answers notifications, first the one that the memory still holds. Returns true when no process
+ * with the filter is left, or false on EOF on guard, a descriptor. Whatever fails lets the
+ * program's call go on. A notification that takes longer than 3 seconds ends this process, by
+ * SIGALRM (alarm(2)), as a program's descriptors and memory can be made to block whoever touches
+ * them. */
+bool rp_answer_all(const struct rp_watch *watch, int guard);
+
+#endif

@@ -1,0 +1,12 @@
+/* A notified bind(2). */
+#ifndef RP_ON_BIND_H
+#define RP_ON_BIND_H
+
+#include "seccomp/notification.h"
+
+/* Does to the socket what the library does before the real bind: reads the address, matches it
+ * against the list, takes a duplicate of the socket, and sets the option. The call itself then goes
+ * on. */
+void rp_on_bind(struct rp_notification *notification);
+
+#endif

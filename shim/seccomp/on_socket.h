@@ -1,0 +1,11 @@
+/* A notified socket(2). */
+#ifndef RP_ON_SOCKET_H
+#define RP_ON_SOCKET_H
+
+#include "seccomp/notification.h"
+
+/* Makes the socket in the program's place, with the option set, and answers the call with it.
+ * Returns false if that cannot be done and the call is still to go on. */
+bool rp_on_socket(struct rp_notification *notification);
+
+#endif

@@ -1,0 +1,101 @@
+/* Looks into another process, if need be as the user that it has become. */
+#include "seccomp/target.h"
+
+#include "inspect/process.h"
+#include "inspect/sockets.h"
+#include "seccomp/kernel.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum { THREAD = O_EXCL /* PIDFD_THREAD, Linux 6.9 */ };
+
+bool rp_target_waits(const struct rp_target *target) {
+    uint64_t id = target->id;
+    /* ioctl(2) takes its request as an int in one libc and as an unsigned long in the other. */
+    return target->listener < 0 ||
+           !syscall(SYS_ioctl, target->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id);
+}
+
+/* A pidfd of the thread, which may have descriptors of its own; on older kernels of its process. */
+static int open_process(pid_t thread) {
+    int fd = (int)syscall(SYS_pidfd_open, thread, THREAD);
+    if (fd < 0 && errno == EINVAL) fd = (int)syscall(SYS_pidfd_open, rp_process_leader(thread), 0);
+    return fd;
+}
+
+/* Becomes the target's user as far as ptrace(2) asks: the target may have changed its user and
+ * executed another program, and root without CAP_SYS_PTRACE, as in most containers, may not look
+ * into it then. */
+static void act_as(const struct rp_target *target) {
+    uid_t user;
+    gid_t group;
+    if (!rp_process_user(target->pid, &user, &group) || !rp_target_waits(target)) return;
+    if (setresgid(group, (gid_t)-1, (gid_t)-1) || setresuid(user, (uid_t)-1, (uid_t)-1)) return;
+}
+
+/* Keeps errno. */
+static void act_as_oneself(void) {
+    const int keep = errno;
+    if (setresuid(geteuid(), (uid_t)-1, (uid_t)-1) || setresgid(getegid(), (gid_t)-1, (gid_t)-1))
+        _exit(1); /* the guard starts another watcher */
+    errno = keep;
+}
+
+int rp_target_read(const struct rp_target *target, uint64_t address, void *to, size_t size) {
+    const struct iovec here = {to, size}, there = {(void *)(uintptr_t)address, size};
+    if (address > UINTPTR_MAX - size) return sizeof(void *) == 8 ? EFAULT : EOVERFLOW;
+    ssize_t got = process_vm_readv(target->pid, &here, 1, &there, 1, 0);
+    if (got < 0 && errno == EPERM) {
+        act_as(target);
+        got = process_vm_readv(target->pid, &here, 1, &there, 1, 0);
+        act_as_oneself();
+    }
+    const int error = got == (ssize_t)size ? 0 : got < 0 ? errno : EFAULT;
+    return rp_target_waits(target) ? error : ESRCH;
+}
+
+int rp_target_take(struct rp_target *target, int fd) {
+    if (target->process < 0) target->process = open_process(target->pid);
+    int taken = target->process < 0 ? -1 : (int)syscall(SYS_pidfd_getfd, target->process, fd, 0);
+    if (target->process >= 0 && taken < 0 && errno == EPERM) {
+        act_as(target);
+        taken = (int)syscall(SYS_pidfd_getfd, target->process, fd, 0);
+        act_as_oneself();
+    }
+    const int error = errno;
+    const bool waits = rp_target_waits(target);
+    if (taken >= 0 && !waits) close(taken);
+    errno = waits ? error : ESRCH;
+    return waits ? taken : -1;
+}
+
+int rp_target_user(const struct rp_target *target) {
+    const int user = rp_process_fsuid(target->pid);
+    return rp_target_is_near(target) ? user : -1;
+}
+
+bool rp_target_is_near(const struct rp_target *target) {
+    return rp_process_is_surely_near(target->pid) && rp_target_waits(target);
+}
+
+void rp_target_close(struct rp_target *target) {
+    if (target->process >= 0) close(target->process);
+    target->process = -1;
+}
+
+int rp_target_try(pid_t pid, const void *bytes, size_t size, int fd) {
+    struct rp_target target = {.listener = -1, .pid = pid, .process = -1};
+    char copy[64];
+    if (size > sizeof(copy)) return EINVAL;
+    int error = rp_target_read(&target, (uintptr_t)bytes, copy, size);
+    if (error) return error;
+    const int taken = rp_target_take(&target, fd);
+    if (taken < 0) error = errno;
+    if (taken >= 0) close(taken);
+    rp_target_close(&target);
+    return error ? error : memcmp(copy, bytes, size) ? EIO : 0;
+}

@@ -1,0 +1,47 @@
+/* The target of a notification (seccomp_unotify(2)): a thread whose call waits for an answer, and
+ * its memory and descriptors. */
+#ifndef RP_TARGET_H
+#define RP_TARGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The target may be killed, and its PID reused, at any moment; while its call waits, neither has
+ * happened. So each function makes sure of that after it has looked at the target, and before the
+ * result is used. */
+struct rp_target {
+    int listener; /* -1: no notification; the process is known to live */
+    uint64_t id;  /* of the notification */
+    pid_t pid;    /* of the thread */
+    int process;  /* a pidfd, -1 until it is needed */
+};
+
+/* Whether the call still waits for its answer. */
+bool rp_target_waits(const struct rp_target *target);
+
+/* Reads memory of the target. Returns 0 or an errno: EFAULT for a bad address, ESRCH if the call no
+ * longer waits, EPERM, ENOSYS (process_vm_readv(2)); EOVERFLOW for an address beyond this process's
+ * word size. */
+int rp_target_read(const struct rp_target *target, uint64_t address, void *to, size_t size);
+
+/* Takes a duplicate of a descriptor of the target, close-on-exec. Returns -1 and errno: EBADF,
+ * ESRCH if the call no longer waits, EPERM, ENOSYS before Linux 5.6 (pidfd_getfd(2)). */
+int rp_target_take(struct rp_target *target, int fd);
+
+/* The user that owns the sockets that the target creates; -1 if unknown, or if the target is in
+ * another network namespace or the call no longer waits. */
+int rp_target_user(const struct rp_target *target);
+
+/* Whether the target is known to be in this process's network namespace. */
+bool rp_target_is_near(const struct rp_target *target);
+
+/* Closes the pidfd. */
+void rp_target_close(struct rp_target *target);
+
+/* Whether reading memory and taking descriptors of a process works: 0 or an errno, of reading size
+ * bytes there, at the same address as here, and of taking that descriptor. */
+int rp_target_try(pid_t pid, const void *bytes, size_t size, int fd);
+
+#endif
