@@ -40,6 +40,11 @@ none_left() {
     [ -z "$(marked)" ]
 }
 
+# keepers PID: the processes between that supervisor and its copies.
+keepers() {
+    cat "/proc/$1/task/$1/children" 2>/dev/null
+}
+
 @test "one copy takes the place of reuseport: same PID, even where no process can be forked" {
     need_root
     spawn one "$COMMAND" run -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
@@ -173,6 +178,20 @@ none_left() {
     [ "$status" = 9 ]
 }
 
+@test "of two failures the first counts" {
+    local first
+    for first in 0 1; do
+        spawn copies "$COMMAND" run -v -n 2 -p "$PORT" sh -c '
+            until [ "$REUSEPORT_INSTANCE" = "$0" ] || [ -e "$1" ]; do sleep 0.02; done
+            exit $((REUSEPORT_INSTANCE + 3))' "$first" "$BATS_TEST_TMPDIR/go$first"
+        wait_until grep -q "copy $first: ended with status $((first + 3))" "$(log copies)"
+        touch "$BATS_TEST_TMPDIR/go$first"
+        local status=0
+        wait "$PID" || status=$?
+        [ "$status" = $((first + 3)) ]
+    done
+}
+
 @test "it is silent, but for -v: one line on the method, and one for each copy started and ended" {
     run "$COMMAND" run -n 2 -p "$PORT" true
     [ -z "$output" ]
@@ -251,6 +270,84 @@ reuseport: sh: by preload" ]
     [ "$(seen "0 TERM") $(seen "2 TERM")" = "1 1" ]
 }
 
+# told_once COUNT STATUS: so many copies were told TERM, each once, and reuseport ended with that status.
+told_once() {
+    local number status=0
+    wait "$PID" || status=$?
+    cat "$SEEN"
+    echo "status $status"
+    [ "$status" = "$2" ]
+    for ((number = 0; number < $1; number++)); do
+        [ "$(seen "$number TERM")" = 1 ]
+    done
+}
+
+@test "--on-exit stop tells each copy once, so that one that ends gracefully may do so" {
+    local script='until [ "$REUSEPORT_INSTANCE" != 4 ] || [ -e "$2" ]; do sleep 0.02; done
+        [ "$REUSEPORT_INSTANCE" != 4 ] || exit 0; exec "$0" "$1" 0 graceful'
+    spawn copies "$COMMAND" run --on-exit stop -n 5 -p "$PORT" sh -c "$script" "$PROBES/signals" "$SEEN" "$BATS_TEST_TMPDIR/go"
+    wait_until seen_is started 4
+    touch "$BATS_TEST_TMPDIR/go"
+    told_once 4 0
+    # Neither does it add a TERM to the one that somebody sent.
+    : >"$SEEN"
+    spawn copies "$COMMAND" run --on-exit stop -n 4 -p "$PORT" "$PROBES/signals" "$SEEN" 0 graceful
+    wait_until seen_is started 4
+    kill -TERM "$PID"
+    told_once 4 0
+}
+
+@test "a server behind a script that passes TERM on with trap gets it once" {
+    spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n 2 -p "$PORT" sh -c '
+        trap "kill -TERM \$server; until grep -q \"^$REUSEPORT_INSTANCE TERM\" \"$1\"; do sleep 0.01; done" TERM
+        "$0" "$1" 0 graceful &
+        server=$!
+        wait' "$PROBES/signals" "$SEEN"
+    wait_until seen_is started 2
+    kill -TERM "$PID"
+    told_once 2 143
+    wait_until none_left
+}
+
+@test "a second TERM is passed on, too" {
+    spawn copies "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 shy
+    wait_until seen_is started 2
+    kill -TERM "$PID"
+    wait_until seen_is TERM 2
+    kill -TERM "$PID"
+    wait_until seen_is TERM 4
+    kill -KILL "$PID"
+}
+
+@test "if the supervisor is killed while its copies end gracefully, they are not told again" {
+    spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 graceful
+    wait_until seen_is started 2
+    kill -TERM "$PID"
+    wait_until seen_is TERM 2
+    kill -KILL "$PID"
+    wait_until none_left
+    [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
+}
+
+@test "if a keeper is killed, what it kept is killed, and the other copies go on" {
+    local keeper kept pid all
+    spawn copies "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 daemon
+    wait_until seen_is started 2
+    read -ra all <<<"$(keepers "$PID")"
+    keeper=${all[0]}
+    mapfile -t kept < <(descendants "$keeper" | tail -n +2)
+    [ "${#kept[@]}" -gt 0 ]
+    kill -KILL "$keeper"
+    for pid in "${kept[@]}"; do wait_until_ended "$pid"; done
+    kill -HUP "$PID"
+    wait_until seen_is HUP 1
+    kill -TERM "$PID"
+    local status=0
+    wait "$PID" || status=$?
+    [ "$status" = 137 ]
+    [ "$(seen "0 HUP") $(seen "1 HUP")" = "0 1" ]
+}
+
 @test "if the supervisor is killed, its copies end, daemons and those that ignore TERM included" {
     local kind
     for kind in plain daemon shy; do
@@ -285,17 +382,13 @@ reuseport: sh: by preload" ]
     [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
 }
 
-# keepers PID: the processes between that supervisor and its copies.
-keepers() {
-    cat "/proc/$1/task/$1/children" 2>/dev/null
-}
-
-@test "200 random starts, kills and signals leave neither a process nor a zombie behind" {
+# random_starts COUNT: starts, signals and kills of supervisors, keepers and copies leave nothing behind.
+random_starts() {
     # Supervisor and keeper killed together leave nobody to end a daemon; each alone, and any copy, may go.
     local round victims victim kinds=(plain daemon) signals=(TERM KILL INT HUP QUIT USR1) sent signal spared
     RANDOM=${SEED:-$$}
     echo "SEED=${SEED:-$$}"
-    for ((round = 0; round < 200; round++)); do
+    for ((round = 0; round < $1; round++)); do
         spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -n $((RANDOM % 3 + 2)) -p "$PORT" \
             "$PROBES/signals" "$SEEN" 0 "${kinds[RANDOM % 2]}"
         local supervisor=$PID
@@ -326,4 +419,13 @@ keepers() {
         return 1
     }
     [[ $(ps -o stat= --ppid $$) != *Z* ]]
+}
+
+@test "20 random starts, kills and signals leave neither a process nor a zombie behind" {
+    random_starts 20
+}
+
+# bats test_tags=long
+@test "500 random starts, kills and signals leave neither a process nor a zombie behind" {
+    random_starts 500
 }

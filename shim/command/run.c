@@ -3,7 +3,7 @@
 #include "command/arguments.h"
 #include "command/command.h"
 #include "launch/launch.h"
-#include "launch/supervise.h"
+#include "launch/supervisor.h"
 
 #include <stdlib.h>
 #include <string.h>

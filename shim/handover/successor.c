@@ -4,13 +4,14 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "inspect/process.h"
+#include "launch/signals.h"
+#include "launch/supervisor.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -44,9 +45,9 @@ int rp_successor_start(struct rp_successor *successor, const struct rp_copies *c
 static void reap(struct rp_successor *successor, pid_t pid, int *status) {
     int how;
     pid_t ended;
-    while ((ended = waitpid(-1, &how, WNOHANG)) > 0)
+    while ((ended = rp_reap(&how)) > 0)
         if (ended == pid) *status = rp_exit_status(how);
-    successor->left = ended < 0 && errno == ECHILD;
+    successor->left = ended < 0;
 }
 
 bool rp_successor_is_lost(struct rp_successor *successor) {
@@ -113,19 +114,12 @@ pid_t rp_successor_pid(struct rp_successor *successor) {
 }
 
 int rp_successor_stay(struct rp_successor *successor) {
-    static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
-                                    SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
-    sigset_t set;
-    sigemptyset(&set);
-    for (size_t i = 0; i < sizeof(passed_on) / sizeof(*passed_on); i++)
-        sigaddset(&set, passed_on[i]);
-    sigaddset(&set, SIGCHLD);
-    sigprocmask(SIG_BLOCK, &set, NULL);
+    rp_signals_block(NULL);
     const pid_t pid = rp_successor_pid(successor);
     int status = successor->status > 0 ? successor->status : 0;
     while (!successor->left) {
-        const int number = sigwaitinfo(&set, NULL);
-        if (number > 0 && number != SIGCHLD && pid > 0) kill(pid, number);
+        const int number = rp_signals_wait();
+        if (rp_signal_is_passed_on(number) && pid > 0) kill(pid, number);
         reap(successor, pid, &status);
     }
     return status;

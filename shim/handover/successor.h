@@ -2,7 +2,7 @@
 #ifndef RP_SUCCESSOR_H
 #define RP_SUCCESSOR_H
 
-#include "launch/supervise.h"
+#include "launch/copy.h"
 
 #include <sys/types.h>
 

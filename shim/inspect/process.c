@@ -230,22 +230,29 @@ int rp_process_fsuid(pid_t thread) {
     return find_thread(thread, &status) ? (int)status.users[3] : -1;
 }
 
-/* Reads a number from status, in that base, which may be beyond what read_file() reads: behind the
- * list of groups. */
-static bool read_number(pid_t pid, const char *key, int base, unsigned long long *number) {
+/* Reads what status says behind a key that may be beyond what read_file() reads: behind the list of
+ * groups. */
+static bool read_value(pid_t pid, const char *key, char value[128]) {
     char path[32], line[256];
     bool found = false;
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
     FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
     while (file && !found && fgets(line, sizeof(line), file)) {
         found = !strncmp(line, key, strlen(key));
-        if (found) *number = strtoull(line + strlen(key), NULL, base);
+        if (found) sscanf(line + strlen(key), "%127s", value);
     }
     if (file) fclose(file);
     return found;
 }
 
+bool rp_process_catches(pid_t pid, int number) {
+    char digits[128] = "";
+    if (!read_value(pid, "SigCgt:", digits)) return false;
+    const size_t length = strlen(digits); /* MIPS has 128 signals; the last 16 digits are 64 */
+    return strtoull(digits + (length > 16 ? length - 16 : 0), NULL, 16) >> (number - 1) & 1;
+}
+
 int rp_process_filters(pid_t pid) {
-    unsigned long long count;
-    return read_number(pid, "Seccomp_filters:", 10, &count) ? (int)count : -1;
+    char count[128] = "";
+    return read_value(pid, "Seccomp_filters:", count) ? atoi(count) : -1;
 }

@@ -75,6 +75,9 @@ int rp_process_fsuid(pid_t thread);
 /* Its real user and group; false if unknown. */
 bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 
+/* Whether the process has a handler for the signal (SigCgt of status); false if unknown. */
+bool rp_process_catches(pid_t pid, int number);
+
 /* How many seccomp filters the process has (Seccomp_filters of status, Linux 5.9); -1 if unknown. */
 int rp_process_filters(pid_t pid);
 

@@ -30,6 +30,7 @@ static const char *const names[] = {
     "\nPPid:\t%d",
     "\nUid:\t1 1 1 1",
     "\nState:\tZ",
+    "\nSigCgt:\tfffff",
     "Seccomp_filters",
     "\\nPPid:\t1",
     "\\",
@@ -132,6 +133,10 @@ static unsigned long long plain_start(pid_t pid) {
     return start;
 }
 
+static void handle(int number) {
+    (void)number;
+}
+
 static void check_start(void) {
     struct rp_process process;
     prctl(PR_SET_NAME, "plain");
@@ -141,9 +146,13 @@ static void check_start(void) {
         prctl(PR_SET_NAME, names[i]);
         check(rp_process_find(getpid(), &process, NULL) && process.start == start, "start",
               names[i]);
+        check(!rp_process_catches(getpid(), SIGTERM), "catches", names[i]);
         check(filters >= 0 && rp_process_filters(getpid()) == filters, "filters", names[i]);
     }
     prctl(PR_SET_NAME, "plain");
+    signal(SIGTERM, handle);
+    check(rp_process_catches(getpid(), SIGTERM), "does not catch", "plain");
+    signal(SIGTERM, SIG_DFL);
 }
 
 static bool has(const struct rp_tree *tree, pid_t pid) {

@@ -1,0 +1,156 @@
+/* Only the keeper reaps its children, so until then a PID is a child's, without its start time. */
+#include "launch/keeper.h"
+
+#include "base/die.h"
+#include "inspect/process.h"
+#include "launch/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    GRACE = 5,          /* seconds that a copy has to end when the supervisor was killed */
+    ORPHANED = SIGALRM, /* arrives when the supervisor dies, and when the grace is over */
+    CHILDREN_MAX = 4096,
+};
+
+/* A child that was sent the signal that stops the copy. */
+struct told {
+    pid_t pid;
+    bool catches; /* it has a handler, so its own children are its to tell */
+};
+
+struct keeper {
+    const struct rp_copies *copies;
+    int index;
+    pid_t first;  /* the copy's first process, 0 once it has been reaped */
+    int status;   /* of the first process, or of the last to end if that one ended with 0 */
+    int stopping; /* the last of TERM, INT and QUIT that was passed on, or KILL, or 0 */
+    struct told told[CHILDREN_MAX]; /* who was sent that one */
+    int told_count;
+    bool orphaned; /* the supervisor is gone */
+};
+
+static struct told *find_told(struct keeper *keeper, pid_t pid) {
+    for (int i = 0; i < keeper->told_count; i++)
+        if (keeper->told[i].pid == pid) return &keeper->told[i];
+    return NULL;
+}
+
+static void tell(struct keeper *keeper, pid_t pid, int number) {
+    if (number == keeper->stopping && keeper->told_count < CHILDREN_MAX)
+        keeper->told[keeper->told_count++] = (struct told){pid, rp_process_catches(pid, number)};
+    kill(pid, number);
+}
+
+/* Sends a signal to the copy's processes that are children of the keeper; their own children are
+ * theirs to tell. all: also to those that were sent it before. */
+static void pass_on(struct keeper *keeper, int number, bool all) {
+    static pid_t children[CHILDREN_MAX];
+    int count = rp_process_children(children, CHILDREN_MAX);
+    if (count < 0) { /* without /proc only the first process is known */
+        children[0] = keeper->first;
+        count = keeper->first ? 1 : 0;
+    }
+    for (int i = 0; i < count; i++)
+        if (all || !find_told(keeper, children[i])) tell(keeper, children[i], number);
+}
+
+/* Stops the copy: tells all its processes once, and later those that it leaves behind. */
+static void stop(struct keeper *keeper, int number) {
+    keeper->stopping = number;
+    keeper->told_count = 0;
+    pass_on(keeper, number, true);
+}
+
+/* Whether the children of one that has ended are still to be told to stop: not if it caught the
+ * signal, as an entry script does that passes it on with trap. One that ended with 0 may have been
+ * the starter of a daemon, and one that died of the signal told nobody. */
+static bool left_untold(struct keeper *keeper, pid_t pid, int how) {
+    const struct told *told = find_told(keeper, pid);
+    return !told || !told->catches || WIFSIGNALED(how) || WEXITSTATUS(how) == 0;
+}
+
+static void forget(struct keeper *keeper, pid_t pid) {
+    struct told *told = find_told(keeper, pid);
+    if (told) *told = keeper->told[--keeper->told_count];
+}
+
+/* Reaps what has ended. Returns false if nothing of the copy is left. */
+static bool reap(struct keeper *keeper) {
+    bool untold = false;
+    pid_t pid;
+    int how;
+    while ((pid = rp_reap(&how)) > 0) {
+        if (pid == keeper->first || !keeper->first) {
+            if (keeper->status == 0) keeper->status = rp_exit_status(how);
+            if (pid == keeper->first) keeper->first = 0;
+        }
+        untold = untold || left_untold(keeper, pid, how);
+        forget(keeper, pid);
+    }
+    if (keeper->stopping && untold) pass_on(keeper, keeper->stopping, false);
+    return pid == 0;
+}
+
+static void start_copy(struct keeper *keeper, const sigset_t *mask) {
+    const pid_t self = getpid();
+    keeper->first = fork();
+    if (keeper->first < 0) rp_die("fork: %s", strerror(errno));
+    if (keeper->first == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != self) raise(SIGKILL);
+        sigprocmask(SIG_SETMASK, mask, NULL);
+        _exit(rp_become_copy(keeper->copies, keeper->index));
+    }
+    if (keeper->copies->verbose)
+        rp_warn("copy %d: started, pid %d", keeper->index, (int)keeper->first);
+}
+
+/* The supervisor is gone: the copy is to end, too. */
+static void end_copy(struct keeper *keeper) {
+    if (keeper->orphaned)
+        stop(keeper, SIGKILL);
+    else if (keeper->stopping != SIGTERM)
+        stop(keeper, SIGTERM);
+    alarm(keeper->orphaned ? 1 : GRACE);
+    keeper->orphaned = true;
+}
+
+/* In a process group of its own a copy gets a terminal's signals from the supervisor alone. */
+static void detach(pid_t supervisor) {
+    setpgid(0, 0);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_PDEATHSIG, ORPHANED);
+    if (getppid() != supervisor) _exit(RP_FAILED);
+    if (!isatty(STDIN_FILENO)) return;
+    close(STDIN_FILENO); /* reading the terminal would stop a background group */
+    if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
+}
+
+void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
+                  const sigset_t *mask) {
+    static struct keeper keeper;
+    bool left = true;
+    keeper.copies = copies;
+    keeper.index = index;
+    detach(supervisor);
+    start_copy(&keeper, mask);
+    while (left) {
+        const int number = rp_signals_wait();
+        if (number == SIGCHLD)
+            left = reap(&keeper);
+        else if (number == ORPHANED)
+            end_copy(&keeper);
+        else if (rp_signal_stops(number))
+            stop(&keeper, number);
+        else
+            pass_on(&keeper, number, true);
+    }
+    if (copies->verbose) rp_warn("copy %d: ended with status %d", index, keeper.status);
+    _exit(keeper.status);
+}

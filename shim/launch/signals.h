@@ -1,0 +1,31 @@
+/* The signals that whoever supervises others passes on, and the reaping of children. */
+#ifndef RP_SIGNALS_H
+#define RP_SIGNALS_H
+
+#include <signal.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* Blocks HUP INT QUIT TERM USR1 USR2 WINCH and CONT, which are passed on, and CHLD and ALRM, for
+ * rp_signals_wait(). Resets CHLD to its default: inherited as ignored, it would never come.
+ * *before, unless NULL, becomes the mask as it was (sigprocmask(2)). */
+void rp_signals_block(sigset_t *before);
+
+/* Waits for one of those signals and returns its number (sigwaitinfo(2)). */
+int rp_signals_wait(void);
+
+/* Whether the signal is one that is passed on. */
+bool rp_signal_is_passed_on(int number);
+
+/* Whether it asks a server to end: TERM, INT or QUIT. */
+bool rp_signal_stops(int number);
+
+/* Reaps one child that has ended, *how as in wait(2). Returns its PID; 0 if none has ended; -1 if
+ * there is no child. Async-signal-safe. */
+pid_t rp_reap(int *how);
+
+/* The exit status that a shell reports: 128 plus the signal's number for a killed process
+ * (wait(2)). */
+int rp_exit_status(int how);
+
+#endif

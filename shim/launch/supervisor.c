@@ -1,0 +1,90 @@
+/* Starts a keeper for each copy, tells them all what it is told, and ends after the last. */
+#include "launch/supervisor.h"
+
+#include "base/die.h"
+#include "inspect/process.h"
+#include "launch/keeper.h"
+#include "launch/signals.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { CHILDREN_MAX = 4096 };
+
+struct supervisor {
+    const struct rp_copies *copies;
+    pid_t *keepers; /* by the copy's number; 0 once it has ended */
+    int running, first_failure;
+    bool stopping; /* the copies have been told to end */
+    bool bereaved; /* a keeper was killed: what it kept may become ours at any time */
+};
+
+static void send_all(struct supervisor *this, int number) {
+    this->stopping = this->stopping || rp_signal_stops(number);
+    for (int i = 0; i < this->copies->count; i++)
+        if (this->keepers[i] > 0) kill(this->keepers[i], number);
+}
+
+static bool is_keeper(const struct supervisor *this, pid_t pid) {
+    for (int i = 0; i < this->copies->count; i++)
+        if (this->keepers[i] == pid) return true;
+    return false;
+}
+
+/* Kills what a killed keeper has left to us. */
+static void kill_orphans(const struct supervisor *this) {
+    static pid_t children[CHILDREN_MAX];
+    const int found = rp_process_children(children, CHILDREN_MAX);
+    for (int i = 0; i < found; i++)
+        if (!is_keeper(this, children[i])) kill(children[i], SIGKILL);
+}
+
+static void note_end(struct supervisor *this, pid_t pid, int how) {
+    for (int i = 0; i < this->copies->count; i++) {
+        if (this->keepers[i] != pid) continue;
+        this->keepers[i] = 0;
+        this->running--;
+        if (!this->first_failure) this->first_failure = rp_exit_status(how);
+        this->bereaved = this->bereaved || WIFSIGNALED(how);
+        if (this->copies->stop_all && !this->stopping) send_all(this, SIGTERM);
+    }
+}
+
+/* Reaps keepers, and whatever else PID 1 of a container is given. Returns whether to go on. */
+static bool reap(struct supervisor *this) {
+    pid_t pid;
+    int how;
+    while ((pid = rp_reap(&how)) > 0) note_end(this, pid, how);
+    if (this->bereaved) kill_orphans(this);
+    return this->running > 0 || (this->bereaved && pid == 0);
+}
+
+int rp_supervise(const struct rp_copies *copies) {
+    struct supervisor this = {.copies = copies};
+    const pid_t self = getpid();
+    bool left = true;
+    sigset_t mask;
+    this.keepers = calloc((size_t)copies->count, sizeof(*this.keepers));
+    if (!this.keepers) rp_die("%s", strerror(errno));
+    rp_signals_block(&mask);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (; this.running < copies->count; this.running++) {
+        const pid_t pid = fork();
+        if (pid < 0) rp_die("fork: %s", strerror(errno)); /* the others see us die */
+        if (pid == 0) rp_keep_copy(copies, this.running, self, &mask);
+        this.keepers[this.running] = pid;
+    }
+    while (left) {
+        const int number = rp_signals_wait();
+        if (number == SIGCHLD)
+            left = reap(&this);
+        else if (rp_signal_is_passed_on(number))
+            send_all(&this, number);
+    }
+    free(this.keepers);
+    return this.first_failure;
+}
