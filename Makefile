@@ -69,7 +69,7 @@ $(BUILD)/lib/%.o: shim/%.c Makefile
 	$(CC) $(LIB_CFLAGS) -c -o '$@' '$<'
 
 $(BUILD)/reuseport: $(CMD_OBJECTS)
-	$(CC) $(CMD_LDFLAGS) -o '$@' $(CMD_OBJECTS) -ldl
+	$(CC) $(CMD_LDFLAGS) -o '$@' $(CMD_OBJECTS)
 
 $(BUILD)/cmd/%.o: shim/%.c Makefile
 	$(MKDIR)
@@ -91,13 +91,13 @@ $(BUILD)/doc/%: shim/doc/% $(BUILD)/libdir
 # musl-gcc leaves out the kernel's headers, which know no libc.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
 
-# For containers: needs no libc of theirs, but cannot try whether the loader takes the library.
+# For containers: needs no libc of theirs.
 static: $(BUILD)/static/reuseport
 
 $(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile $(BUILD)/libdir
 	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
 	$(MKDIR)
-	$(MUSL_CC) $(CMD_CFLAGS) $(DEFINE_LIBDIR) -MF '$@.d' $(LDFLAGS) -static -DRP_STATIC -o '$@' $(CMD_SOURCES) $(KERNEL_HEADERS)
+	$(MUSL_CC) $(CMD_CFLAGS) $(DEFINE_LIBDIR) -MF '$@.d' $(LDFLAGS) -static -o '$@' $(CMD_SOURCES) $(KERNEL_HEADERS)
 
 $(BUILD)/examples/%: examples/%.c Makefile
 	$(MKDIR)

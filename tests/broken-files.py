@@ -172,6 +172,9 @@ def scripts(directory):
     yield "env-split-unsets", "#!/usr/bin/env -S -u LD_PRELOAD python3\n"
     yield "env-split-sets", "#!/usr/bin/env -S LD_PRELOAD=/x.so python3\n"
     yield "env-split-nothing", "#!/usr/bin/env -S \n"
+    yield "env-split-verbose", "#!/usr/bin/env -S -vi python3\n"
+    yield "env-verbose-split", "#!/usr/bin/env -viS python3\n"
+    yield "env-split-verbose-only", "#!/usr/bin/env -S -v python3\n"
     yield "env-split-many", "#!/usr/bin/env -S" + " -i" * 60 + " python3\n"
     yield "env-missing", "#!/nonexistent/env python3\n"
 

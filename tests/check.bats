@@ -96,7 +96,7 @@ broken_files() {
 1 | static                                | headers-1 headers-1170-loads headers-1170-notes table-at-0 table-at-odd sparse
 0 | the library reaches it                | headers-2
 1 | an object or a core                   | type-0 type-1 type-4 type-5 type-65535
-1 | a shared library, no program          | shared-object-without-entry
+1 | a shared library, not a program          | shared-object-without-entry
 1 | static                                | load-2-62 load-at-2-63 load-far-out
 1 | whose interpreter has no proper name  | interpreter-size-0 interpreter-size-1 interpreter-size-4097 interpreter-size-5000
 1 | whose interpreter has no proper name  | interpreter-size-2-63 interpreter-size-max interpreter-without-nul
@@ -114,23 +114,23 @@ broken_files() {
 1 | a longer name than the kernel reads   | script-line-10000 script-name-254
 1 | /bin/shx: No such file                | script-name-253
 0 | the library reaches it                | script-name-252 script-argument-10000 script-without-newline script-nul-after-name
-1 | what runs it, /bin/: Permission denied | script-nul-in-name
-1 | more than the kernel follows          | script-of-itself script-of-one script-of-other
+1 | its interpreter /bin/: Permission denied | script-nul-in-name
+1 | than the kernel follows               | script-of-itself script-of-one script-of-other
 0 | the library reaches it                | chain-1 chain-2 chain-3 chain-4 chain-5
-1 | more than the kernel follows          | chain-6 chain-7 chain-8 chain-9 chain-10
-1 | what runs it, /tmp: Permission denied | script-of-directory
+1 | than the kernel follows               | chain-6 chain-7 chain-8 chain-9 chain-10
+1 | its interpreter /tmp: Permission denied | script-of-directory
 1 | /fifo: Permission denied              | script-of-fifo fifo
 1 | /empty: an empty file                 | script-of-empty
-1 | what runs it, /dev/zero: Permission denied | script-of-device
+1 | its interpreter /dev/zero: Permission denied | script-of-device
 1 | interpreter: No such file             | script-of-nothing
-1 | what runs it, sh: No such file        | script-of-no-path
-1 | what runs it, /bin/sh?: No such file  | script-carriage-return
-1 | what runs it, /bin/?[2J?: No such file | script-escape
-1 | what runs it, env: names no command   | env-alone env-split-nothing env-empties
-1 | what runs it, no-such-command: No such file | env-nothing
-1 | what runs it, python3 -u: No such file | env-argument
-0 | the library reaches it                | env-python env-split env-split-long env-split-joined
-1 | empties the environment               | env-split-empties env-split-dash env-split-many
+1 | its interpreter sh: No such file        | script-of-no-path
+1 | its interpreter /bin/sh?: No such file  | script-carriage-return
+1 | its interpreter /bin/?[2J?: No such file | script-escape
+1 | env: no command given                 | env-alone env-split-nothing env-empties
+1 | its interpreter no-such-command: No such file | env-nothing
+1 | its interpreter python3 -u: No such file | env-argument
+0 | the library reaches it                | env-python env-split env-split-long env-split-joined env-split-verbose-only
+1 | empties the environment               | env-split-empties env-split-dash env-split-many env-split-verbose env-verbose-split
 1 | env changes LD_PRELOAD                | env-split-unsets env-split-sets
 1 | /nonexistent/env: No such file        | env-missing
 END
@@ -199,7 +199,7 @@ END
     printf -v long '/%0250d' 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15
     mkdir -p "$OPEN$long"
     cp "$PROBES/static-probe" "$OPEN$long/server"
-    says 1 "$long/server: static: there is no loader to read LD_PRELOAD; take a" "$OPEN$long/server"
+    says 1 "$long/server: static: has no loader to read LD_PRELOAD; use a" "$OPEN$long/server"
     rm -r "${OPEN:?}/$(printf '%0250d' 1)"
 }
 
@@ -213,7 +213,7 @@ END
 }
 
 @test "static programs are not, position-independent or not, and neither are libraries" {
-    says 1 ": static: there is no loader to read LD_PRELOAD; take a dynamically linked build" "$PROBES/static-probe"
+    says 1 ": static: has no loader to read LD_PRELOAD; use a dynamically linked build" "$PROBES/static-probe"
     compile static-pie -static-pie <<<'int main(void) { return 0; }'
     says 1 ": static: " "$OPEN/static-pie"
     says 1 "" "$BUILD/libreuseport.so"
@@ -234,7 +234,7 @@ END
     compile static-go -s -static <<<"$info$plain"
     compile no-go -s <<<"const ${info/aligned(16)/aligned(16), section(\".rodata\")}$plain"
     for command in noted informed informed-late static-go; do
-        says 1 ": a Go program: it makes its own system calls, which no preload sees; set SO_REUSEPORT in its code" \
+        says 1 ": a Go program: makes its own system calls, which no preload sees; set SO_REUSEPORT in its code" \
             "$OPEN/$command"
     done
     says 0 ": dynamic, " "$OPEN/no-go"
@@ -287,12 +287,12 @@ root                      0:0         2755 -  0 dynamic
 root                      0:65534     2755 -  1 set-group-id
 nobody                    0:0         2705 -  0 dynamic
 nobody                    0:0         6755 -  1 set-user-id
-nobody                    0:0         0711 -  0 cannot be read, so nobody knows whether the library reaches it
-nobody                    0:0         0111 -  0 cannot be read
+nobody                    0:0         0711 -  0 not readable, so whether the library reaches it is unknown
+nobody                    0:0         0111 -  0 not readable
 nobody                    0:0         4711 -  1 set-user-id
 root                      0:0         0111 -  0 dynamic
 root                      0:0         0755 cap_net_bind_service=ep 0 dynamic
-nobody                    0:0         0755 cap_net_bind_service=ep 1 has file capabilities: the loader ignores LD_PRELOAD; take them away (setcap -r)
+nobody                    0:0         0755 cap_net_bind_service=ep 1 has file capabilities: the loader ignores LD_PRELOAD; remove them (setcap -r)
 nobody                    0:0         0755 cap_net_bind_service=p  1 has file capabilities
 nobody                    0:0         0711 cap_net_bind_service=ep 1 has file capabilities
 nobody_without_new_rights 0:0         0755 cap_net_bind_service=ep 1 has file capabilities
@@ -358,7 +358,7 @@ END
     setarch --uname-2.6 true || missing "setarch --uname-2.6"
     answers 0 "kernel 2.6." setarch --uname-2.6 "$COMMAND" check
     [ "$(grep -c '^kernel ' <<<"$output")" = 4 ]
-    [[ $output = *"SO_REUSEPORT itself is not there (3.9)"*"(pidfd_getfd, 5.6)"* ]]
+    [[ $output = *"has no SO_REUSEPORT (3.9)"*"(pidfd_getfd, 5.6)"* ]]
 }
 
 @test "net.ipv4.tcp_migrate_req is told as it is in this network" {
@@ -366,9 +366,9 @@ END
     need_unshare -n
     [ -e /proc/sys/net/ipv4/tcp_migrate_req ] || missing "Linux 5.14"
     unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req' || missing "a /proc/sys that can be written"
-    answers 0 "net.ipv4.tcp_migrate_req is 0: what waits in the queue of a copy that ends is reset; 1 hands" \
+    answers 0 "net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are reset; with 1" \
         unshare -n "$COMMAND" check
-    answers 0 "net.ipv4.tcp_migrate_req is 1: what waits in the queue of a copy that ends goes to the others" \
+    answers 0 "net.ipv4.tcp_migrate_req is 1: connections in the queue of a copy that ends go to the others" \
         unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req && "$0" check' "$COMMAND"
 }
 
@@ -396,7 +396,7 @@ END
     says 0 "" -p 8080 true
     # A network of its own, as ip_unprivileged_port_start may be 0 in a container's.
     for list in 80 443,80 80-8080 127.0.0.1:80/tcp; do
-        answers 0 "below 1024, and this process has no CAP_NET_BIND_SERVICE: a bind is refused" \
+        answers 0 "below 1024, and this process has no CAP_NET_BIND_SERVICE: bind will be refused" \
             unshare -n setpriv --reuid 65534 --clear-groups "$COMMAND" check -p "$list" true
     done
     for list in 1024 8080-8090 '8080,!80' all; do
@@ -434,6 +434,19 @@ END
     done
 }
 
+@test "reuseport help [SUBCOMMAND] prints what --help prints" {
+    local word
+    [ "$("$COMMAND" help)" = "$("$COMMAND" --help)" ]
+    for word in $("$COMMAND" --help | sed -n 's/^  \([a-z][a-z-]*\) .*/\1/p'); do
+        run --separate-stderr "$COMMAND" help "$word"
+        [ "$status" = 0 ]
+        [ "$output" = "$("$COMMAND" "$word" --help)" ]
+        [ -z "$stderr" ]
+    done
+    fails "help: no such subcommand: nosuch; see reuseport --help" "$COMMAND" help nosuch
+    fails "help: expected one SUBCOMMAND; see reuseport --help" "$COMMAND" help run check
+}
+
 @test "words that no subcommand knows give one line and 125" {
     local words text
     while IFS='|' read -r words text; do
@@ -452,11 +465,11 @@ check -z|check: no such option: -z; see reuseport check --help
 check -p 80 -z true|check: no such option: -z; see reuseport check --help
 check -p|check: -p needs a value; see reuseport check --help
 check --library|check: --library needs a value; see reuseport check --help
-check true false|check: one command, please; see reuseport check --help
+check true false|check: expected one COMMAND; see reuseport check --help
 check --library=/nonexistent true|the library /nonexistent: No such file or directory
 check --library=/dev/null true|the library /dev/null: not a regular file
 check --library=/etc/passwd true|the library /etc/passwd: neither an ELF file nor a script with #!
-install-lib|install-lib: one directory, please; see reuseport install-lib --help
+install-lib|install-lib: expected one DIR; see reuseport install-lib --help
 install-lib --nosuch|install-lib: no such option: --nosuch; see reuseport install-lib --help
 END
     fails "the library $PROBES/probe: not a shared library" "$COMMAND" check --library="$PROBES/probe" true

@@ -182,7 +182,7 @@ END
     run -127 "$COMMAND" replace "$SERVER" no-such-command
     serves_as_before 127 "no-such-command: No such file or directory"
     run "$COMMAND" replace -m preload "$SERVER" "$PROBES/static-probe"
-    serves_as_before 125 "static: there is no loader"
+    serves_as_before 125 "static: has no loader"
     run "$COMMAND" replace "$SERVER" sh -c 'exit 3'
     serves_as_before 125 "replace: sh ended with status 3 before it listened on all ports; pid $SERVER serves as before"
     run "$COMMAND" replace "$SERVER" true

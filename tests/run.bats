@@ -117,6 +117,15 @@ keepers() {
     run "$COMMAND" run --library "$dir/cut.so" -p "$PORT" touch "$dir/started"
     echo "$output"
     [[ $status = 125 && ${#lines[@]} = 1 ]]
+    # Whole, but with nothing where the loader looks for its symbols.
+    cp "$LIBRARY" "$dir/zeroed.so"
+    dd if=/dev/zero of="$dir/zeroed.so" conv=notrunc bs=1 status=none \
+        seek=$(($(readelf -lW "$LIBRARY" | awk '$1 == "DYNAMIC" { print $2 }'))) count=16
+    fails 125 "the library $dir/zeroed.so: damaged, or not a shared library" \
+        "$COMMAND" run --library "$dir/zeroed.so" -p "$PORT" touch "$dir/started"
+    gcc -shared -fPIC -D_GNU_SOURCE -I"$ROOT/shim" -o "$dir/tied.so" "$ROOT"/shim/{core,preload}/*.c
+    fails 125 "the library $dir/tied.so: depends on other libraries, which a program may lack; build it with make" \
+        "$COMMAND" run --library "$dir/tied.so" -p "$PORT" touch "$dir/started"
     fails 125 "the library /nonexistent.so: No such file or directory" \
         "$COMMAND" run --library /nonexistent.so -p "$PORT" touch "$dir/started"
     run "$COMMAND" run --library "$(type -P true)" -p "$PORT" touch "$dir/started"
@@ -124,9 +133,40 @@ keepers() {
     [ ! -e "$dir/started" ]
 }
 
+@test "a library on a file system mounted noexec, which no loader can map, is refused" {
+    need_root
+    need unshare
+    mkdir "$BATS_TEST_TMPDIR/mount"
+    fails 125 "the library $BATS_TEST_TMPDIR/mount/libreuseport.so: must not be executed there (mounted noexec?)" \
+        unshare -m sh -c 'mount -t tmpfs -o noexec none "$1" && cp "$2" "$1" && exec "$3" run --library "$1/libreuseport.so" -p 80 touch "$1.started"' \
+        sh "$BATS_TEST_TMPDIR/mount" "$LIBRARY" "$COMMAND"
+    [ ! -e "$BATS_TEST_TMPDIR/mount.started" ]
+}
+
+# calls COMMAND...: how many system calls it makes.
+calls() {
+    strace -f -c -o "$BATS_TEST_TMPDIR/calls" "$@"
+    awk '$NF == "total" { print $4 }' "$BATS_TEST_TMPDIR/calls"
+}
+
+@test "starting a command takes at most as many system calls as env does" {
+    need strace
+    # As issue 12 counted it: env also reads its locale, and both search PATH.
+    local env ours
+    env=$(LC_ALL=C.UTF-8 calls env true)
+    ours=$(LC_ALL=C.UTF-8 calls "$COMMAND" run -p 80 true)
+    echo "env true: $env, reuseport run -p 80 true: $ours"
+    [ "$ours" -le "$env" ]
+    # COMMAND itself is opened once, and read in one call for its headers.
+    strace -y -e trace=openat,pread64 -o "$BATS_TEST_TMPDIR/reads" "$COMMAND" run -p 80 "$PROBES/probe" mark
+    cat "$BATS_TEST_TMPDIR/reads"
+    [ "$(grep -c "openat(.*\"$PROBES/probe\"" "$BATS_TEST_TMPDIR/reads")" = 1 ]
+    [ "$(grep -c "pread64(.*<$PROBES/probe>" "$BATS_TEST_TMPDIR/reads")" -le 3 ]
+}
+
 @test "a bad or missing list is refused in the library's words before anything is started" {
     local started=$BATS_TEST_TMPDIR/started
-    fails 125 'run: which ports? Give -p LIST or set REUSEPORT_PORTS' "$COMMAND" run touch "$started"
+    fails 125 'run: no ports given; use -p LIST or set REUSEPORT_PORTS' "$COMMAND" run touch "$started"
     fails 125 '-p: "80a": not a port' "$COMMAND" run -p 80,80a touch "$started"
     fails 125 'REUSEPORT_PORTS: "80/sctp": the protocol is neither tcp nor udp' \
         env REUSEPORT_PORTS=80/sctp "$COMMAND" run touch "$started"
@@ -152,12 +192,14 @@ keepers() {
     fails 125 '--on-exit: "never": not keep or stop' "$COMMAND" run --on-exit never -p 80 true
     fails 127 'no-such-command: No such file or directory' "$COMMAND" run -p 80 no-such-command
     fails 127 'no-such-command: No such file or directory' "$COMMAND" run -n 2 -p 80 no-such-command
+    fails 127 'no?such?[2Jcommand: No such file or directory' "$COMMAND" run -p 80 $'no\nsuch\e[2Jcommand'
+    fails 125 '-I: STRING must not be empty' "$COMMAND" run -I '' -p 80 true
     fails 126 '/: Permission denied' "$COMMAND" run -p 80 /
     fails 126 '/etc/passwd: Permission denied' "$COMMAND" run -p 80 /etc/passwd
     printf 'echo no line of #!\n' >"$BATS_TEST_TMPDIR/plain"
     chmod +x "$BATS_TEST_TMPDIR/plain"
     fails 126 "$BATS_TEST_TMPDIR/plain: neither an ELF file nor a script with #!" "$COMMAND" run -p 80 "$BATS_TEST_TMPDIR/plain"
-    fails 125 "$PROBES/static-probe: static: there is no loader to read LD_PRELOAD; take a dynamically linked build, or let -m seccomp do it" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
+    fails 125 "$PROBES/static-probe: static: has no loader to read LD_PRELOAD; use a dynamically linked build, or -m seccomp" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
 }
 
 @test "options of the command are its own, with and without --" {

@@ -562,17 +562,17 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     run "$COMMAND" run -v -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = "reuseport: $PROBES/probe: by preload"$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]
     run "$COMMAND" run -v -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
-    [[ $output == "reuseport: $STATIC: by seccomp; $STATIC: static: there is no loader to read LD_PRELOAD"*$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]]
+    [[ $output == "reuseport: $STATIC: by seccomp; $STATIC: static: has no loader to read LD_PRELOAD"*$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]]
     run "$COMMAND" run -m preload -p "$PORT" "$STATIC" mark
-    [[ $status = 125 && $output == *"static: there is no loader"*"let -m seccomp do it" ]]
+    [[ $status = 125 && $output == *"static: has no loader"*"or -m seccomp" ]]
     run "$COMMAND" run -m nonsense -p "$PORT" "$STATIC" mark
     [[ $status = 125 && $output == 'reuseport: -m: "nonsense": not auto, preload or seccomp' ]]
     run "$COMMAND" check "$STATIC"
-    [[ $status = 1 && $output == *"run -m auto: takes seccomp"*"seccomp, for programs that no preload reaches: can be done here" ]]
+    [[ $status = 1 && $output == *"run -m auto: uses seccomp"*"seccomp, for programs that no preload reaches: works here" ]]
     run "$COMMAND" check -m auto "$STATIC"
     [ "$status" = 0 ]
     run "$COMMAND" check -m seccomp "$PROBES/probe"
-    [[ $status = 0 && $output == *"run -m auto: takes preload"* ]]
+    [[ $status = 0 && $output == *"run -m auto: uses preload"* ]]
     run "$PROBES/without" pidfd_getfd "$COMMAND" check -m auto -p "$PORT" "$STATIC"
     [[ $status = 1 && $output == *"run -m auto: refuses it; seccomp cannot be done: this kernel"* ]]
 }

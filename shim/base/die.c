@@ -1,4 +1,4 @@
-/* Messages built on the stack, so that one line is one write. */
+/* Builds messages on the stack, so that a line is one write. */
 #include "base/die.h"
 
 #include <stdarg.h>
@@ -7,12 +7,19 @@
 #include <string.h>
 #include <unistd.h>
 
+char *rp_make_plain(char *text) {
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f) *at = '?';
+    return text;
+}
+
 static void say(const char *format, va_list arguments) {
     char line[4096] = "reuseport: ";
     const size_t start = strlen(line);
     const int length = vsnprintf(line + start, sizeof(line) - start - 1, format, arguments);
     size_t end = start + (length > 0 ? (size_t)length : 0);
     if (end > sizeof(line) - 2) end = sizeof(line) - 2;
+    rp_make_plain(line);
     line[end] = '\n';
     if (write(STDERR_FILENO, line, end + 1) < 0) return;
 }

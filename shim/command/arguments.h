@@ -1,35 +1,35 @@
-/* Options and arguments as all subcommands read them: strictly, and with one line that names what is wrong. */
+/* Options and arguments as all subcommands read them: strictly, with one line that names what is
+ * wrong. All of these exit with 125 after such a line, and none is async-signal-safe. */
 #ifndef RP_ARGUMENTS_H
 #define RP_ARGUMENTS_H
 
 #include "inspect/sockets.h"
-#include "launch/preflight.h"
+#include "launch/findings.h"
 
 #include <getopt.h>
 
-/* getopt_long(3), that stops at the first word which is no option: that word is a command, and the rest
- * is its own. -h and -V are answered here, by printing help or the version and exiting with 0; an option
- * that does not exist ends with 125. Returns the option, or -1 after the last. */
+/* getopt_long(3), with options as it takes them. Answers -h and -V itself, by printing help or the
+ * version and exiting with 0. Returns the option, or -1 after the last: with a leading "+", at the
+ * first word that is not an option, so that a command keeps its own. */
 int rp_next_option(int argc, char **argv, const char *options, const struct option *long_options,
                    const char *help);
 
-/* A number from least to most from a command line; otherwise exits with 125 and says that what, such as
- * "-n", has been given the wrong one. */
+/* A number from least to most. what: the option that it is for, such as "-n". */
 long rp_parse_number(const char *what, const char *text, long least, long most);
 
-/* "auto", "preload" or "seccomp"; exits with 125 if it is none of them. */
+/* "auto", "preload" or "seccomp". */
 enum rp_method rp_parse_method(const char *text);
 
-/* A number of copies, or "auto"; exits with 125 if it is neither. */
+/* A number of copies, 1 to 4096, or "auto": one for each usable CPU. */
 int rp_parse_copies(const char *text);
 
-/* The string of -I; exits with 125 if it is empty. */
+/* The string of -I, which must not be empty. */
 const char *rp_parse_replaced(const char *text);
 
-/* PORT[/PROTO] as a subcommand's argument; exits with 125 and one line if it is none. */
+/* PORT[/PROTO], an argument of that subcommand. */
 struct rp_wanted rp_parse_port(const char *subcommand, const char *text);
 
-/* A signal's name, with or without SIG, or its number; exits with 125 if it is neither. */
+/* A signal's name, with or without SIG, or its number. */
 int rp_parse_signal(const char *text);
 
 #endif

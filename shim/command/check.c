@@ -1,35 +1,35 @@
-/* reuseport check: says whether the library can reach a command, and what this machine offers. */
+/* reuseport check: whether the library reaches a command, and what this machine offers. */
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "launch/environment.h"
 #include "launch/find_library.h"
-#include "launch/launch.h"
+#include "launch/preflight.h"
 #include "seccomp/enter.h"
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 static const char help[] =
     "Usage: reuseport check [OPTION]... [COMMAND]\n"
-    "Say whether the library can reach COMMAND, and why not, and by which method run\n"
-    "would start it; then what this kernel offers and what would be in the way. One\n"
-    "line for each finding.\n"
+    "Say whether the library reaches COMMAND, and if not, why, and which method run\n"
+    "would use; then what this kernel offers and what stands in the way. Prints one\n"
+    "line for each finding; starts nothing.\n"
     "\n"
-    "  -p, --ports=LIST       check this list as well, as run would\n"
-    "  -m, --method=METHOD    what the exit status is about: preload, the library,\n"
-    "                         which is the default; seccomp; or auto, either of them\n"
-    "      --library=FILE     the library; else as for run\n"
-    "  -h, --help             this help\n"
-    "  -V, --version          the version\n"
+    "  -p, --ports=LIST       check this list, too, as run would\n"
+    "  -m, --method=METHOD    which method the exit status is about: preload, by the\n"
+    "                         library (default); seccomp; or auto, either of them\n"
+    "      --library=FILE     the library; by default as for run\n"
+    "  -h, --help             print this help\n"
+    "  -V, --version          print the version\n"
     "\n"
     "Exit status: 0 if the method reaches COMMAND, 1 if it does not, 125 if reuseport\n"
     "itself fails.\n";
 
-/* The first number of a file below /proc/sys, or fallback. */
+/* Returns the first number in a file, or fallback. */
 static long read_setting(const char *path, long fallback) {
     long value = fallback;
     FILE *file = fopen(path, "re");
@@ -54,13 +54,13 @@ static void check_kernel(void) {
         int major, minor;
         const char *lacks;
     } needs[] = {
-        {3, 9, "SO_REUSEPORT itself is not there (3.9)"},
-        {4, 5, "a group cannot be steered, which replace needs (4.5)"},
+        {3, 9, "has no SO_REUSEPORT (3.9)"},
+        {4, 5, "cannot steer a group, which replace needs (4.5)"},
         {5, 6,
-         "sockets of other processes cannot be taken (pidfd_getfd, 5.6): list cannot tell who "
-         "shares, adopt and replace cannot work"},
+         "cannot hand over sockets (pidfd_getfd, 5.6): list cannot tell who shares, adopt and "
+         "replace cannot work"},
         {5, 14,
-         "what waits in the queue of a copy that ends is lost (net.ipv4.tcp_migrate_req, 5.14)"},
+         "resets connections in the queue of a copy that ends (net.ipv4.tcp_migrate_req, 5.14)"},
     };
     struct utsname name;
     int major = 0, minor = 0, lacking = 0;
@@ -75,53 +75,51 @@ static void check_kernel(void) {
         printf("kernel %s: has all that run, list, adopt and replace need\n", name.release);
 }
 
-static void check_environment(void) {
+static void check_migration(void) {
     const long migrate = read_setting("/proc/sys/net/ipv4/tcp_migrate_req", -1);
-    const long yama = read_setting("/proc/sys/kernel/yama/ptrace_scope", 0);
-    const bool may_trace = has_capability(19); /* CAP_SYS_PTRACE (capabilities(7)) */
-    check_kernel();
     if (migrate == 0)
-        printf(
-            "net.ipv4.tcp_migrate_req is 0: what waits in the queue of a copy that ends is reset; "
-            "1 hands it to the others\n");
+        printf("net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are "
+               "reset; with 1 the other copies get them\n");
     if (migrate > 0)
-        printf(
-            "net.ipv4.tcp_migrate_req is %ld: what waits in the queue of a copy that ends goes to "
-            "the others\n",
-            migrate);
-    if (may_trace)
+        printf("net.ipv4.tcp_migrate_req is %ld: connections in the queue of a copy that ends go "
+               "to the others\n",
+               migrate);
+}
+
+static void check_tracing(void) {
+    const long yama = read_setting("/proc/sys/kernel/yama/ptrace_scope", 0);
+    if (has_capability(19)) /* CAP_SYS_PTRACE (capabilities(7)) */
         printf("this process may look into all others, for list, adopt and replace\n");
     else if (yama > 0)
-        printf(
-            "this process may not look into others (kernel.yama.ptrace_scope is %ld): list, adopt "
-            "and replace need CAP_SYS_PTRACE here\n",
-            yama);
+        printf("this process may not look into others (kernel.yama.ptrace_scope is %ld): list, "
+               "adopt and replace need CAP_SYS_PTRACE here\n",
+               yama);
     else
         printf("this process may look into others of its user only, for list, adopt and replace\n");
 }
 
-/* A list as run would take it; what it names and this process could not bind is a finding, no error. */
-static struct rp_config check_list(bool by_option) {
+/* Reads the list as run would. What it names and this process may not bind is a finding, not an
+ * error. */
+static struct rp_config check_list(const char *option) {
     const long first = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
-    const struct rp_config config = rp_launch_check_settings(by_option);
+    const struct rp_config config = rp_environment_read(option);
     for (unsigned i = 0; i < config.ports.count; i++) {
         const struct rp_entry *entry = &config.ports.entries[i];
         if (entry->deny || entry->first >= first ||
             (entry->first == 1 && entry->last == UINT16_MAX))
             continue;
         if (has_capability(10)) continue; /* CAP_NET_BIND_SERVICE */
-        printf(
-            "port %u: below %ld, and this process has no CAP_NET_BIND_SERVICE: a bind is refused\n",
-            entry->first, first);
+        printf("port %u: below %ld, and this process has no CAP_NET_BIND_SERVICE: bind will be "
+               "refused\n",
+               entry->first, first);
     }
     return config;
 }
 
 /* What is to be checked. */
 struct subject {
-    const char *command, *library;
+    const char *command, *library, *list;
     enum rp_method method;
-    bool ports; /* given by -p */
 };
 
 static void parse_options(int argc, char **argv, struct subject *subject) {
@@ -133,63 +131,62 @@ static void parse_options(int argc, char **argv, struct subject *subject) {
     };
     int option;
     while ((option = rp_next_option(argc, argv, "+:p:m:hV", longs, help)) != -1) {
-        switch (option) {
-        case 'p':
-            rp_set_variable("REUSEPORT_PORTS", optarg);
-            subject->ports = true;
-            break;
-        case 'm':
-            subject->method = rp_parse_method(optarg);
-            break;
-        default:
-            subject->library = optarg;
-            break;
-        }
+        if (option == 'p') subject->list = optarg;
+        if (option == 'm') subject->method = rp_parse_method(optarg);
+        if (option == LIBRARY) subject->library = optarg;
     }
-    if (argc - optind > 1) rp_die("check: one command, please; see reuseport check --help");
+    if (argc - optind > 1) rp_die("check: expected one COMMAND; see reuseport check --help");
     subject->command = argv[optind];
 }
 
-/* Prints what was found out about the command, and by which method run would start it. Returns whether the
- * method that was asked about reaches it. */
-static bool check_command(const struct subject *subject, const struct rp_executable *library,
-                          const char *no_seccomp) {
-    static struct rp_preflight reach;
-    char path[PATH_MAX], name[PATH_MAX];
-    snprintf(name, sizeof(name), "%s", subject->command);
-    rp_make_plain(name);
-    const int error = rp_find_command(subject->command, path);
+/* Prints what was found about the command. Returns whether it was found at all. */
+static bool examine(const char *command, const struct rp_executable *library,
+                    struct rp_preflight *preflight) {
+    char name[PATH_MAX], text[RP_FINDING_TEXT];
+    const int error = rp_preflight_examine(command, preflight);
     if (error) {
-        printf("%s: %s\n", name, strerror(error));
+        snprintf(name, sizeof(name), "%s", command);
+        printf("%s: %s\n", rp_make_plain(name), strerror(error));
         return false;
     }
-    rp_preflight_examine(path, library, &reach);
-    for (unsigned i = 0; i < reach.count; i++) puts(reach.findings[i].text);
-    const enum rp_method taken = rp_preflight_method(&reach, RP_AUTO);
-    const enum rp_method asked = rp_preflight_method(&reach, subject->method);
-    const bool in_vain = taken == RP_SECCOMP && no_seccomp;
-    if (rp_preflight_hindrance(&reach, taken) || in_vain)
+    rp_preflight_judge(preflight, library);
+    for (unsigned i = 0; i < preflight->count; i++)
+        puts(rp_finding_text(preflight, &preflight->findings[i], text));
+    return true;
+}
+
+/* Prints what was found, and the method that run would use. Returns whether the one asked about
+ * reaches the command. */
+static bool check_command(const struct subject *subject, const struct rp_executable *library,
+                          const char *no_seccomp) {
+    static struct rp_preflight preflight;
+    if (!examine(subject->command, library, &preflight)) return false;
+    const enum rp_method used = rp_preflight_method(&preflight, RP_AUTO);
+    const enum rp_method asked = rp_preflight_method(&preflight, subject->method);
+    const bool in_vain = used == RP_SECCOMP && no_seccomp;
+    if (rp_preflight_hindrance(&preflight, used) || in_vain)
         printf("run -m auto: refuses it%s%s\n", in_vain ? "; seccomp " : "",
                in_vain ? no_seccomp : "");
     else
-        printf("run -m auto: takes %s\n", taken == RP_SECCOMP ? "seccomp" : "preload");
-    return !rp_preflight_hindrance(&reach, asked) && !(asked == RP_SECCOMP && no_seccomp);
+        printf("run -m auto: uses %s\n", used == RP_SECCOMP ? "seccomp" : "preload");
+    return !rp_preflight_hindrance(&preflight, asked) && !(asked == RP_SECCOMP && no_seccomp);
 }
 
 int rp_cmd_check(int argc, char **argv) {
     struct subject subject = {.method = RP_PRELOAD};
     struct rp_library library;
     parse_options(argc, argv, &subject);
-    const struct rp_config config = check_list(subject.ports);
+    const struct rp_config config = check_list(subject.list);
     if (subject.method != RP_SECCOMP) rp_find_library(subject.library, &library);
-    const char *list = getenv("REUSEPORT_PORTS");
-    const char *no_seccomp = rp_seccomp_try(&config, list ? list : "");
+    const char *no_seccomp = rp_seccomp_try(&config, rp_environment_list(subject.list));
     const bool reached =
         !subject.command ||
         check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program, no_seccomp);
-    check_environment();
+    check_kernel();
+    check_migration();
+    check_tracing();
     printf("seccomp, for programs that no preload reaches: %s\n",
-           no_seccomp ? no_seccomp : "can be done here");
+           no_seccomp ? no_seccomp : "works here");
     if (fflush(stdout)) rp_die("standard output: %s", strerror(errno));
     return reached ? 0 : 1;
 }

@@ -8,7 +8,7 @@
 #include "inspect/holders.h"
 #include "inspect/option.h"
 #include "inspect/process.h"
-#include "launch/launch.h"
+#include "launch/environment.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -149,9 +149,9 @@ static void find_held(struct rp_replacement *this, const char *ports) {
     rp_groups_make(&this->groups, &this->held);
 }
 
-/* "80/tcp,53/udp": what COMMAND is to share. */
-static void set_ports(const struct rp_sockets *held) {
-    char list[RP_ENTRIES_MAX * 16] = "";
+/* "80/tcp,53/udp": what COMMAND is to share; static. */
+static const char *list_ports(const struct rp_sockets *held) {
+    static char list[RP_ENTRIES_MAX * 16];
     size_t length = 0;
     unsigned entries = 0;
     for (size_t i = 0; i < held->count; i++) {
@@ -163,9 +163,20 @@ static void set_ports(const struct rp_sockets *held) {
             (size_t)snprintf(list + length, sizeof(list) - length, "%s%u/%s", length ? "," : "",
                              socket->local.port, socket->proto == RP_TCP ? "tcp" : "udp");
     }
-    rp_set_variable("REUSEPORT_PORTS", list);
+    return list;
+}
+
+/* COMMAND shares those ports at bind, with SO_REUSEADDR for connections in TIME_WAIT. Returns 0 or
+ * an exit status. */
+static int prepare(const struct options *options, const struct rp_sockets *held,
+                   struct rp_launch *launch) {
+    launch->command = options->plan.copies.arguments[0];
+    launch->list = list_ports(held);
+    launch->library = options->library;
+    launch->wanted = options->method;
     rp_set_variable("REUSEPORT_AT", "bind");
-    rp_set_variable("REUSEPORT_REUSEADDR", "1"); /* for connections in TIME_WAIT */
+    rp_set_variable("REUSEPORT_REUSEADDR", "1");
+    return rp_launch_prepare(launch);
 }
 
 /* Returns 0 once the old server is to be signalled, else 125. *left: its connections that remain.
@@ -205,10 +216,7 @@ int rp_cmd_replace(int argc, char **argv) {
     parse_options(argc, argv, &options);
     open_old(&this, options.pid);
     find_held(&this, options.ports);
-    set_ports(&this.held);
-    launch.config = rp_launch_check_settings(false);
-    int status = rp_launch_prepare(options.library, options.plan.copies.arguments[0],
-                                   options.method, &launch);
+    int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
     status = hand_over(&this, &left);

@@ -2,6 +2,7 @@
 #include "launch/copy.h"
 
 #include "base/die.h"
+#include "launch/environment.h"
 #include "seccomp/enter.h"
 
 #include <errno.h>
@@ -29,19 +30,19 @@ static char *replace_in(const char *word, const char *string, const char *number
 
 int rp_become_copy(const struct rp_copies *copies, int index) {
     const struct rp_launch *launch = copies->launch;
-    const char *list = getenv("REUSEPORT_PORTS"), *why = NULL;
+    const char *why = NULL;
     char number[16];
     snprintf(number, sizeof(number), "%d", index < 0 ? 0 : index);
     if (index >= 0) rp_set_variable("REUSEPORT_INSTANCE", number);
     for (char **word = copies->arguments + 1; copies->replace && *word; word++)
         *word = replace_in(*word, copies->replace, number);
     if (launch->method == RP_SECCOMP)
-        why = rp_seccomp_enter(&launch->config, list ? list : "");
+        why = rp_seccomp_enter(&launch->config, rp_environment_list(launch->list));
     if (why) {
         rp_warn("%s: sharing by seccomp %s", copies->arguments[0], why);
         return RP_FAILED;
     }
-    execv(launch->path, copies->arguments);
+    execv(launch->preflight.files[0], copies->arguments);
     const int error = errno;
     rp_warn("%s: %s", copies->arguments[0], strerror(error));
     return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;

@@ -1,5 +1,5 @@
-/* Counting of usable CPUs: what the affinity allows, limited by the quotas of the cgroup and of all
- * above it. */
+/* Counts usable CPUs: those that the affinity allows, or fewer by the quotas of the cgroup and of
+ * those above it. */
 #include "launch/cpus.h"
 
 #include <limits.h>
@@ -14,7 +14,7 @@ static int affinity(void) {
     return CPU_COUNT_S(sizeof(set), set);
 }
 
-/* Reads up to two numbers from a file of a cgroup; returns how many there are. "max" is none. */
+/* Reads up to two numbers from a cgroup's file; returns how many it found. "max" is not one. */
 static int read_numbers(const char *directory, const char *name, long long *first,
                         long long *second) {
     char path[3 * PATH_MAX];
@@ -26,7 +26,7 @@ static int read_numbers(const char *directory, const char *name, long long *firs
     return count;
 }
 
-/* The quota in a cgroup's directory in CPUs, rounded up; INT_MAX where there is none. */
+/* Returns the quota of a cgroup in CPUs, rounded up; INT_MAX if it has none. */
 static int quota(const char *directory) {
     long long allowed = 0, period = 0, none;
     if (read_numbers(directory, "cpu.max", &allowed, &period) != 2 &&
@@ -37,7 +37,7 @@ static int quota(const char *directory) {
     return (int)((allowed + period - 1) / period);
 }
 
-/* The least quota of the group at root/path and of those above it. */
+/* Returns the least quota of the group at root/path and of those above it; cuts path short. */
 static int least_quota(const char *root, char *path) {
     char directory[2 * PATH_MAX];
     int least = INT_MAX;

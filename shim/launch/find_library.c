@@ -1,9 +1,11 @@
-/* Finding the library, making sure of it, and putting it into LD_PRELOAD. */
+/* A library that the loader refused would cost the program its life or go unnoticed, depending on
+ * the libc; so whatever the loader would object to is looked for beforehand. */
 #include "launch/find_library.h"
 
 #include "base/die.h"
 #include "core/version.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,119 +15,106 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef RP_STATIC
-#include <dlfcn.h>
-#endif
-
 static const char file_name[] = "libreuseport.so";
 
-/* The library in a directory that is relative to the command's own, as /proc knows it. */
-static bool find_beside(const char *relative, char path[PATH_MAX]) {
-    char own[PATH_MAX], candidate[2 * PATH_MAX];
+static int open_library(const char *path) {
+    return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+static bool is_absent(int error) {
+    return error == ENOENT || error == ENOTDIR;
+}
+
+/* Opens the library beside the command or in ../lib from there. Returns -1 and errno. */
+static int open_beside(char path[PATH_MAX]) {
+    char own[PATH_MAX - 32]; /* room for the rest of the path */
     const ssize_t length = readlink("/proc/self/exe", own, sizeof(own) - 1);
-    if (length <= 0) return false;
+    if (length <= 0) {
+        errno = ENOENT;
+        return -1;
+    }
     own[length] = '\0';
     *strrchr(own, '/') = '\0';
-    snprintf(candidate, sizeof(candidate), "%s/%s%s", own, relative, file_name);
-    return realpath(candidate, path) != NULL;
+    snprintf(path, PATH_MAX, "%s/%s", own, file_name);
+    const int fd = open_library(path);
+    if (fd >= 0 || !is_absent(errno) || !*own) return fd;
+    *strrchr(own, '/') = '\0';
+    snprintf(path, PATH_MAX, "%s/lib/%s", own, file_name);
+    return open_library(path);
 }
 
-/* A file that could not be mapped is not told from one of another version: neither can be used. */
-static bool has_version(int fd, size_t size) {
-    static const char mark[] = RP_VERSION_MARK;
-    void *bytes = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    if (bytes == MAP_FAILED) return false;
-    const bool found = memmem(bytes, size, mark, sizeof(mark)) != NULL;
-    munmap(bytes, size);
-    return found;
+static int open_given(const char *given, char path[PATH_MAX]) {
+    if (!realpath(given, path)) rp_die("the library %s: %s", given, strerror(errno));
+    return open_library(path);
 }
 
-#ifndef RP_STATIC
-/* Whether the library is for the CPU and word size of this command, whose loader could load it. */
-static bool is_ours(const struct rp_library *library) {
-    struct rp_executable own;
-    struct rp_script script;
-    const char *why;
-    const int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
-    const bool read = fd >= 0 && rp_executable_read(fd, &own, &script, &why) == RP_ELF;
-    if (fd >= 0) close(fd);
-    return read && own.machine == library->program.machine &&
-           own.elf_class == library->program.elf_class;
-}
-#endif
-
-/* The loader's word on the file, asked without a list, so that the library does nothing. */
-static void try_loading(const struct rp_library *library) {
-#ifndef RP_STATIC
-    if (!is_ours(library)) return;
-    char *list = getenv("REUSEPORT_PORTS");
-    list = list ? strdup(list) : NULL;
-    unsetenv("REUSEPORT_PORTS");
-    void *handle = dlopen(library->path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) rp_die("the library cannot be loaded: %s", dlerror());
-    dlclose(handle);
-    if (list) setenv("REUSEPORT_PORTS", list, 1);
-    free(list);
-#else
-    (void)library;
-#endif
-}
-
-static void make_sure(struct rp_library *library) {
-    struct rp_script script;
-    struct stat status;
-    const char *why = strerror(ENOEXEC);
-    const int fd = open(library->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) rp_die("the library %s: %s", library->path, strerror(errno));
-    if (fstat(fd, &status) || !S_ISREG(status.st_mode))
-        rp_die("the library %s: not a regular file", library->path);
-    if (rp_executable_read(fd, &library->program, &script, &why) != RP_ELF)
-        rp_die("the library %s: %s", library->path, why ? why : "a script");
-    if (library->program.size > (uint64_t)status.st_size)
-        rp_die("the library %s: truncated", library->path);
-    if (!library->program.is_library) rp_die("the library %s: not a shared library", library->path);
-    if (!has_version(fd, (size_t)status.st_size))
-        rp_die("the library %s: not of this command's version, %s", library->path, RP_VERSION);
-    close(fd);
-}
-
-void rp_find_library(const char *given, struct rp_library *library) {
-    if (given) {
-        if (!realpath(given, library->path)) rp_die("the library %s: %s", given, strerror(errno));
-    } else if (!find_beside("", library->path) && !find_beside("../lib/", library->path) &&
-               !realpath(RP_LIBDIR "/libreuseport.so", library->path)) {
+static int open_any(char path[PATH_MAX]) {
+    int fd = open_beside(path);
+    if (fd >= 0 || !is_absent(errno)) return fd;
+    snprintf(path, PATH_MAX, "%s/%s", RP_LIBDIR, file_name);
+    fd = open_library(path);
+    if (fd < 0 && is_absent(errno))
         rp_die(
             "%s is neither beside this command, nor in ../lib, nor in %s; name it with --library",
             file_name, RP_LIBDIR);
-    }
-    make_sure(library);
+    return fd;
 }
 
-/* Appends the entries of an LD_PRELOAD, which blanks and colons separate, but for the library itself. */
-static void append_others(char *to, const char *others, const char *library) {
-    while (*others) {
-        const size_t length = strcspn(others, ": ");
-        if (length && (length != strlen(library) || memcmp(others, library, length) != 0)) {
-            to = stpcpy(to, ":");
-            memcpy(to, others, length);
-            to += length;
-            *to = '\0';
-        }
-        others += length + (others[length] != '\0');
-    }
+static int64_t read_tag(const unsigned char *at, bool narrow) {
+    Elf32_Sword narrow_tag;
+    Elf64_Sxword wide_tag;
+    if (!narrow) return *(Elf64_Sxword *)memcpy(&wide_tag, at, sizeof(wide_tag));
+    return *(Elf32_Sword *)memcpy(&narrow_tag, at, sizeof(narrow_tag));
 }
 
-void rp_preload_library(const struct rp_library *library) {
-    const char *others = getenv("LD_PRELOAD");
-    if (!others) others = "";
-    if (strpbrk(library->path, ": \t\n"))
-        rp_die("the library %s: a path with a blank or a colon cannot be preloaded (ld.so(8)); "
-               "copy it elsewhere with reuseport install-lib DIR",
-               library->path);
-    char *value = malloc(strlen(library->path) + strlen(others) + 2);
-    if (!value) rp_die("%s", strerror(errno));
-    append_others(stpcpy(value, library->path), others, library->path);
-    try_loading(library);
-    if (setenv("LD_PRELOAD", value, 1)) rp_die("LD_PRELOAD: %s", strerror(errno));
-    free(value);
+/* The library is to load on every libc. Returns what keeps it from that, or NULL. */
+static const char *examine_dynamic(const unsigned char *bytes, uint64_t size,
+                                   const struct rp_executable *program) {
+    const bool narrow = program->elf_class == ELFCLASS32;
+    const size_t step = narrow ? sizeof(Elf32_Dyn) : sizeof(Elf64_Dyn);
+    const uint64_t end = program->dynamic_offset + program->dynamic_size;
+    bool has_symbols = false;
+    if (end > size || end < program->dynamic_offset) return "truncated";
+    for (uint64_t at = program->dynamic_offset; end - at >= step; at += step) {
+        const int64_t tag = read_tag(bytes + at, narrow);
+        if (tag == DT_NULL) break;
+        if (tag == DT_NEEDED || tag == DT_VERNEED)
+            return "depends on other libraries, which a program may lack; build it with make";
+        has_symbols = has_symbols || tag == DT_SYMTAB;
+    }
+    return has_symbols ? NULL : "damaged, or not a shared library";
+}
+
+/* Maps the library as the loader would, which a file system mounted noexec or a security module may
+ * refuse, and looks into it. Returns what is wrong, or NULL. */
+static const char *look_inside(int fd, size_t size, const struct rp_executable *program) {
+    static const char mark[] = RP_VERSION_MARK;
+    unsigned char *bytes = mmap(NULL, size, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+    if (bytes == MAP_FAILED)
+        return errno == EPERM ? "must not be executed there (mounted noexec?)" : strerror(errno);
+    const char *wrong = examine_dynamic(bytes, size, program);
+    if (!wrong && !memmem(bytes, size, mark, sizeof(mark)))
+        wrong = "not of this command's version, " RP_VERSION;
+    munmap(bytes, size);
+    return wrong;
+}
+
+/* Returns what is wrong, or NULL. */
+static const char *examine(int fd, struct rp_library *library) {
+    struct rp_executable *program = &library->program;
+    struct rp_script script;
+    struct stat status;
+    const char *why;
+    if (fstat(fd, &status) || !S_ISREG(status.st_mode)) return "not a regular file";
+    if (rp_executable_read(fd, program, &script, &why) != RP_ELF) return why ? why : "a script";
+    if (program->size > (uint64_t)status.st_size) return "truncated";
+    if (!program->is_library) return "not a shared library";
+    return look_inside(fd, (size_t)status.st_size, program);
+}
+
+void rp_find_library(const char *given, struct rp_library *library) {
+    const int fd = given ? open_given(given, library->path) : open_any(library->path);
+    const char *wrong = fd < 0 ? strerror(errno) : examine(fd, library);
+    if (wrong) rp_die("the library %s: %s", library->path, wrong);
+    close(fd);
 }

@@ -1,4 +1,4 @@
-/* The file of the library, for a command that is to load it into others. */
+/* Finds the file of the library and makes sure that it can be preloaded. */
 #ifndef RP_FIND_LIBRARY_H
 #define RP_FIND_LIBRARY_H
 
@@ -9,13 +9,9 @@ struct rp_library {
     struct rp_executable program;
 };
 
-/* Finds libreuseport.so: given, if not NULL; else beside the command, in ../lib from there, or in the
- * directory it was installed to. Exits with 125 and one line if there is none, or one that could not be
- * preloaded: of another version, or broken. */
+/* Finds libreuseport.so: the file given, unless NULL; else beside the command, in ../lib from
+ * there, or where it was installed. Exits with 125 and one line if there is none, or one that the
+ * loader would refuse or that is of another version. Not async-signal-safe. */
 void rp_find_library(const char *given, struct rp_library *library);
-
-/* Makes LD_PRELOAD begin with the library, once. Exits with 125 and one line if the loader cannot load
- * it, also for a blank or a colon in its path (ld.so(8)). */
-void rp_preload_library(const struct rp_library *library);
 
 #endif

@@ -5,28 +5,23 @@
 #include "core/config.h"
 #include "launch/preflight.h"
 
-#include <limits.h>
-
-/* Reads REUSEPORT_* as the library will, and exits with 125 and its words if one of them is wrong.
- * by_option: REUSEPORT_PORTS was given as -p. */
-struct rp_config rp_launch_check_settings(bool by_option);
-
-/* What was found out about a start. */
 struct rp_launch {
-    char path[PATH_MAX];     /* the file to execute */
+    /* What is wanted. */
+    const char *command;
+    const char *list;      /* of ports, as given by -p; NULL: REUSEPORT_PORTS */
+    const char *library;   /* as given by --library; NULL: to be found */
+    enum rp_method wanted; /* RP_AUTO by default */
+    bool quiet;            /* REUSEPORT_LOG=off */
+    /* What was found. */
     enum rp_method method;   /* never RP_AUTO */
-    struct rp_config config; /* by which seccomp goes */
-    char why[2 * PATH_MAX +
-             512]; /* why not the preload, where seccomp was chosen for that; else "" */
+    struct rp_config config; /* the settings that seccomp goes by */
+    struct rp_preflight preflight;
 };
 
-/* Makes sure of the command, and of the way to it by that method: for the preload of the library (given, or
- * found), and sets LD_PRELOAD. launch->config is set already. Returns 0, or the exit status 125, 126 or 127
- * after one line that says why. */
-int rp_launch_prepare(const char *library, const char *command, enum rp_method method,
-                      struct rp_launch *launch);
-
-/* setenv(3), or exit with 125. */
-void rp_set_variable(const char *name, const char *value);
+/* Makes sure of the settings, the command, and a method that reaches it, and sets the environment
+ * that COMMAND inherits. Exits with 125 and one line if a setting or the library is wrong. Returns
+ * 0, or the exit status 125, 126 or 127 after one line that says why COMMAND cannot be started.
+ * Not async-signal-safe. */
+int rp_launch_prepare(struct rp_launch *launch);
 
 #endif

@@ -1,46 +1,30 @@
-/* Whether the library, as a preload, reaches what a command would run, or else seccomp, and if not, why and what
- * to do. */
+/* Whether the preloaded library, or else seccomp, reaches what a command would run. */
 #ifndef RP_PREFLIGHT_H
 #define RP_PREFLIGHT_H
 
-#include "launch/executable.h"
+#include "launch/findings.h"
 
-enum { RP_FINDINGS_MAX = 8 };
+/* None of these is async-signal-safe. */
 
-/* How a program is made to share its ports: from within, by the preloaded library, or from outside. */
-enum rp_method { RP_AUTO, RP_PRELOAD, RP_SECCOMP };
+/* Finds the file of a command and follows scripts to the program that runs in the end, with regard
+ * to this process's user (ld.so(8), "Secure-execution mode"). Opens regular files only; a program
+ * that may be executed but not read counts as reached, unless its mode or capabilities tell
+ * otherwise. Returns 0, or ENOENT or EACCES, or for a command with a slash any errno of stat(2),
+ * with nothing found. */
+int rp_preflight_examine(const char *command, struct rp_preflight *preflight);
 
-struct rp_finding {
-    unsigned hinders; /* bits, 1 << RP_PRELOAD and 1 << RP_SECCOMP: which method it rules out */
-    char text[2 * PATH_MAX + 512]; /* one line, without control characters */
-};
+/* Whether the preload is wanted and nothing found so far rules it out, so a library is needed. */
+bool rp_preflight_needs_library(const struct rp_preflight *preflight, enum rp_method wanted);
 
-struct rp_preflight {
-    int error;         /* errno that execve(2) would fail with, as far as can be seen; else 0 */
-    unsigned hindered; /* bits, as in the findings */
-    unsigned count;
-    struct rp_finding findings[RP_FINDINGS_MAX];
-};
-
-/* Replaces control characters, which would break a line or steer a terminal, by '?'. */
-void rp_make_plain(char *text);
-
-/* Finds the file that execvp(3) would run for a command. Returns 0, or ENOENT or EACCES, or, for a
- * command with a slash, any errno of stat(2); path is then not to be used. */
-int rp_find_command(const char *command, char path[PATH_MAX]);
-
-/* Examines the file at path, following scripts to the program in the end, with regard to this process's
- * user (ld.so(8), "Secure-execution mode"). library: what the library's file is, NULL if unknown. Opens
- * nothing but regular files. A program that may be run but not read counts as reached, unless its mode
- * or capabilities tell otherwise. */
-void rp_preflight_examine(const char *path, const struct rp_executable *library,
-                          struct rp_preflight *reach);
+/* The last step, once: holds the program against the library, or NULL if that does not matter.
+ * Keeps the pointer. */
+void rp_preflight_judge(struct rp_preflight *preflight, const struct rp_executable *library);
 
 /* The first finding that rules the method out, or NULL. */
-const char *rp_preflight_hindrance(const struct rp_preflight *reach, enum rp_method method);
+const struct rp_finding *rp_preflight_hindrance(const struct rp_preflight *preflight,
+                                                enum rp_method method);
 
-/* The method that is taken where wanted may be RP_AUTO: preload where the library reaches, else seccomp where
- * that is not ruled out, too. */
-enum rp_method rp_preflight_method(const struct rp_preflight *reach, enum rp_method wanted);
+/* The method to use where wanted may be RP_AUTO: the preload unless it alone is ruled out. */
+enum rp_method rp_preflight_method(const struct rp_preflight *preflight, enum rp_method wanted);
 
 #endif

@@ -16,10 +16,11 @@ import listing
 import real
 import replacing
 import scaling
+import starting
 import walks
 from common import BUILD, CPUS, Report, table
 
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "balance": balance, "list": listing, "replace": replacing, "walks": walks}
+SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "list": listing, "replace": replacing, "walks": walks}
 
 
 def machine():
