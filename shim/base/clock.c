@@ -1,4 +1,4 @@
-/* Time and ticks. */
+/* The clock of the command and its tick. */
 #include "base/clock.h"
 
 #include <poll.h>

@@ -1,13 +1,13 @@
-/* The clock of whoever waits for something that no event tells of. */
+/* Time, for waiting on what no event announces. */
 #ifndef RP_CLOCK_H
 #define RP_CLOCK_H
 
-/* Seconds, monotonic (clock_gettime(2)). */
+/* Seconds of the monotonic clock (clock_gettime(2)). Async-signal-safe. */
 double rp_now(void);
 
 enum { RP_TICK = 20 }; /* milliseconds */
 
-/* Sleeps for a tick, or until a signal comes. */
+/* Sleeps for a tick, or until a signal handler has run (poll(2)). Async-signal-safe. */
 void rp_tick(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Steps on stderr. */
+/* A terminal shows one line, overwritten at each step. */
 #include "base/progress.h"
 
 #include "base/die.h"

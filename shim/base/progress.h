@@ -1,15 +1,15 @@
-/* What a long operation says of itself while it goes on. */
+/* Progress of a long operation, on stderr. */
 #ifndef RP_PROGRESS_H
 #define RP_PROGRESS_H
 
 #include <stdbool.h>
 
-/* Where things stand, in printf(3)'s formats: on a terminal one line that changes, elsewhere a line
- * for each step. again: the same step as before, in which only numbers changed; shown on a terminal
- * alone. */
+/* Shows the current step, format as in printf(3): on a terminal in one line that changes, elsewhere
+ * in a line of its own. again: the same step with other numbers; shown on a terminal only. Not
+ * async-signal-safe. */
 void rp_step(bool again, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Clears the line on a terminal, for a message or for the end. */
+/* Clears the line on a terminal, before a message or at the end. Not async-signal-safe. */
 void rp_steps_end(void);
 
 #endif

@@ -1,4 +1,4 @@
-/* Reading of options and arguments; whatever is not valid to the letter ends the command. */
+/* Reads options and arguments; whatever is not valid to the letter ends the command. */
 #include "command/arguments.h"
 
 #include "base/die.h"
@@ -56,7 +56,7 @@ int rp_parse_copies(const char *text) {
 }
 
 const char *rp_parse_replaced(const char *text) {
-    if (!*text) rp_die("-I: an empty string stands everywhere");
+    if (!*text) rp_die("-I: STRING must not be empty");
     return text;
 }
 

@@ -1,4 +1,4 @@
-/* reuseport install-lib: copies the library into a directory, for containers that have no shell. */
+/* reuseport install-lib: copies the library, for init containers without a shell. */
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
@@ -14,16 +14,16 @@
 
 static const char help[] =
     "Usage: reuseport install-lib [OPTION]... DIR\n"
-    "Copy the library into DIR, for an init container that has no shell, and print\n"
-    "where it is.\n"
+    "Copy the library into DIR, for an init container without a shell, and print the\n"
+    "path of the copy.\n"
     "\n"
-    "      --library=FILE     the library; else as for run\n"
-    "  -h, --help             this help\n"
-    "  -V, --version          the version\n"
+    "      --library=FILE     the library; by default as for run\n"
+    "  -h, --help             print this help\n"
+    "  -V, --version          print the version\n"
     "\n"
     "Exit status: 0, or 125 if the library could not be copied.\n";
 
-/* As much as write(2) takes at a time, until all is written; false and errno if it could not be. */
+/* write(2) may write less than it is given. Returns false and errno if it fails. */
 static bool write_all(int fd, const char *bytes, size_t size) {
     while (size) {
         const ssize_t written = write(fd, bytes, size);
@@ -42,7 +42,7 @@ static bool copy_bytes(int in, int out) {
     return !got;
 }
 
-/* To a file beside the target that then takes its name, so that nobody loads half a library. */
+/* Writes a file beside the target and renames it, so that nobody loads half a library. */
 static void copy(const char *from, const char *target) {
     char temporary[PATH_MAX + 16];
     snprintf(temporary, sizeof(temporary), "%s.XXXXXX", target);
@@ -71,7 +71,7 @@ int rp_cmd_install_lib(int argc, char **argv) {
     char target[PATH_MAX];
     while (rp_next_option(argc, argv, "+:hV", longs, help) != -1) given = optarg;
     if (argc - optind != 1)
-        rp_die("install-lib: one directory, please; see reuseport install-lib --help");
+        rp_die("install-lib: expected one DIR; see reuseport install-lib --help");
     rp_find_library(given, &library);
     if (snprintf(target, sizeof(target), "%s/libreuseport.so", argv[optind]) >= PATH_MAX)
         rp_die("%s: %s", argv[optind], strerror(ENAMETOOLONG));
