@@ -98,6 +98,7 @@ keepers() {
 }
 
 @test "a library that would not load is refused before anything is started" {
+    need gcc readelf
     local dir=$BATS_TEST_TMPDIR path
     mkdir -p "$dir/a b" "$dir/a:b"
     for path in "$dir/a b" "$dir/a:b"; do
@@ -135,7 +136,7 @@ keepers() {
 
 @test "a library on a file system mounted noexec, which no loader can map, is refused" {
     need_root
-    need unshare
+    need_unshare -m
     mkdir "$BATS_TEST_TMPDIR/mount"
     fails 125 "the library $BATS_TEST_TMPDIR/mount/libreuseport.so: must not be executed there (mounted noexec?)" \
         unshare -m sh -c 'mount -t tmpfs -o noexec none "$1" && cp "$2" "$1" && exec "$3" run --library "$1/libreuseport.so" -p 80 touch "$1.started"' \

@@ -78,7 +78,7 @@ $(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) $(PROBE_NEEDS)
 # Programs that call the command's functions themselves.
 $(BUILD)/units/%: tests/units/%.c $(CMD_OBJECTS) $(PROBE_NEEDS)
 	$(MKDIR)
-	$(CC) $(PROGRAM) $(patsubst shim/%.c,$(BUILD)/cmd/%.o,$(filter-out %/command/main.c,$(CMD_SOURCES))) -ldl
+	$(CC) $(PROGRAM) $(patsubst shim/%.c,$(BUILD)/cmd/%.o,$(filter-out %/command/main.c,$(CMD_SOURCES)))
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
 asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
