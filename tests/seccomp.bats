@@ -22,10 +22,10 @@ watched() {
     env REUSEPORT_PORTS="$PORT" "$COMMAND" run -m seccomp "$@"
 }
 
-# watchers: the PIDs of guards and watchers that this test's processes have started, lowest first.
+# watchers: the PIDs of guards and watchers that this test's processes have started.
 watchers() {
     local pid
-    for pid in $(grep -lsx reuseport-watch /proc/[0-9]*/comm | grep -o '[0-9]*' | sort -n); do
+    for pid in $(grep -lsx reuseport-watch /proc/[0-9]*/comm | grep -o "[0-9]*"); do
         ! ended_or_zombie "$pid" || continue
         ! grep -qszxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" || echo "$pid"
     done
@@ -242,10 +242,13 @@ bind_one() {
     wait_until binds_are "$COUNT"
 }
 
-# guard_and_watcher: sets GUARD and WATCHER, once there are both.
+# guard_and_watcher: sets GUARD and WATCHER, its child, once there are both.
 guard_and_watcher() {
+    local pids
     wait_until watchers_are 2
-    read -r GUARD WATCHER < <(watchers | xargs)
+    mapfile -t pids < <(watchers)
+    WATCHER=${pids[1]} GUARD=${pids[0]}
+    [ "$(ps -o ppid= -p "$WATCHER" | xargs)" = "$GUARD" ] || WATCHER=${pids[0]} GUARD=${pids[1]}
 }
 
 kill_watcher() {
@@ -257,6 +260,7 @@ kill_watcher() {
 # trace_watcher NAME INJECTION: strace does that to the watcher's next call of that name.
 trace_watcher() {
     guard_and_watcher
+    rm -f "$(log tracer)"
     spawn tracer strace -o trace -p "$WATCHER" -e trace="$1" -e inject="$1:$2"
     TRACER=$PID
     wait_until grep -q attached "$(log tracer)"
