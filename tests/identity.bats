@@ -86,7 +86,7 @@ gives_up() {
 }
 
 # with_socket_of NAME UID ADDRESS PORT COMMAND...: spawns a command of user 65534 that has inherited a listener there
-# that UID made.
+# that UID made. REAL, if set, is the real user; then 65534 is the effective one alone.
 with_socket_of() {
     cat >inherit.py <<'END'
 import os, socket, sys
@@ -96,7 +96,7 @@ server.set_inheritable(True)
 os.seteuid(0)
 os.setgroups([])
 os.setresgid(65534, 65534, 65534)
-os.setresuid(65534, 65534, 65534)
+os.setresuid(int(os.environ.get("REAL", 65534)), 65534, 65534)
 os.execvp(sys.argv[4], sys.argv[4:])
 END
     spawn "$1" /usr/bin/python3 inherit.py "${@:2}"
@@ -118,26 +118,38 @@ END
     need_root
     need setpriv
     AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    # asks PORT...: COMMAND is asked to share these.
+    asks() {
+        run "${AS[@]}" "$COMMAND" replace "$SERVER" sh -c 'echo "shares $REUSEPORT_PORTS"'
+        echo "$output"
+        local ports
+        ports=$(printf '%s/tcp\n' "$@" | sort | paste -sd,)
+        [[ $'\n'$output$'\n' == *$'\n'"shares $ports"$'\n'* ]]
+    }
     local other
     lease_port other
     with_socket_of server 65533 127.0.0.1 "$other" "$BUILD/examples/server" "$PORT" 127.0.0.1
     SERVER=$PID
     wait_until listens "$PORT"
-    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-    [[ $(<out) == *" on 127.0.0.1:$PORT/tcp" ]]
-    PIDS+=("$SERVER")
+    asks "$PORT"
     stop_all
     with_socket_of server 65534 127.0.0.1 "$other" "$BUILD/examples/server" "$PORT" 127.0.0.1
     SERVER=$PID
     wait_until listens "$PORT"
-    spawn replace "${AS[@]}" "$COMMAND" replace --start-timeout 3 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
-    gives_up "$PID"
+    asks "$PORT" "$other"
+    stop_all
+    # Who is really root can have made it as anybody.
+    REAL=0 with_socket_of server 65533 127.0.0.1 "$other" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    SERVER=$PID
+    wait_until listens "$PORT"
+    AS=()
+    asks "$PORT" "$other"
 }
 
 @test "a new server's socket that only a stranger has any more does not count" {
-    # The old server has a connection, which holds replace up; the new one hands its listener to a stranger and ends,
+    # The old server has a connection, which holds replace up; the new one hands its listener to a stranger and closes it, or ends,
     # while the shell that started it lives on.
-    local kept replace status=0
+    local kept replace status
     cat >waits.py <<'END'
 import os, socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
@@ -163,23 +175,33 @@ while not os.path.exists("go"): time.sleep(0.02)
 door = socket.socket(socket.AF_UNIX)
 door.connect("door")
 socket.send_fds(door, [b"x"], [server.fileno()])
+server.close()
+if sys.argv[2] == "stays": time.sleep(600)
 END
-    spawn stranger /usr/bin/python3 receives.py
-    start /usr/bin/python3 waits.py "$PORT"
-    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
-    read -r -u "$kept" _
-    spawn replace "$COMMAND" replace --drain 60 "$SERVER" sh -c '"$@"; exec tail -f /dev/null' sh /usr/bin/python3 hands-over.py "$PORT" {kept}>&-
-    replace=$PID
-    wait_until grep -q "waiting for the old server's connections" "$(log replace)"
-    touch go
-    wait_until grep -q received "$(log stranger)"
-    one_has_ended() { [ "$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=' | wc -l)" = 2 ]; }
-    wait_until one_has_ended
-    exec {kept}>&-
-    wait "$replace" || status=$?
-    cat "$(log replace)"
-    [ "$status" = 125 ]
-    grep -q "sh no longer listens; pid $SERVER serves as before" "$(log replace)"
+    local way
+    for way in ends stays; do
+        rm -f door go
+        lease_port PORT
+        spawn stranger /usr/bin/python3 receives.py
+        start /usr/bin/python3 waits.py "$PORT"
+        exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+        read -r -u "$kept" _
+        spawn replace "$COMMAND" replace --drain 60 "$SERVER" \
+            sh -c '"$@"; exec tail -f /dev/null' sh /usr/bin/python3 hands-over.py "$PORT" "$way" {kept}>&-
+        replace=$PID
+        wait_until grep -q "waiting for the old server's connections" "$(log replace)"
+        touch go
+        wait_until grep -q received "$(log stranger)"
+        only_strangers() { [ "$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=' | wc -l)" = 2 ]; }
+        wait_until only_strangers
+        exec {kept}>&-
+        status=0
+        wait "$replace" || status=$?
+        cat "$(log replace)"
+        [ "$status" = 125 ]
+        grep -q "sh no longer listens; pid $SERVER serves as before" "$(log replace)"
+        stop_all
+    done
 }
 
 # walks PATTERN: how many links of descriptors replace has read, of the processes whose path matches.
@@ -189,7 +211,7 @@ walks() {
 
 # bystander: a process with 3 000 sockets, in BYSTANDER.
 bystander() {
-    spawn bystander /usr/bin/python3 -c '
+    spawn bystander "${AS[@]}" /usr/bin/python3 -c '
 import resource, socket, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (4000, 4000))
 kept = [socket.socket() for _ in range(3000)]
@@ -203,7 +225,7 @@ time.sleep(600)'
 traced() {
     need strace
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    timeout 60 strace -y -o trace -e trace=readlinkat,getdents64 "$COMMAND" replace "$SERVER" \
+    timeout 60 "${AS[@]}" strace -y -o trace -e trace=readlinkat,getdents64 "$COMMAND" replace "$SERVER" \
         sh -c 'sleep 1; exec "$@" >/dev/null 2>&1' sh "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null
     wc -l <trace
 }
@@ -216,9 +238,18 @@ traced() {
     [ "$(wc -l <trace)" -lt 1000 ]
 }
 
-@test "for a stranger's socket on the port replace searches all processes once" {
+@test "for a stranger's socket on the port replace searches all processes once, though it may not see the stranger" {
     need_root
     need setpriv
+    chmod 777 .
+    bystander
+    impostor stranger 127.0.0.2 "$PORT"
+    traced
+    [ "$(walks "$BYSTANDER")" -ge 3000 ]
+    [ "$(walks "$BYSTANDER")" -lt 3100 ]
+    lease_port PORT
+    rm trace out
+    AS=(setpriv --reuid 65533 --regid 65533 --clear-groups)
     bystander
     impostor stranger 127.0.0.2 "$PORT"
     traced

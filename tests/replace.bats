@@ -137,12 +137,14 @@ END
     wait_until grep -q 'waiting for what the old server still has to accept' "$(log replace)"
     run /usr/bin/python3 ask-udp.py "$PORT" 50
     [[ ${lines[1]} != "$SERVER "* && ${lines[1]} = *" 50" ]]
+    sleep 1 # ten times as long as it waits where nothing is left
+    run ! grep "old server's connections" "$(log replace)"
     kill -CONT "$SERVER"
     wait "$early"
     cat "$(log early)"
     [ "$(sed 1d "$(log early)")" = "$SERVER 20" ]
     wait "$replace"
-    grep -q "^pid ${lines[1]% *} .* has replaced pid $SERVER" "$(log replace)"
+    grep -q "has replaced pid $SERVER" "$(log replace)"
 }
 
 @test "afterwards nothing is left in the group: a copy that joins later gets its share" {
@@ -436,12 +438,22 @@ print(*answers)' "$PORT"
 
 @test "ending COMMAND sends TERM once to each of its processes, to those that appear later, too, and at last KILL" {
     # The shell ends at TERM, and leaves two that do not.
+    local pid
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    run "$COMMAND" replace --start-timeout 1 "$SERVER" sh -c '"$0" one 0 shy & "$0" two 0 shy & wait' "$PROBES/signals"
-    serves_as_before 125 "does not listen on all ports after 1 seconds; pid $SERVER serves as before"
-    cat one two
+    spawn replace "$COMMAND" replace --start-timeout 1 "$SERVER" sh -c \
+        '"$0" one 0 shy & echo $! >>pids; "$0" two 0 shy & echo $! >>pids; wait' "$PROBES/signals"
+    local replace=$PID
+    both() { [ "$(wc -l <pids)" = 2 ]; }
+    wait_until both
+    mapfile -t -O "${#PIDS[@]}" PIDS <pids
+    status=0
+    wait "$replace" || status=$?
+    output=$(<"$(log replace)")
+    for pid in $(<pids); do
+        ended "$pid"
+    done
     [ "$(cat one two)" = $'- started\n- TERM\n- started\n- TERM' ]
-    run ! grep -ls "$PROBES/signals" /proc/[0-9]*/cmdline
+    serves_as_before 125 "does not listen on all ports after 1 seconds; pid $SERVER serves as before"
 }
 
 @test "the tests' own: a storm in which connections failed shows what replace said" {
@@ -486,6 +498,40 @@ print(*answers)' "$PORT"
     cat trace
     [ "$(grep -c 'SO_REUSEPORT, \[1\]' trace) $(grep -c 'SO_REUSEPORT, \[0\]' trace)" = "3 2" ]
     exec {kept}>&-
+}
+
+@test "a worker that has taken over the old server's socket meanwhile gets its option back, too" {
+    cat >renews.py <<'END'
+"""A master without a socket, whose worker hands over to another once there is a file go."""
+import os, select, socket, sys, time
+if os.fork():
+    while True: time.sleep(600)
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+renewed = False
+while True:
+    if select.select([server], [], [], 0.02)[0]:
+        client = server.accept()[0]
+        client.send(b"pid %d\n" % os.getpid())
+        client.close()
+    if os.path.exists("go") and not renewed:
+        if os.fork(): os._exit(0)
+        renewed = True
+        open("gone", "w").close()
+END
+    local replace status=0
+    start /usr/bin/python3 renews.py "$PORT"
+    spawn replace "$COMMAND" replace --start-timeout 2 "$SERVER" sh -c 'echo started; exec tail -f /dev/null'
+    replace=$PID
+    wait_until grep -q started "$(log replace)"
+    run "$COMMAND" list "$PORT"
+    [[ $output == *" yes "* ]]
+    touch go
+    wait_until [ -e gone ]
+    wait "$replace" || status=$?
+    [ "$status" = 125 ]
+    run "$COMMAND" list "$PORT"
+    echo "$output"
+    [[ $output == *"does not share it"* ]]
 }
 
 @test "IPv6 alone and IPv4 on one port are told from a dual-stack socket, and both go to the newcomer" {

@@ -33,7 +33,8 @@ bool rp_groups_are_up(const struct rp_groups *groups, unsigned copies);
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
 /* RP_TO_FIRST is the new server's first socket alone. Its number stays good while the old server's
- * sockets go one by one, the last member taking the number of each, if the new server has no fewer. */
+ * sockets go one by one, the last member taking the number of each, if the new server has no fewer.
+ * */
 enum rp_way { RP_TO_NEW, RP_TO_FIRST, RP_TO_OLD };
 
 /* Which members, from first on, get what arrives that way. Returns false where their numbers are

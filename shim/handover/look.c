@@ -17,14 +17,19 @@ bool rp_server_plant(struct rp_server *server, pid_t pid) {
     struct rp_status status;
     if (!rp_tree_plant(&server->tree, pid) || !rp_process_find(pid, &process, &status))
         return false;
-    server->user = status.users[1];
-    for (int i = 0; i < 4; i++)
-        if (!status.users[i]) server->user = 0;
+    memcpy(server->users, status.users, sizeof(server->users));
     return true;
 }
 
+/* Whether the server can have made a socket of that user. */
+static bool can_be(const struct rp_server *server, uid_t user) {
+    bool can = !user;
+    for (int i = 0; i < 4; i++) can = can || !server->users[i] || server->users[i] == user;
+    return can;
+}
+
 bool rp_server_has(const struct rp_server *server, const struct rp_socket *socket) {
-    if (server->user && socket->uid && socket->uid != server->user) return false;
+    if (!can_be(server, socket->uid)) return false;
     for (size_t i = 0; i < socket->owner_count; i++)
         if (rp_tree_has(&server->tree, &socket->owners[i].process)) return true;
     return false;
@@ -67,6 +72,22 @@ static void find_on_ports(const struct rp_sockets *like, unsigned states,
     }
 }
 
+/* What the look before knew of a socket, or NULL; *side: whose it was, or RP_SIDES. */
+static struct rp_socket *recall(const struct rp_look *before, uint32_t inode, enum rp_side *side) {
+    for (*side = RP_OLD; *side < RP_SIDES; ++*side) {
+        struct rp_socket *known = rp_sockets_get(&before->of[*side], inode);
+        if (known) return known;
+    }
+    return NULL;
+}
+
+static void inherit(struct rp_socket *socket, struct rp_socket *known) {
+    socket->owners = known->owners;
+    socket->owner_count = known->owner_count;
+    known->owners = NULL;
+    known->owner_count = 0;
+}
+
 /* Whether one of those who had the socket still does. */
 static bool still_has(const struct rp_server *server, const struct rp_socket *known) {
     for (size_t i = 0; i < known->owner_count; i++)
@@ -76,51 +97,60 @@ static bool still_has(const struct rp_server *server, const struct rp_socket *kn
     return false;
 }
 
-/* Takes over the side and the owners of a socket that the look before has found out, or returns
- * RP_NOBODY. The old server's connections are many, and are not asked for again. */
-static enum rp_side recall(const struct rp_look *before, const struct rp_servers *servers,
-                           struct rp_socket *socket) {
-    struct rp_socket *old = rp_sockets_get(&before->of[RP_OLD], socket->inode);
-    struct rp_socket *new = rp_sockets_get(&before->of[RP_NEW], socket->inode);
-    const bool is_old = old && (!rp_is_receiver(old) || still_has(&servers->old, old));
-    struct rp_socket *known = is_old ? old : new &&still_has(&servers->new, new) ? new : NULL;
-    if (!known) return RP_NOBODY;
-    socket->owners = known->owners;
-    socket->owner_count = known->owner_count;
-    known->owners = NULL;
-    known->owner_count = 0;
-    return is_old ? RP_OLD : RP_NEW;
+/* Whether nobody needs to be asked for the socket again. The old server's connections are many, and
+ * stay its own. */
+static bool is_settled(const struct rp_servers *servers, const struct rp_socket *known,
+                       enum rp_side side) {
+    if (side == RP_OLD) return !rp_is_receiver(known) || still_has(&servers->old, known);
+    return side == RP_NEW && still_has(&servers->new, known);
 }
 
-/* Moves what is known already to where it belongs, and leaves the rest. */
-static void keep_known(struct rp_look *look, struct rp_look *before,
-                       const struct rp_servers *servers, struct rp_sockets *found) {
+/* Moves what is settled to its side, and leaves the rest. */
+static void keep_settled(struct rp_look *look, const struct rp_look *before,
+                         const struct rp_servers *servers, struct rp_sockets *found) {
     size_t left = 0;
     for (size_t i = 0; i < found->count; i++) {
-        const enum rp_side side = recall(before, servers, &found->list[i]);
-        if (side != RP_NOBODY)
+        enum rp_side side;
+        struct rp_socket *known = recall(before, found->list[i].inode, &side);
+        if (known && is_settled(servers, known, side)) {
+            inherit(&found->list[i], known);
             move(&found->list[i], &look->of[side]);
-        else
+        } else {
             found->list[left++] = found->list[i];
+        }
     }
     found->count = left;
 }
 
-/* Whose the socket is. What once was the old server's stays so for as long as it exists: it keeps
- * its place in the group, whoever has it. */
-static enum rp_side side_of(const struct rp_look *before, const struct rp_servers *servers,
-                            const struct rp_socket *socket) {
-    if (rp_server_has(&servers->old, socket) || rp_sockets_get(&before->of[RP_OLD], socket->inode))
-        return RP_OLD;
+/* Whose the socket is, that was last seen on that side. What once was the old server's stays so for
+ * as long as it exists: it keeps its place in the group, whoever has it. */
+static enum rp_side side_of(const struct rp_servers *servers, const struct rp_socket *socket,
+                            enum rp_side last) {
+    if (last == RP_OLD || rp_server_has(&servers->old, socket)) return RP_OLD;
     if (rp_server_has(&servers->new, socket)) return RP_NEW;
-    return socket->owner_count || rp_sockets_get(&before->of[RP_OTHERS], socket->inode) ? RP_OTHERS
-                                                                                        : RP_NOBODY;
+    return last == RP_OTHERS || socket->owner_count ? RP_OTHERS : RP_NOBODY;
 }
 
-/* Whether all processes are to be searched for the owner of a socket that seems to have none. */
-static bool is_riddle(const struct rp_look *before, const struct rp_socket *socket) {
-    return socket->inode && !socket->searched &&
-           (rp_is_receiver(socket) || rp_sockets_get(&before->of[RP_NOBODY], socket->inode));
+/* Whether all processes are to be searched for the owner of a socket that seems to have none: of a
+ * new receiver at once, of others if they had none before; most have just been closed. */
+static bool is_riddle(const struct rp_socket *socket, const struct rp_socket *known) {
+    return socket->inode && !socket->owner_count && !socket->searched &&
+           (known ? !known->owner_count : rp_is_receiver(socket));
+}
+
+/* Moves a socket to its side, or to the riddles. */
+static void place(struct rp_look *look, const struct rp_look *before,
+                  const struct rp_servers *servers, struct rp_socket *socket,
+                  struct rp_sockets *riddles) {
+    enum rp_side last;
+    struct rp_socket *known = recall(before, socket->inode, &last);
+    socket->searched = socket->searched || (known && known->searched);
+    if (is_riddle(socket, known)) {
+        move(socket, riddles);
+        return;
+    }
+    if (last == RP_OLD && !socket->owner_count && socket->searched) inherit(socket, known);
+    move(socket, &look->of[side_of(servers, socket, last)]);
 }
 
 static void grow(struct rp_servers *servers) {
@@ -136,19 +166,6 @@ static void find_members(const struct rp_servers *servers, struct rp_sockets *so
     rp_sockets_find_members(sockets, &servers->new.tree);
 }
 
-/* Moves each socket to its side, but for the riddles. */
-static void sort_out(struct rp_look *look, const struct rp_look *before,
-                     const struct rp_servers *servers, struct rp_sockets *found,
-                     struct rp_sockets *riddles) {
-    for (size_t i = 0; i < found->count; i++) {
-        struct rp_socket *socket = &found->list[i];
-        const struct rp_socket *known = rp_sockets_get(&before->of[RP_NOBODY], socket->inode);
-        const enum rp_side side = side_of(before, servers, socket);
-        socket->searched = socket->searched || (known && known->searched);
-        move(socket, side == RP_NOBODY && is_riddle(before, socket) ? riddles : &look->of[side]);
-    }
-}
-
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states) {
     struct rp_look before = *look;
@@ -156,14 +173,16 @@ void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struc
     memset(look, 0, sizeof(*look));
     find_on_ports(like, states, &found);
     grow(servers);
-    keep_known(look, &before, servers, &found);
+    keep_settled(look, &before, servers, &found);
     find_members(servers, &found);
-    sort_out(look, &before, servers, &found, &riddles);
+    for (size_t i = 0; i < found.count; i++)
+        place(look, &before, servers, &found.list[i], &riddles);
     if (riddles.count) {
         rp_sockets_find_owners(&riddles);
         grow(servers);
-        sort_out(look, &before, servers, &riddles, NULL);
     }
+    for (size_t i = 0; i < riddles.count; i++)
+        place(look, &before, servers, &riddles.list[i], NULL);
     for (enum rp_side side = RP_OLD; side < RP_SIDES; side++) rp_sockets_index(&look->of[side]);
     rp_sockets_free(&found);
     rp_sockets_free(&riddles);

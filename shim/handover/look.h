@@ -18,7 +18,7 @@ enum {
  * */
 struct rp_server {
     struct rp_tree tree;
-    uid_t user; /* of the first process when it was planted; 0: it could become any user */
+    uid_t users[4]; /* of the first process when it was planted, as in struct rp_status */
 };
 
 struct rp_servers {
@@ -41,8 +41,9 @@ struct rp_look {
  * memory runs out, as all do that allocate here. */
 bool rp_server_plant(struct rp_server *server, pid_t pid);
 
-/* Whether a member of the server has the socket, and one of its users made it. The super-user may
- * have made any: servers bind, and then change their user. */
+/* Whether a member of the server has the socket, and one whom its first process could be made it:
+ * one of its users, or anybody if one of them is root. Root itself may have made it: servers bind,
+ * and then change their user. */
 bool rp_server_has(const struct rp_server *server, const struct rp_socket *socket);
 
 /* Appends the listeners and UDP sockets that the server has on the ports that list shares, or on
@@ -53,10 +54,10 @@ void rp_server_find(struct rp_server *server, const struct rp_ports *list, struc
 bool rp_is_receiver(const struct rp_socket *socket);
 
 /* Looks, anew if look is not all zero, at the ports and protocols of the sockets in like: at the
- * receivers, and at TCP sockets in those states. Descriptors are read of the two servers' processes
- * alone, and only where a socket is there that neither is known to have. Once for each socket whose
- * owner stays unknown all processes are searched: for a receiver at once, for a connection the
- * second time that it is seen so, as most are being closed. */
+ * receivers, and at TCP sockets in those states. Reads descriptors of the two servers' processes
+ * alone, and only if there is a socket that neither is known to have. Once for each socket without
+ * a known owner it searches all processes: at once for a receiver that it has not seen before, else
+ * when it sees the socket so a second time, as most are just being closed. */
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states);
 

@@ -3,11 +3,13 @@
 #include "inspect/tree.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -47,6 +49,7 @@ static const char *const names[] = {
 
 static unsigned checks, failures;
 static bool lists = true;
+static const char *false_list; /* a file that is read instead of /proc/PID/task/TID/children */
 
 /* Instead of libc's: a kernel without CONFIG_PROC_CHILDREN. */
 int access(const char *path, int mode) {
@@ -54,6 +57,12 @@ int access(const char *path, int mode) {
     if (lists || !strstr(path, "children")) return 0;
     errno = ENOENT;
     return -1;
+}
+
+/* Instead of libc's: children that have ended, and whose PIDs are others' now. */
+int openat(int directory, const char *path, int flags, ...) {
+    const bool lie = false_list && strstr(path, "/children");
+    return (int)syscall(SYS_openat, directory, lie ? false_list : path, flags, 0);
 }
 
 static void check(bool good, const char *what, const char *name) {
@@ -187,6 +196,26 @@ static void check_tree(pid_t child, pid_t grandchild, pid_t stranger, const char
     rp_tree_free(&others);
 }
 
+/* The list of a child's children names somebody else. */
+static void check_reuse(pid_t stranger) {
+    struct rp_tree tree = {NULL, 0};
+    char path[] = "/tmp/reuseport-XXXXXX";
+    pid_t grandchild;
+    const pid_t child = start_two("plain", &grandchild);
+    const int fd = mkstemp(path);
+    if (fd < 0 || dprintf(fd, "%d ", (int)stranger) < 0) exit(2);
+    close(fd);
+    false_list = path;
+    rp_tree_plant(&tree, child);
+    rp_tree_grow(&tree);
+    false_list = NULL;
+    check(tree.count == 1, "a stranger with a child's PID in the tree", "plain");
+    unlink(path);
+    end(child);
+    kill(grandchild, SIGKILL);
+    rp_tree_free(&tree);
+}
+
 static void check_name(const char *pattern, pid_t stranger) {
     char name[64];
     pid_t grandchild, children[8];
@@ -206,6 +235,8 @@ int main(void) {
     const pid_t stranger = start_two("stranger", &below);
     for (int round = 0; round < 2; round++, lists = false)
         for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) check_name(names[i], stranger);
+    lists = true;
+    check_reuse(stranger);
     kill(below, SIGKILL);
     end(stranger);
     printf("%u checks, %u failed\n", checks, failures);
