@@ -134,7 +134,7 @@ END
     fails "adopt: pid $$ does not hold port $PORT, or this process may not look into it" "$COMMAND" adopt "$PORT" $$
     fails 'adopt: "80a": not a port' "$COMMAND" adopt 80a
     fails 'adopt: "80-90": not a single PORT or PORT/PROTO' "$COMMAND" adopt 80-90
-    fails 'adopt: PORT[/PROTO] [PID], please; see reuseport adopt --help' "$COMMAND" adopt
+    fails 'adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help' "$COMMAND" adopt
     fails 'adopt: "x": not a number from 1 to 2147483647' "$COMMAND" adopt "$PORT" x
 }
 
@@ -142,7 +142,7 @@ END
     need_root
     spawn root "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: this process may not look into it: it takes the same user and kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root" \
+    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: this process may not look into it: that requires the same user and kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root" \
         setpriv --reuid 65534 --clear-groups "$COMMAND" adopt "$PORT"
     # Of one user, but not dumpable, as after a change of user: the kernel refuses as Yama does.
     stop_all
@@ -157,7 +157,7 @@ END
 @test "on a kernel without pidfd_getfd it says so" {
     spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: this kernel cannot hand over descriptors; Linux 5.6 can" \
+    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: this kernel cannot hand over descriptors; requires Linux 5.6" \
         "$PROBES/without" pidfd_getfd "$COMMAND" adopt "$PORT"
 }
 

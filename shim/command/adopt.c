@@ -1,5 +1,4 @@
-/* reuseport adopt: switches SO_REUSEPORT on in sockets that are bound already, in processes that
- * run. */
+/* reuseport adopt: switches SO_REUSEPORT on in bound sockets of running processes. */
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
@@ -13,19 +12,18 @@
 
 static const char help[] =
     "Usage: reuseport adopt [OPTION]... PORT[/PROTO] [PID]\n"
-    "Switch SO_REUSEPORT on in every socket that holds the port, or in those of PID\n"
-    "alone, so that another copy can join a server that runs already. Nothing else in\n"
-    "that server changes.\n"
+    "Switch SO_REUSEPORT on in every socket that holds the port, or only in PID's, so\n"
+    "that another copy can join a running server. Nothing else changes in the server.\n"
     "\n"
     "      --undo             switch it off again\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
-    "Exit status: 0 if the option is now on (or off) in all of them, 125 if not. It\n"
-    "takes Linux 5.6 and the right to trace the server: the same user, where\n"
+    "Exit status: 0 if the option is now on (or off) in all of them, 125 if not.\n"
+    "Requires Linux 5.6 and the right to trace the server: the same user, where\n"
     "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE.\n";
 
-/* Leaves those that a process has; exits if there is none. */
+/* Keeps the sockets that the process has; exits if there is none. */
 static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
     size_t kept = 0;
     struct rp_process process;
@@ -46,7 +44,7 @@ static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *por
                (int)pid, port);
 }
 
-/* Does what was asked to one socket, and says what it did. */
+/* Switches one socket's option, and says so. */
 static bool adopt(const struct rp_socket *socket, bool wanted) {
     char where[RP_SOCKET_TEXT], name[RP_NAME_SIZE], user[RP_NAME_SIZE];
     bool changed;
@@ -81,7 +79,7 @@ int rp_cmd_adopt(int argc, char **argv) {
     bool undo = false, good = true;
     while (rp_next_option(argc, argv, "+hV", longs, help) != -1) undo = true;
     if (argc - optind < 1 || argc - optind > 2)
-        rp_die("adopt: PORT[/PROTO] [PID], please; see reuseport adopt --help");
+        rp_die("adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help");
     const char *port = argv[optind];
     const struct rp_wanted wanted = rp_parse_port("adopt", port);
     const pid_t pid =

@@ -1,4 +1,4 @@
-/* reuseport list: who holds these ports, and what makes a group share less than it seems. */
+/* reuseport list: who holds these ports, and why a group shares less than it seems to. */
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
@@ -13,11 +13,11 @@
 
 static const char help[] =
     "Usage: reuseport list [OPTION]... [PORT[/PROTO]]...\n"
-    "Show who holds these ports, or every shared port when none is named: TCP sockets\n"
-    "that listen and UDP sockets that are bound, in the order in which the kernel\n"
-    "prefers them. SHARES says whether SO_REUSEPORT is on, QUEUE how many connections\n"
-    "wait to be accepted, of LIMIT. Below the table: what makes a group share less\n"
-    "than it seems, and what to do. Nothing is bound to find out.\n"
+    "Show who holds these ports, or all shared ports if none is named: TCP listeners\n"
+    "and bound UDP sockets, in the kernel's order of preference. SHARES says whether\n"
+    "SO_REUSEPORT is on, QUEUE how many connections wait to be accepted, of LIMIT.\n"
+    "Hints below the table say why a group shares less than it seems to, and what to\n"
+    "do. Nothing is bound to find out.\n"
     "\n"
     "      --json             an array with one object for each socket; see\n"
     "                         reuseport(1) for the keys\n"
@@ -33,14 +33,14 @@ static const char *proto_name(const struct rp_socket *socket) {
     return socket->proto == RP_TCP ? "tcp" : "udp";
 }
 
-/* As in a list of ports, IPv6 without its brackets. */
+/* As in a list of ports, IPv6 without brackets. */
 static const char *address_text(const struct rp_socket *socket, char text[INET6_ADDRSTRLEN]) {
     const unsigned char *bytes = socket->local.address.s6_addr;
     return socket->ipv6 ? inet_ntop(AF_INET6, bytes, text, INET6_ADDRSTRLEN)
                         : inet_ntop(AF_INET, bytes + 12, text, INET6_ADDRSTRLEN);
 }
 
-/* Where the sockets of the same port and protocol end that start at this one. */
+/* The end of the run of sockets with this one's port and protocol. */
 static size_t group_end(const struct rp_sockets *sockets, size_t start) {
     const struct rp_socket *first = &sockets->list[start];
     size_t end = start + 1;
@@ -50,7 +50,7 @@ static size_t group_end(const struct rp_sockets *sockets, size_t start) {
     return end;
 }
 
-/* Ports on which nobody shares are of no interest where none was named. */
+/* Drops the ports on which nobody shares. */
 static void drop_unshared(struct rp_sockets *sockets) {
     size_t kept = 0;
     for (size_t start = 0, end; start < sockets->count; start = end) {
@@ -157,7 +157,7 @@ static bool is_stopped(const struct rp_socket *socket) {
     return socket->owner_count > 0;
 }
 
-/* What is to be said of one socket. */
+/* Prints what is wrong with one socket. */
 static void hint_at_socket(const struct rp_socket *socket) {
     const unsigned port = socket->local.port;
     char name[RP_NAME_SIZE];

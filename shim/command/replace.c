@@ -1,4 +1,4 @@
-/* reuseport replace: a new server takes the ports of a running one, without losing a connection. */
+/* reuseport replace: a new server takes over a running one's ports without losing a connection. */
 #include "base/die.h"
 #include "base/progress.h"
 #include "command/arguments.h"
@@ -19,27 +19,27 @@
 
 static const char help[] =
     "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
-    "Start COMMAND to share the ports of PID and its descendants, send new\n"
-    "connections to it alone, wait until PID has none left to accept, and signal PID.\n"
-    "If COMMAND does not come up, PID goes on as before.\n"
+    "Start COMMAND on the ports of PID and its descendants, send new connections to\n"
+    "it alone, wait until PID has none left to accept, and signal PID. If COMMAND\n"
+    "does not come up, PID serves as before.\n"
     "\n"
-    "  -p, --ports=LIST       of PID's ports those in LIST; else all that it holds\n"
+    "  -p, --ports=LIST       only those of PID's ports that are in LIST\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
-    "  -I STRING              in the ARGs, STRING stands for the copy's number\n"
+    "  -I STRING              replace STRING in the ARGs by the copy's number\n"
     "  -m, --method=METHOD    how COMMAND shares its ports, as for run\n"
-    "  -s, --signal=SIGNAL    what PID is sent at the end (TERM)\n"
-    "      --drain=SECONDS    how long to wait for PID's connections to end (10)\n"
-    "      --start-timeout=SECONDS  for COMMAND to listen (30)\n"
-    "      --stop-timeout=SECONDS  for PID to end once it is signalled (30)\n"
-    "      --kill             after that, send it KILL\n"
-    "      --strict           refuse where a connection could be lost\n"
+    "  -s, --signal=SIGNAL    send PID this signal at the end (default TERM)\n"
+    "      --drain=SECONDS    wait for PID's connections to end (default 10)\n"
+    "      --start-timeout=SECONDS  wait for COMMAND to listen (default 30)\n"
+    "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
+    "      --kill             send PID KILL after that\n"
+    "      --strict           refuse if a connection could be lost\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
-    "      --library=FILE     the library; else as for run\n"
+    "      --library=FILE     use this library (default: as for run)\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
     "Exit status: 0 if PID has been replaced, 125 if not: PID then serves as before,\n"
-    "or it has been signalled and did not end in time; 126 if COMMAND cannot be run,\n"
+    "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
 struct options {
@@ -108,14 +108,14 @@ static void parse_options(int argc, char **argv, struct options *options) {
             break;
         }
     }
-    if (argc - optind < 1) rp_die("replace: which PID? See reuseport replace --help");
+    if (argc - optind < 1) rp_die("replace: no PID given; see reuseport replace --help");
     options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
     if (optind < argc && !strcmp(argv[optind], "--")) optind++;
     if (optind == argc) rp_die("replace: no command given; see reuseport replace --help");
     options->plan.copies.arguments = argv + optind;
 }
 
-/* Opens and plants the old server, or exits with 125 where it cannot be replaced. */
+/* Opens the old server, or exits with 125 if it cannot be replaced. */
 static void open_old(struct rp_replacement *this, pid_t pid) {
     this->pid = pid;
     this->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
@@ -130,12 +130,12 @@ static void open_old(struct rp_replacement *this, pid_t pid) {
         rp_die("replace: pid %d is in another network namespace; try nsenter -t %d -n reuseport "
                "replace",
                (int)pid, (int)pid);
-    /* Planted by its PID, it is the process of the pidfd if that has not ended since. */
+    /* The PID was that of the pidfd's process if that has not ended since. */
     if (!rp_server_plant(&this->servers.old, pid) || rp_old_has_ended(this))
         rp_die("replace: %d: there is no such process", (int)pid);
 }
 
-/* Finds what it holds, or exits with 125. */
+/* Finds what the old server holds, or exits with 125. */
 static void find_held(struct rp_replacement *this, const char *ports) {
     struct rp_ports list = {.count = 0};
     char bad[RP_ENTRY_SIZE];
@@ -179,8 +179,7 @@ static int prepare(const struct options *options, const struct rp_sockets *held,
     return rp_launch_prepare(launch);
 }
 
-/* Returns 0 once the old server is to be signalled, else 125. *left: its connections that remain.
- * */
+/* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
 static int hand_over(struct rp_replacement *this, unsigned long *left) {
     rp_watch_interrupts();
     rp_adopt_all(this);

@@ -1,4 +1,4 @@
-/* Adoption, and the start of the new server. */
+/* Adopting the old server's sockets, and starting the new server. */
 #include "handover/arrival.h"
 
 #include "base/clock.h"
@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 enum {
-    TIME_WAIT = 65, /* seconds that the kernel keeps what is left of a connection, and some more */
+    TIME_WAIT = 65,    /* seconds, somewhat longer than the kernel's TIME_WAIT */
     ELSEWHERE_TIME = 1 /* seconds after which other addresses than the old server's will do */
 };
 
@@ -32,7 +32,7 @@ void rp_adopt_all(struct rp_replacement *this) {
     }
 }
 
-/* Whether a TCP socket that the old server's user bound now would find an address in use. */
+/* Whether a bind by the old server's user would fail with EADDRINUSE now. */
 static bool is_blocked(const struct rp_groups *groups) {
     for (size_t i = 0; i < groups->count; i++) {
         const struct rp_socket *like = &groups->list[i].like;
@@ -44,7 +44,7 @@ static bool is_blocked(const struct rp_groups *groups) {
 int rp_clear_way(struct rp_replacement *this) {
     const double begin = rp_now();
     bool again = false;
-    /* Two quiet looks, as a connection may be accepted between two. */
+    /* Two quiet looks, as one may miss a connection that is just being accepted. */
     for (int quiet = 0; quiet < 2 && rp_now() - begin < TIME_WAIT; rp_tick()) {
         const bool changed = rp_share_connections(this, true) > 0;
         if (!is_blocked(&this->groups)) return 0;
@@ -71,7 +71,7 @@ int rp_wait_until_up(struct rp_replacement *this) {
     const char *command = plan->copies.arguments[0];
     const unsigned copies = plan->copies.count > 1 ? (unsigned)plan->copies.count : 1;
     const double begin = rp_now();
-    double elsewhere = 0; /* since when it listens on the ports */
+    double elsewhere = 0; /* since when it has listened on the ports */
     rp_step(false, "waiting until %s listens", command);
     for (;; rp_tick()) {
         if (rp_is_interrupted()) return rp_undo(this, "interrupted");

@@ -4,23 +4,23 @@
 
 #include "handover/replacement.h"
 
-/* Switches SO_REUSEPORT on in what the old server holds; exits with 125 if it cannot, having put
- * everything back. */
+/* Switches SO_REUSEPORT on in the old server's receivers. If it cannot, puts everything back and
+ * exits with 125. */
 void rp_adopt_all(struct rp_replacement *this);
 
 /* The other steps return 0, or 125 after rp_undo. */
 
-/* Waits, 65 seconds at most, until COMMAND can bind: connections accepted before the adoption lack
- * the option. Switches it on in those that the old server has, and waits until it has accepted
- * those in its queue, and until what is left of those that it closed has ended. COMMAND itself
- * reports whatever else is in the way. */
+/* Waits at most 65 seconds until COMMAND can bind, which connections accepted before the adoption
+ * prevent. Switches the option on in those that the old server has; waits until it has accepted
+ * those in its queues, and until the kernel has forgotten those that it closed. COMMAND itself
+ * reports anything else that prevents it. */
 int rp_clear_way(struct rp_replacement *this);
 
 /* Starts COMMAND. */
 int rp_start_new(struct rp_replacement *this);
 
-/* Waits until all copies listen where the old server does, or for a second on its ports at least.
- * */
+/* Waits until all copies listen where the old server does, or have for a second listened on its
+ * ports at other addresses. */
 int rp_wait_until_up(struct rp_replacement *this);
 
 #endif

@@ -1,4 +1,4 @@
-/* Draining of the old server, and its end. */
+/* Steering, draining, and ending the old server. */
 #include "handover/departure.h"
 
 #include "base/clock.h"
@@ -24,7 +24,7 @@ static bool migrates(void) {
     return read_it && value == '1';
 }
 
-/* Says what cannot be promised for the group, or undoes everything where that is to be strict. */
+/* Warns of the group's weakness, or if the plan is strict undoes everything. */
 static int tell_weakness(struct rp_replacement *this, const struct rp_group *group) {
     const char *why = rp_group_weakness(group);
     char text[RP_SOCKET_TEXT];
@@ -51,7 +51,7 @@ int rp_send_to_new(struct rp_replacement *this) {
     return error ? rp_undo(this, "the group could not be steered: %s", strerror(error)) : 0;
 }
 
-/* Returns how many ticks in a row were quiet when it ended, and what was not. */
+/* Waits for quiet. Returns how many of the last ticks were quiet, and stores what was not. */
 static int await_quiet(struct rp_replacement *this, const struct rp_sockets *unsettled,
                        unsigned long *waiting, unsigned long *under_way) {
     const double begin = rp_now();
@@ -130,7 +130,7 @@ bool rp_stop_old(struct rp_replacement *this) {
         syscall(SYS_pidfd_send_signal, this->pidfd, SIGKILL, NULL, 0);
         if (wait_for_end(this)) return true;
     }
-    /* If it still listens: to all of the new ones. */
+    /* It may still listen. */
     rp_groups_steer(&this->groups, &this->look, RP_TO_NEW);
     return false;
 }

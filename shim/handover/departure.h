@@ -6,24 +6,23 @@
 
 /* All but the last return 0, or 125 after rp_undo. */
 
-/* Sends new connections to the new server alone, and says where that cannot be promised. */
+/* Sends new connections to the new server alone, and says where some could be lost. */
 int rp_send_to_new(struct rp_replacement *this);
 
-/* Waits, a second longer than the plan's drain at most, until nothing is left for the old server to
- * accept: neither in its queues, nor in the midst of accept(2), nor in a handshake that began
- * before the change and reaches a queue a round trip later. */
+/* Waits until the old server has nothing left to accept: in its queues, inside accept(2), or in a
+ * handshake that began before the change and reaches a queue a round trip later. Gives up a second
+ * after the plan's drain. */
 int rp_wait_for_queues(struct rp_replacement *this);
 
-/* Waits for the old server's connections to end, as long as the plan's drain at most. *left: how
- * many have not. */
+/* Waits for the old server's connections to end, at most for the plan's drain. *left: how many have
+ * not. */
 int rp_wait_for_connections(struct rp_replacement *this, unsigned long *left);
 
-/* The last look before the old server is signalled: makes sure that the new one still listens. */
+/* Makes sure that the new server still listens, before the old one is signalled. */
 int rp_check_new(struct rp_replacement *this);
 
-/* Signals the old server and waits for the end of it and of its sockets, which a descendant may
- * keep; then leaves the new one to the kernel's own choice. Returns false if it has not ended in
- * time. */
+/* Signals the old server, waits for its end and that of its sockets, which a descendant may keep,
+ * and ends steering. Returns false if it does not end in time. */
 bool rp_stop_old(struct rp_replacement *this);
 
 #endif

@@ -1,4 +1,4 @@
-/* Groups: membership by the address to the letter, numbers by the order of joining. */
+/* Members of a group have identical addresses, and are numbered in the order of joining. */
 #include "handover/groups.h"
 
 #include "base/memory.h"
@@ -66,7 +66,7 @@ bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look,
 
 bool rp_group_range(const struct rp_group *group, enum rp_way way, unsigned *first,
                     unsigned *count) {
-    /* The number of the new server's first stays good while old members leave. */
+    /* Stays valid while old members leave. */
     const unsigned news_first = group->steered ? group->first : group->olds;
     *first = way == RP_TO_OLD ? 0 : news_first;
     *count = way == RP_TO_OLD ? group->olds : way == RP_TO_NEW ? group->news : 1;

@@ -8,7 +8,7 @@
 struct rp_group {
     struct rp_socket like; /* one of the old server's; without owners */
     unsigned olds, news, others;
-    unsigned first; /* number of the new server's first member, as it was when steering began */
+    unsigned first; /* the new server's first member, by its number when steering began */
     bool steered;
 };
 
@@ -17,13 +17,13 @@ struct rp_groups {
     size_t count;
 };
 
-/* Makes the groups that those sockets are members of. Exits with 125 if memory runs out. */
+/* Makes the groups of those sockets. Exits with 125 if memory runs out. */
 void rp_groups_make(struct rp_groups *groups, const struct rp_sockets *sockets);
 
-/* The group that the socket is a member of, or NULL. */
+/* The socket's group, or NULL. */
 struct rp_group *rp_groups_find(const struct rp_groups *groups, const struct rp_socket *socket);
 
-/* Counts the members of each group anew. */
+/* Counts the members of each group. */
 void rp_groups_count(struct rp_groups *groups, const struct rp_look *look);
 
 /* Whether the new server has that many sockets in every group, as counted. */
@@ -32,19 +32,17 @@ bool rp_groups_are_up(const struct rp_groups *groups, unsigned copies);
 /* Whether it has that many on every port, whatever the address. */
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
-/* RP_TO_FIRST is the new server's first socket alone. Its number stays good while the old server's
- * sockets go one by one, the last member taking the number of each, if the new server has no fewer.
- * */
+/* RP_TO_FIRST: to the new server's first socket alone. Its number stays valid while the old
+ * server's sockets close one by one, the last member taking the number of each, if the new server
+ * has as many. */
 enum rp_way { RP_TO_NEW, RP_TO_FIRST, RP_TO_OLD };
 
-/* Which members, from first on, get what arrives that way. Returns false where their numbers are
- * unknown, as counted: those of the old server come first only if both servers are there and nobody
- * else is. */
+/* The range of members that receive what arrives. Returns false if their numbers are unknown: the
+ * old server's come first only if both servers are there, as counted, and nobody else is. */
 bool rp_group_range(const struct rp_group *group, enum rp_way way, unsigned *first,
                     unsigned *count);
 
-/* What cannot be promised for a group whose connections are to go to the new server, or NULL;
- * static. */
+/* Why connections to the group could be lost, or NULL; static. */
 const char *rp_group_weakness(const struct rp_group *group);
 
 /* Whether one of those sockets still exists, whoever has it. */

@@ -1,5 +1,5 @@
-/* Sockets first, processes second: then whoever had a socket is among the processes, or has closed
- * it. What the look before has found out is kept by inode. */
+/* Sockets first, processes second: whoever had a socket then is among the processes, or has closed
+ * it. What the previous look found out is kept by inode. */
 #include "handover/look.h"
 
 #include "core/procnet.h"
@@ -21,7 +21,7 @@ bool rp_server_plant(struct rp_server *server, pid_t pid) {
     return true;
 }
 
-/* Whether the server can have made a socket of that user. */
+/* Whether the server could act as that user. */
 static bool can_be(const struct rp_server *server, uid_t user) {
     bool can = !user;
     for (int i = 0; i < 4; i++) can = can || !server->users[i] || server->users[i] == user;
@@ -72,7 +72,7 @@ static void find_on_ports(const struct rp_sockets *like, unsigned states,
     }
 }
 
-/* What the look before knew of a socket, or NULL; *side: whose it was, or RP_SIDES. */
+/* What the previous look knew of a socket, or NULL; *side: whose it was, or RP_SIDES. */
 static struct rp_socket *recall(const struct rp_look *before, uint32_t inode, enum rp_side *side) {
     for (*side = RP_OLD; *side < RP_SIDES; ++*side) {
         struct rp_socket *known = rp_sockets_get(&before->of[*side], inode);
@@ -97,8 +97,8 @@ static bool still_has(const struct rp_server *server, const struct rp_socket *kn
     return false;
 }
 
-/* Whether nobody needs to be asked for the socket again. The old server's connections are many, and
- * stay its own. */
+/* Whether the previous look's answer still holds. The old server's connections are many, and stay
+ * its own. */
 static bool is_settled(const struct rp_servers *servers, const struct rp_socket *known,
                        enum rp_side side) {
     if (side == RP_OLD) return !rp_is_receiver(known) || still_has(&servers->old, known);
@@ -122,8 +122,8 @@ static void keep_settled(struct rp_look *look, const struct rp_look *before,
     found->count = left;
 }
 
-/* Whose the socket is, that was last seen on that side. What once was the old server's stays so for
- * as long as it exists: it keeps its place in the group, whoever has it. */
+/* Whose the socket is now; last: whose it was. The old server's stays so for as long as it exists:
+ * it keeps its place in the group, whoever has it. */
 static enum rp_side side_of(const struct rp_servers *servers, const struct rp_socket *socket,
                             enum rp_side last) {
     if (last == RP_OLD || rp_server_has(&servers->old, socket)) return RP_OLD;
@@ -131,22 +131,22 @@ static enum rp_side side_of(const struct rp_servers *servers, const struct rp_so
     return last == RP_OTHERS || socket->owner_count ? RP_OTHERS : RP_NOBODY;
 }
 
-/* Whether all processes are to be searched for the owner of a socket that seems to have none: of a
- * new receiver at once, of others if they had none before; most have just been closed. */
-static bool is_riddle(const struct rp_socket *socket, const struct rp_socket *known) {
+/* Whether to search all processes for the owner of a socket that seems to have none: at once for a
+ * receiver not seen before, else if it had none last time either, as most are just being closed. */
+static bool needs_search(const struct rp_socket *socket, const struct rp_socket *known) {
     return socket->inode && !socket->owner_count && !socket->searched &&
            (known ? !known->owner_count : rp_is_receiver(socket));
 }
 
-/* Moves a socket to its side, or to the riddles. */
+/* Moves a socket to its side, or to those whose owner is to be searched for. */
 static void place(struct rp_look *look, const struct rp_look *before,
                   const struct rp_servers *servers, struct rp_socket *socket,
-                  struct rp_sockets *riddles) {
+                  struct rp_sockets *ownerless) {
     enum rp_side last;
     struct rp_socket *known = recall(before, socket->inode, &last);
     socket->searched = socket->searched || (known && known->searched);
-    if (is_riddle(socket, known)) {
-        move(socket, riddles);
+    if (needs_search(socket, known)) {
+        move(socket, ownerless);
         return;
     }
     if (last == RP_OLD && !socket->owner_count && socket->searched) inherit(socket, known);
@@ -169,23 +169,23 @@ static void find_members(const struct rp_servers *servers, struct rp_sockets *so
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states) {
     struct rp_look before = *look;
-    struct rp_sockets found = {NULL, 0, 0}, riddles = {NULL, 0, 0};
+    struct rp_sockets found = {NULL, 0, 0}, ownerless = {NULL, 0, 0};
     memset(look, 0, sizeof(*look));
     find_on_ports(like, states, &found);
     grow(servers);
     keep_settled(look, &before, servers, &found);
     find_members(servers, &found);
     for (size_t i = 0; i < found.count; i++)
-        place(look, &before, servers, &found.list[i], &riddles);
-    if (riddles.count) {
-        rp_sockets_find_owners(&riddles);
+        place(look, &before, servers, &found.list[i], &ownerless);
+    if (ownerless.count) {
+        rp_sockets_find_owners(&ownerless);
         grow(servers);
     }
-    for (size_t i = 0; i < riddles.count; i++)
-        place(look, &before, servers, &riddles.list[i], NULL);
+    for (size_t i = 0; i < ownerless.count; i++)
+        place(look, &before, servers, &ownerless.list[i], NULL);
     for (enum rp_side side = RP_OLD; side < RP_SIDES; side++) rp_sockets_index(&look->of[side]);
     rp_sockets_free(&found);
-    rp_sockets_free(&riddles);
+    rp_sockets_free(&ownerless);
     rp_look_free(&before);
 }
 

@@ -1,5 +1,4 @@
-/* One look at the ports that two servers share or contest: the sockets there, and whose they are.
- * */
+/* One look at the ports of two servers: the sockets there, and whose they are. */
 #ifndef RP_LOOK_H
 #define RP_LOOK_H
 
@@ -14,50 +13,49 @@ enum {
     RP_HOLDING = 0xffe & ~RP_SYN_RECEIVED & ~RP_LISTENING,
 };
 
-/* A server: processes that were seen to descend from one of them, and whose sockets can be its own.
- * */
+/* A server: the processes seen to descend from its first one, and the users it can act as. */
 struct rp_server {
     struct rp_tree tree;
-    uid_t users[4]; /* of the first process when it was planted, as in struct rp_status */
+    uid_t users[4]; /* of the first process, as in struct rp_status */
 };
 
 struct rp_servers {
-    struct rp_server old, new; /* new: this process and what it starts; nothing before that */
+    struct rp_server old,
+        new; /* new: this process and its descendants; empty before it starts any */
 };
 
 enum rp_side {
     RP_OLD,
     RP_NEW,
-    RP_OTHERS, /* some other process has it */
-    RP_NOBODY, /* none has it that this process may look into, as in an accept queue */
+    RP_OTHERS, /* another process has it */
+    RP_NOBODY, /* no visible process has it, as in an accept queue */
     RP_SIDES
 };
 
 struct rp_look {
-    struct rp_sockets of[RP_SIDES]; /* each sorted by inode; owners are known of the first two */
+    struct rp_sockets of[RP_SIDES]; /* each sorted by inode */
 };
 
-/* Makes the process with that PID a server. Returns false if there is none. Exits with 125 if
- * memory runs out, as all do that allocate here. */
+/* Starts a server with the process that has that PID. Returns false if there is none. Like
+ * everything here that allocates, exits with 125 if memory runs out. */
 bool rp_server_plant(struct rp_server *server, pid_t pid);
 
-/* Whether a member of the server has the socket, and one whom its first process could be made it:
- * one of its users, or anybody if one of them is root. Root itself may have made it: servers bind,
- * and then change their user. */
+/* Whether a member of the server has the socket, and a user that the server can act as created it:
+ * one of its users, or any if root is among them; or root, as servers bind before they drop
+ * privileges. */
 bool rp_server_has(const struct rp_server *server, const struct rp_socket *socket);
 
-/* Appends the listeners and UDP sockets that the server has on the ports that list shares, or on
- * all if it is empty; with owners. */
+/* Appends the server's listeners and UDP sockets, with owners, on the ports that list shares, or on
+ * all ports if it is empty. */
 void rp_server_find(struct rp_server *server, const struct rp_ports *list, struct rp_sockets *held);
 
 /* Whether the socket receives what arrives: a TCP listener or a UDP socket. */
 bool rp_is_receiver(const struct rp_socket *socket);
 
-/* Looks, anew if look is not all zero, at the ports and protocols of the sockets in like: at the
- * receivers, and at TCP sockets in those states. Reads descriptors of the two servers' processes
- * alone, and only if there is a socket that neither is known to have. Once for each socket without
- * a known owner it searches all processes: at once for a receiver that it has not seen before, else
- * when it sees the socket so a second time, as most are just being closed. */
+/* Looks at the ports and protocols of the sockets in like: at receivers, and at TCP sockets in
+ * those states. *look is all zero at first, then the previous look. Reads the descriptors of the
+ * two servers' processes alone, and only if there is a socket that neither is known to have.
+ * Searches all processes once for each socket whose owner stays unknown. */
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states);
 

@@ -1,4 +1,4 @@
-/* Looks, signals and the way back. */
+/* Looks, interrupts, and undoing. */
 #include "handover/replacement.h"
 
 #include "base/clock.h"
@@ -13,7 +13,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ANSWER_TIME = 2 }; /* seconds for what COMMAND is to answer before it is ended */
+enum {
+    ANSWER_TIME = 2
+}; /* seconds for COMMAND to answer what it has accepted, before it is ended */
 
 static volatile sig_atomic_t interrupted;
 
@@ -70,8 +72,7 @@ void rp_give_back(struct rp_replacement *this) {
     }
 }
 
-/* Back to the old server; what COMMAND has been given to accept already it is given the time to
- * answer. */
+/* Sends connections back to the old server, and gives COMMAND time to answer those it has. */
 static void send_to_old(struct rp_replacement *this) {
     const double end = rp_now() + ANSWER_TIME;
     rp_replacement_look(this, RP_CONNECTED);

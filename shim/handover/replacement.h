@@ -16,17 +16,17 @@ struct rp_plan {
 struct rp_replacement {
     const struct rp_plan *plan;
     pid_t pid; /* of the old server */
-    int pidfd; /* of the same, for as long as this command runs */
+    int pidfd; /* of the same process */
     struct rp_servers servers;
-    struct rp_sockets held;  /* what the old server had when it was found */
-    bool *adopted;           /* of held: SO_REUSEPORT was switched on here */
+    struct rp_sockets held;  /* the old server's receivers, as found at first */
+    bool *adopted;           /* of held: whether SO_REUSEPORT was switched on */
     struct rp_groups groups; /* of held */
     struct rp_look look;     /* the latest */
     struct rp_successor successor;
 };
 
-/* From now on INT, TERM and HUP are noted, but for those that this command was started with
- * ignored, as by nohup(1): those the new server ignores, too. */
+/* Notes INT, TERM and HUP from now on, unless this command inherited them as ignored, as under
+ * nohup(1); then the new server ignores them, too. */
 void rp_watch_interrupts(void);
 bool rp_is_interrupted(void);
 
@@ -35,21 +35,20 @@ void rp_replacement_look(struct rp_replacement *this, unsigned states);
 
 bool rp_old_has_ended(const struct rp_replacement *this);
 
-/* Switches SO_REUSEPORT on or off in the old server's connections, looking anew. Those accepted
- * before its listeners had the option lack it, and are in the way of a bind unless both servers set
- * SO_REUSEADDR. Returns in how many it stood otherwise. */
+/* Looks anew and switches SO_REUSEPORT on or off in the old server's connections. Those accepted
+ * before its listeners had the option lack it, and block a bind unless both servers set
+ * SO_REUSEADDR. Returns how many it changed. */
 unsigned long rp_share_connections(struct rp_replacement *this, bool wanted);
 
-/* Switches off what was switched on. */
+/* Switches the option off wherever it was switched on. */
 void rp_give_back(struct rp_replacement *this);
 
-/* Ends COMMAND, puts everything back, and says why, in printf(3)'s formats, and how things stand.
- * If the old server has ended by itself, COMMAND is all that is left, and is left running. Returns
- * 125. */
+/* Ends COMMAND, puts everything back, and says why (as printf(3) formats it) and how things stand.
+ * If the old server has ended by itself, COMMAND is left running instead. Returns 125. */
 int rp_undo(struct rp_replacement *this, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The same because COMMAND has ended; when: "" or words that follow its status. */
+/* Undoes, quoting COMMAND's exit status; when: "" or what follows it. */
 int rp_undo_lost(struct rp_replacement *this, const char *when);
 
 #endif

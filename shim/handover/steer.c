@@ -1,4 +1,4 @@
-/* Steering of a group by a program of four instructions: a member's number at random. */
+/* Attaches a program of four instructions that returns a random member's number. */
 #include "handover/steer.h"
 
 #include "inspect/holders.h"
@@ -15,8 +15,8 @@
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
 
-/* To members first ... first+count-1 of the group that fd is in, numbered as they joined; past the
- * last one the kernel falls back to its hash. Returns 0 or an errno. */
+/* Steers to members first to first+count-1 of fd's group, numbered as they joined; past the last
+ * member the kernel falls back to its hash. Returns 0 or an errno. */
 static int attach(int fd, unsigned first, unsigned count) {
     struct sock_filter instructions[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (unsigned)(SKF_AD_OFF + SKF_AD_RANDOM)),
@@ -41,8 +41,8 @@ static int take_from(const struct rp_groups *groups, const struct rp_group *grou
     return fd;
 }
 
-/* A duplicate of a member, of the new server if it has one, or -1. Close it at once: it would keep
- * the member alive. */
+/* A duplicate of a member, preferably the new server's, or -1. Close it at once: it keeps the
+ * member alive. */
 static int take_member(const struct rp_groups *groups, const struct rp_group *group,
                        const struct rp_look *look) {
     const int fd = take_from(groups, group, &look->of[RP_NEW]);

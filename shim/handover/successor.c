@@ -1,4 +1,4 @@
-/* Starting a new server beside an old one, and ending it again should it not come up. */
+/* Starts COMMAND, keeps track of its processes, and ends them. */
 #include "handover/successor.h"
 
 #include "base/clock.h"
@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 enum {
-    CHILDREN_MAX = 64, /* told at once; the others when some of these have ended */
+    CHILDREN_MAX = 64, /* signalled together; others follow as these end */
     PATIENCE = 5,      /* seconds from TERM to KILL */
     GRACE = 5          /* seconds from KILL until it is given up */
 };
@@ -41,7 +41,7 @@ int rp_successor_start(struct rp_successor *successor, const struct rp_copies *c
     return 0;
 }
 
-/* Reaps what has ended; of the process with that PID the exit status goes to *status. */
+/* Reaps what has ended, and stores the exit status of the process with that PID. */
 static void reap(struct rp_successor *successor, pid_t pid, int *status) {
     int how;
     pid_t ended;
@@ -67,8 +67,7 @@ static bool was_told(const struct told *told, const struct rp_process *process) 
     return false;
 }
 
-/* Signals the children that have not been sent the signal: those that become ours when their
- * parents end, too. */
+/* Signals each child that has not been sent the signal, including those reparented to us since. */
 static void tell_children(struct told *told, int signal_number) {
     pid_t children[CHILDREN_MAX];
     struct told now = {.signal_number = signal_number};

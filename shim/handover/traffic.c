@@ -37,7 +37,7 @@ unsigned long rp_passing(const struct rp_look *look) {
     return count;
 }
 
-/* Whether a connection came in by one of the groups, as far as its address tells. */
+/* Whether a connection came in through one of the groups, judging by its address. */
 static bool is_through(const struct rp_groups *groups, const struct rp_socket *socket) {
     for (size_t i = 0; i < groups->count; i++) {
         const struct rp_endpoint *at = &groups->list[i].like.local;

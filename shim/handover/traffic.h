@@ -1,24 +1,23 @@
-/* What is under way to two servers, as a look tells. Nothing here makes a system call, or allocates
- * but where it is said. */
+/* What is under way to two servers, according to a look. Nothing here makes a system call. */
 #ifndef RP_TRAFFIC_H
 #define RP_TRAFFIC_H
 
 #include "handover/groups.h"
 
-/* Connections that wait in accept queues, and sockets with unread datagrams, of that side. */
+/* The side's connections in accept queues, plus its sockets with unread datagrams. */
 unsigned long rp_waiting(const struct rp_look *look, enum rp_side side);
 
-/* Connections that processes of that side have. Looks for RP_CONNECTED. */
+/* Connections that the side's processes have. Requires a look at RP_CONNECTED. */
 unsigned long rp_connections(const struct rp_look *look, enum rp_side side);
 
 /* Connections that no process can have: those that end by themselves (TIME_WAIT lasts a minute),
- * and those that wait to be accepted. Looks for RP_HOLDING. */
+ * and those not yet accepted. Requires a look at RP_HOLDING. */
 unsigned long rp_passing(const struct rp_look *look);
 
-/* Stores the connections to the groups that belong to no process yet: handshakes that have begun,
- * what waits to be accepted, and what is being accepted: a process in the midst of accept(2) has no
- * descriptor yet, and may be kept waiting there on a busy machine. Looks for RP_CONNECTED and
- * RP_SYN_RECEIVED. *unsettled is empty at first; exits with 125 if memory runs out. */
+/* Stores, in the empty list, the connections to the groups that belong to no process yet:
+ * handshakes under way, connections in accept queues, and those being accepted, as a process inside
+ * accept(2) has no descriptor yet and may stay there for a while on a busy machine. Requires a look
+ * at RP_CONNECTED and RP_SYN_RECEIVED. Exits with 125 if memory runs out. */
 void rp_unsettled(const struct rp_groups *groups, const struct rp_look *look,
                   struct rp_sockets *unsettled);
 

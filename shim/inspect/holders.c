@@ -1,5 +1,5 @@
-/* Owners by walking /proc/PID/fd. A process's directory stays open meanwhile, so that all that is
- * read there is of one process, whoever gets its PID. */
+/* Walks /proc/PID/fd. The process's directory stays open meanwhile, so that all that is read
+ * belongs to one process, even if its PID is reused. */
 #include "inspect/holders.h"
 
 #include "base/memory.h"
@@ -17,15 +17,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* The inode of the socket that the link names; 0 if it names something else. */
+/* The inode of the socket that the link names, or 0. */
 static uint32_t inode_of(int directory, const char *link) {
     char text[32] = {0};
     if (readlinkat(directory, link, text, sizeof(text) - 1) < 0) return 0;
     return strncmp(text, "socket:[", 8) != 0 ? 0 : rp_number(text + 8, 10, 10);
 }
 
-/* The socket of that inode, unless that process is its owner already: one descriptor of each is
- * enough. */
+/* The socket of that inode, unless the process is noted as its owner already. */
 static struct rp_socket *find(const struct rp_sockets *sockets, uint32_t inode, pid_t pid) {
     struct rp_socket *socket = rp_sockets_get(sockets, inode);
     const size_t count = socket ? socket->owner_count : 0;
@@ -35,7 +34,7 @@ static struct rp_socket *find(const struct rp_sockets *sockets, uint32_t inode, 
 static void walk_files(struct rp_sockets *sockets, int directory, DIR *files, pid_t pid,
                        unsigned most) {
     struct rp_owner owner = {.process.pid = pid};
-    bool known = false; /* when it started, which is read once */
+    bool known = false; /* whether owner has its start, which is read once */
     for (const struct dirent *entry; most && (entry = readdir(files));) {
         if (entry->d_name[0] == '.') continue;
         const uint32_t inode = inode_of(dirfd(files), entry->d_name);
@@ -49,7 +48,7 @@ static void walk_files(struct rp_sockets *sockets, int directory, DIR *files, pi
     }
 }
 
-/* Goes through the lowest descriptors of a process, most at most. */
+/* Notes the sockets among the `most` lowest descriptors of a process. */
 static void walk_process(struct rp_sockets *sockets, pid_t pid, unsigned most) {
     const int directory = rp_process_open(pid);
     const int fd = directory < 0 ? -1 : openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -104,7 +103,7 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
     close(process);
     errno = error;
     if (fd < 0) return -1;
-    /* The process may have closed it, or ended, and another may have its number. */
+    /* The owner may have closed it or ended, and its number been reused. */
     if (!fstat(fd, &status) && S_ISSOCK(status.st_mode) && (uint32_t)status.st_ino == socket->inode)
         return fd;
     close(fd);
@@ -126,7 +125,7 @@ static void read_option(struct rp_socket *socket, int *why_unknown) {
     if (!socket->owner_count) *why_unknown = EACCES;
 }
 
-/* Where the same socket was asked for twice, as by "80 80/tcp". */
+/* Sockets may have been asked for twice, as by "80 80/tcp". */
 static void drop_twins(struct rp_sockets *sockets) {
     size_t kept = 0;
     rp_sockets_index(sockets);

@@ -1,4 +1,4 @@
-/* The option of somebody else's socket, by a duplicate of the descriptor that is closed at once. */
+/* The option is set through a duplicate of the descriptor, which is closed at once. */
 #include "inspect/option.h"
 
 #include "inspect/holders.h"
@@ -9,8 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Whether fd is the socket that was found: the kernel's own word on type and port, besides the
- * inode. */
+/* Whether fd is the socket that was found, by type, family and port. */
 static bool is_same(int fd, const struct rp_socket *socket) {
     int type = 0;
     struct sockaddr_in6 name = {.sin6_family =
@@ -55,17 +54,17 @@ int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed)
 const char *rp_option_reason(int error) {
     switch (error) {
     case ENOSYS:
-        return "this kernel cannot hand over descriptors; Linux 5.6 can";
+        return "this kernel cannot hand over descriptors; requires Linux 5.6";
     case EPERM:
     case EACCES:
-        return "this process may not look into it: it takes the same user and "
+        return "this process may not look into it: that requires the same user and "
                "kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root";
     case EOVERFLOW:
-        return "this command has 32 bits, and the program 64; build it for 64";
+        return "a 32-bit reuseport cannot handle a 64-bit program";
     case ESRCH:
-        return "it has ended meanwhile";
+        return "it has ended";
     case EBADF:
-        return "it has closed the socket meanwhile";
+        return "it has closed the socket";
     default:
         return strerror(error);
     }

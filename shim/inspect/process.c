@@ -1,6 +1,5 @@
-/* The one reader of /proc/PID. Each file is read at once into a buffer: stat from behind the last
- * bracket, where no name reaches, and status by the key at a line's start, where no name has a
- * newline. */
+/* Reads each file at once into a buffer: stat is parsed from its last bracket on, which no name can
+ * fake, and status by the keys at line starts, as it escapes the newlines of names. */
 #include "inspect/process.h"
 
 #include <dirent.h>
@@ -29,8 +28,7 @@ int rp_process_open(pid_t pid) {
     return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Reads the start of a file, which is all that matters of it. Returns the length, 0 if it cannot be
- * read. */
+/* Reads the first bytes of a file, all that is needed of it. Returns the length, or 0. */
 static size_t read_file(int directory, const char *name, char text[FILE_SIZE]) {
     const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
     const ssize_t length = fd < 0 ? -1 : read(fd, text, FILE_SIZE - 1);
@@ -39,7 +37,7 @@ static size_t read_file(int directory, const char *name, char text[FILE_SIZE]) {
     return length > 0 ? (size_t)length : 0;
 }
 
-/* What stat says from that field on, counted as in proc(5) and greater than 2; or NULL. */
+/* The text of stat from that field on, numbered as in proc(5), greater than 2; or NULL. */
 static const char *stat_field(int directory, int number, char text[FILE_SIZE]) {
     const size_t length = read_file(directory, "stat", text);
     const char *at = length ? memrchr(text, ')', length) : NULL;
@@ -53,7 +51,7 @@ bool rp_process_start(int directory, unsigned long long *start) {
     return field && sscanf(field, "%llu", start) == 1;
 }
 
-/* What status says behind a key, such as "Tgid:", or NULL. */
+/* The text of status behind a key such as "Tgid:", or NULL. */
 static const char *status_value(const char *text, const char *key) {
     for (const char *line = text; line; line = strchr(line, '\n')) {
         line += *line == '\n';
@@ -134,7 +132,7 @@ static void visit_list(int tasks, const char *thread, rp_child_visit *visit, voi
     if (file) fclose(file);
 }
 
-/* Every process, asked for its parent. */
+/* Asks each process for its parent. */
 static void visit_by_parent(DIR *proc, pid_t parent, rp_child_visit *visit, void *context) {
     for (const struct dirent *entry; (entry = readdir(proc));) {
         struct rp_process process;
@@ -184,7 +182,7 @@ bool rp_process_is_below(pid_t pid, pid_t ancestor) {
     return false;
 }
 
-/* Whether /proc is that of this process's PID namespace: else its numbers are other processes'. */
+/* Whether /proc shows this process's PID namespace; if not, its PIDs are other processes'. */
 static bool is_own_proc(void) {
     char text[32] = {0};
     return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();

@@ -1,5 +1,5 @@
-/* What /proc tells of a process. Everything is read here, as a process's name is whatever its user
- * chose: raw in stat and comm, escaped in status (proc(5)). */
+/* The one reader of /proc/PID. A process's name is whatever its user chose, raw in stat and comm,
+ * escaped in status (proc(5)). */
 #ifndef RP_PROCESS_H
 #define RP_PROCESS_H
 
@@ -10,14 +10,14 @@
 
 enum { RP_NAME_SIZE = 64 };
 
-/* A process. A PID alone may be somebody else's by the next look. */
+/* Identifies a process: its PID alone may belong to another one later. */
 struct rp_process {
     pid_t pid;
     unsigned long long start; /* clock ticks from boot (proc(5), stat, starttime) */
 };
 
 struct rp_status {
-    char state; /* T: stopped; Z: ended, not yet waited for */
+    char state; /* T: stopped; Z: zombie */
     pid_t leader, parent;
     uid_t users[4]; /* real, effective, saved, file system */
     gid_t groups[4];
@@ -26,43 +26,43 @@ struct rp_status {
 /* The user's name (getpwuid(3)), or the number. Returns text. */
 const char *rp_user_name(uint32_t uid, char text[RP_NAME_SIZE]);
 
-/* Finds the process that has this PID now, and its status unless that is NULL; both are of one
- * process. Returns false if there is none, or /proc hides it. */
+/* Finds the process that has the PID now, and unless it is NULL its status, both of one process.
+ * Returns false if there is none, or /proc hides it. */
 bool rp_process_find(pid_t pid, struct rp_process *process, struct rp_status *status);
 
-/* Whether the process exists, if only as a zombie. */
+/* Whether the process still exists, if only as a zombie. */
 bool rp_process_exists(const struct rp_process *process);
 
-/* The process's name (proc(5), comm), with ? for what is not printable ASCII; "?" if it has gone.
+/* The process's name (proc(5), comm), with ? for anything but printable ASCII; "?" if it has ended.
  * Returns text. */
 const char *rp_process_name(const struct rp_process *process, char text[RP_NAME_SIZE]);
 
-/* Its state as in struct rp_status; 0 if it has gone. */
+/* Its state as in struct rp_status; 0 if it has ended. */
 char rp_process_state(const struct rp_process *process);
 
-/* Opens /proc/PID (open(2), O_PATH): what is opened below it is that process's or fails. Returns -1
- * and errno. */
+/* Opens /proc/PID (open(2), O_PATH). Whatever is opened below it belongs to that process, even if
+ * the PID is reused. Returns -1 and errno if there is none. */
 int rp_process_open(pid_t pid);
 
-/* Reads the start of the process whose directory that is; false if it has gone. */
+/* Reads the start time of the process with that directory; false if it has ended. */
 bool rp_process_start(int directory, unsigned long long *start);
 
-/* Told of each child. */
+/* Called for each child. */
 typedef void rp_child_visit(void *context, pid_t child);
 
-/* Visits the children of all threads of a process: by /proc/PID/task/TID/children, or where the
- * kernel lacks that (CONFIG_PROC_CHILDREN) by every process's parent. A child may be missed if
- * others end meanwhile (proc(5)), and may have ended before it is visited. */
+/* Visits the children of a process's threads: by /proc/PID/task/TID/children or, on kernels without
+ * CONFIG_PROC_CHILDREN, by asking each process for its parent. May miss a child while others end
+ * (proc(5)); a child may have ended when it is visited. */
 void rp_process_visit_children(pid_t pid, rp_child_visit *visit, void *context);
 
 /* Stores at most `most` children of this process. Returns how many, or -1 if there is no /proc. */
 int rp_process_children(pid_t *children, int most);
 
-/* Whether the process is the other one or descends from it, as far as it can be followed now. */
+/* Whether the process is the other one or descends from it, as far as that can be followed now. */
 bool rp_process_is_below(pid_t pid, pid_t ancestor);
 
-/* Whether it is in this process's network namespace; if that is unknown, true, and false from the
- * second. */
+/* Whether it is in this process's network namespace. If that is unknown the first returns true, the
+ * second false. */
 bool rp_process_is_near(pid_t pid);
 bool rp_process_is_surely_near(pid_t pid);
 

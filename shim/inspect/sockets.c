@@ -1,5 +1,4 @@
-/* Sockets by sock_diag, with the port as a filter, so that the kernel passes over the machine's
- * connections; or by the tables of /proc/net. */
+/* Finds sockets by sock_diag, where the kernel filters by port, or in the tables of /proc/net. */
 #include "inspect/sockets.h"
 
 #include "base/memory.h"
@@ -105,8 +104,7 @@ static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
             const struct inet_diag_msg *message = NLMSG_DATA(header);
             if (header->nlmsg_type == NLMSG_DONE) return true;
             if (header->nlmsg_type == NLMSG_ERROR) return false;
-            /* UDP sockets that are not bound have no port; those of TCP answer to the filter alone.
-             * */
+            /* Unbound UDP sockets have no port; not every kernel filters UDP sockets by port. */
             if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || !message->id.idiag_sport)
                 continue;
             if (!port || message->id.idiag_sport == htons(port))

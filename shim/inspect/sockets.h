@@ -1,5 +1,4 @@
-/* Which sockets hold a port: TCP listeners and bound UDP sockets, and on demand TCP sockets in
- * other states. */
+/* Which sockets hold a port: TCP listeners, bound UDP sockets; on request other TCP sockets. */
 #ifndef RP_SOCKETS_H
 #define RP_SOCKETS_H
 
@@ -24,14 +23,14 @@ struct rp_socket {
         ipv6_only;  /* ipv6_only: receives no IPv4 traffic (IPV6_V6ONLY); unknown from /proc/net */
     unsigned state; /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
     struct rp_endpoint local, remote;
-    uint32_t interface; /* the one it is bound to (SO_BINDTODEVICE), or 0 */
+    uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0 */
     uint32_t uid,
         inode;         /* inode: 0 if no process can have it, as in an accept queue or TIME_WAIT */
     long queue, limit; /* a listener's accept queue and its limit, in connections; -1: unknown */
     uint32_t unread;   /* bytes in the receive queue of any other socket */
     struct rp_owner *owners; /* see inspect/holders.h */
     size_t owner_count;
-    bool searched; /* every process that this one may look into has been searched for owners */
+    bool searched; /* all visible processes have been searched for owners */
     enum rp_answer shares;
 };
 
@@ -45,15 +44,14 @@ struct rp_wanted {
     unsigned protos; /* of enum rp_proto, or-ed */
     uint16_t port;   /* 0: any */
     unsigned states; /* bits of states of TCP sockets; 0: those that hold a port.
-                        1 << RP_LISTEN is cheapest: the kernel then passes over no connection */
+                        1 << RP_LISTEN is cheapest: the kernel then skips the connections */
 };
 
-/* Appends the sockets of this network namespace that are wanted, without owners: by
- * NETLINK_SOCK_DIAG (sock_diag(7)), or where that is missing from /proc/net. Exits with 125 if
- * memory runs out. */
+/* Appends the wanted sockets of this network namespace, without owners: by NETLINK_SOCK_DIAG
+ * (sock_diag(7)) or, where that is missing, from /proc/net. Exits with 125 if memory runs out. */
 void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets);
 
-/* Appends a copy, which then has the owners. Exits with 125 if memory runs out. */
+/* Appends a copy, which takes over the owners. Exits with 125 if memory runs out. */
 void rp_sockets_add(struct rp_sockets *sockets, const struct rp_socket *socket);
 
 /* Sorts by inode, for rp_sockets_get. */

@@ -1,5 +1,5 @@
-/* Trees of processes. A child counts if, after it has named its parent, that is still the member it
- * was. */
+/* A child is admitted if its status names a member as parent, and that member still exists then: so
+ * the parent is the member, and no later process of its PID. */
 #include "inspect/tree.h"
 
 #include "base/memory.h"
@@ -36,7 +36,7 @@ static void admit(void *context, pid_t pid) {
     struct rp_process child;
     struct rp_status status;
     for (size_t i = 0; i < brood->tree->count; i++)
-        if (brood->tree->members[i].pid == pid) return; /* known, and there a moment ago */
+        if (brood->tree->members[i].pid == pid) return; /* known, and alive a moment ago */
     if (rp_process_find(pid, &child, &status) && status.parent == brood->parent.pid &&
         rp_process_exists(&brood->parent))
         add(brood->tree, &child);

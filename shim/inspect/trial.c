@@ -1,5 +1,4 @@
-/* A bind to see whether it would be refused. A socket that does not listen gets nothing, so it does
- * no harm. */
+/* A trial bind does no harm: a TCP socket that does not listen receives nothing. */
 #include "inspect/trial.h"
 
 #include <errno.h>
@@ -8,7 +7,7 @@
 #include <unistd.h>
 
 int rp_socket_of_user(uid_t user, int domain, int type, int protocol) {
-    const int own = setfsuid((uid_t)-1); /* which changes nothing, and tells (setfsuid(2)) */
+    const int own = setfsuid((uid_t)-1); /* an invalid ID changes nothing (setfsuid(2)) */
     setfsuid(user);
     const bool may = (uid_t)setfsuid((uid_t)-1) == user;
     const int fd = may ? socket(domain, type | SOCK_CLOEXEC, protocol) : -1;
