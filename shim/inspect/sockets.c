@@ -104,7 +104,7 @@ static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
             const struct inet_diag_msg *message = NLMSG_DATA(header);
             if (header->nlmsg_type == NLMSG_DONE) return true;
             if (header->nlmsg_type == NLMSG_ERROR) return false;
-            /* Unbound UDP sockets have no port; not every kernel filters UDP sockets by port. */
+            /* Unbound UDP sockets have no port. */
             if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || !message->id.idiag_sport)
                 continue;
             if (!port || message->id.idiag_sport == htons(port))
