@@ -9,6 +9,8 @@ BUILT_IN=${BUILT_IN:-$BUILD} # where make built it, BUILD being perhaps a copy (
 LIBRARY=${LIBRARY:-$BUILD/libreuseport.so}
 PROBES=${PROBES:-$BUILD/probes}
 unset LD_PRELOAD "${!REUSEPORT_@}"
+# A make in a test is no part of the one that started the tests.
+unset MAKEFLAGS MFLAGS MAKELEVEL CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX BINDIR LIBDIR MANDIR STRIP JOBS
 PATH=$PATH:/usr/sbin:/sbin # where servers are, which an ordinary user's lacks
 
 # A test that hangs fails instead.

@@ -18,7 +18,7 @@ absent=
 # row CC CFLAGS [CPPFLAGS]: builds, and says how it went. The build is in $work/build.
 row() {
     rm -rf "$work/build"
-    if env -u MAKEFLAGS make -s -j "$JOBS" BUILD="$work/build" CC="$1" CFLAGS="$2 -Werror" CPPFLAGS="${3-}" LDFLAGS= all \
+    if env -u MAKEFLAGS -u MAKELEVEL make -s -j "$JOBS" BUILD="$work/build" CC="$1" CFLAGS="$2 -Werror" CPPFLAGS="${3-}" LDFLAGS= all \
         >"$work/log" 2>&1 && [ ! -s "$work/log" ]; then
         echo "ok: $1 $2${3:+ $3}"
     else
