@@ -143,12 +143,18 @@ lint:
 	shellcheck -x $(SCRIPTS)
 	mandoc -Tlint -Wwarning $(wildcard shim/doc/*.[1-8])
 
+# What lint is to hold all sources to.
+layout:
+	tests/layout.sh columns $(SOURCES)
+	tests/layout.sh lines $(filter shim/%,$(SOURCES))
+	tests/layout.sh license Makefile tests/tests.mk $(SOURCES) $(SCRIPTS) $(wildcard tests/*.py tests/*/*.py tests/*.zsh shim/doc/*.[1-8] shim/doc/reuseport.*sh)
+
 matrix:
 	tests/matrix.sh
 
 print-library-sources:
 	@echo $(filter-out %/explain.c %/owners.c,$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable layout lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
