@@ -39,7 +39,7 @@ def publish(headline, made_on):
     with open(readme, encoding="utf-8") as file:
         text = file.read()
     shown = (
-        f"Requests per second, of one copy's; each request costs 100 µs of CPU; median of interleaved rounds. Made on {made_on}; "
+        f"Requests per second, relative to one copy; each request costs 100 µs of CPU; median of interleaved rounds. Made on {made_on}; "
         f"everything else is in [the report](tests/bench/report/report.md).\n\n![Requests per second](tests/bench/report/scaling.svg)\n\n{headline}\n"
     )
     with open(readme, "w", encoding="utf-8") as file:
