@@ -18,8 +18,9 @@ static const char help[] =
     "  adopt PORT[/PROTO] [PID]  let others join a server that is already running\n"
     "  replace PID COMMAND... put a new server in the place of a running one\n"
     "  install-lib DIR        copy the library into DIR\n"
+    "  help [SUBCOMMAND]      print this help, or that of SUBCOMMAND\n"
     "\n"
-    "  -h, --help             print this help; for more, reuseport help SUBCOMMAND\n"
+    "  -h, --help             print this help\n"
     "  -V, --version          print the version\n"
     "\n"
     "Exit status: 125 if reuseport itself fails, 126 if COMMAND cannot be run, 127 if\n"
@@ -48,12 +49,21 @@ static bool is_help(const char *word) {
     return !strcmp(word, "help") || !strcmp(word, "-h") || !strcmp(word, "--help");
 }
 
+static bool is_version(const char *word) {
+    return !strcmp(word, "-V") || !strcmp(word, "--version");
+}
+
+static int print_version(void) {
+    return print("reuseport " RP_VERSION "\n");
+}
+
 /* reuseport help [SUBCOMMAND]. */
 static int print_help(int argc, char **argv) {
     static char option[] = "--help";
     char *word = argc > 1 ? argv[1] : NULL;
     if (argc > 2) rp_die("help: expected one SUBCOMMAND; see reuseport --help");
     if (!word || is_help(word)) return print(help);
+    if (is_version(word)) return print_version();
     const struct subcommand *subcommand = find(word);
     if (!subcommand) rp_die("help: no such subcommand: %s; see reuseport --help", word);
     return subcommand->run(2, (char *[]){word, option, NULL});
@@ -66,8 +76,7 @@ int main(int argc, char **argv) {
     if (subcommand) return subcommand->run(argc - 1, argv + 1);
     if (!strcmp(word, "help")) return print_help(argc - 1, argv + 1);
     if (is_help(word)) return print(help);
-    if (!strcmp(word, "-V") || !strcmp(word, "--version"))
-        return print("reuseport " RP_VERSION "\n");
+    if (is_version(word)) return print_version();
     if (*word) rp_die("no such subcommand: %s; see reuseport --help", word);
     rp_die("no subcommand given; see reuseport --help");
 }
