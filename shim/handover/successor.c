@@ -115,11 +115,12 @@ pid_t rp_successor_pid(struct rp_successor *successor) {
 int rp_successor_stay(struct rp_successor *successor) {
     rp_signals_block(NULL);
     const pid_t pid = rp_successor_pid(successor);
-    int status = successor->status > 0 ? successor->status : 0;
+    int status = -1; /* of that process, whose PID may be another's once it has been reaped */
     while (!successor->left) {
         const int number = rp_signals_wait();
-        if (rp_signal_is_passed_on(number) && pid > 0) kill(pid, number);
+        if (rp_signal_is_passed_on(number) && pid > 0 && status < 0) kill(pid, number);
         reap(successor, pid, &status);
     }
-    return status;
+    if (status < 0) status = successor->status;
+    return status > 0 ? status : 0;
 }
