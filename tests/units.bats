@@ -5,7 +5,7 @@ load helpers
 
 # unit NAME: that program found nothing, and has checked something.
 unit() {
-    run "$BUILD/units/$1"
+    run "$BUILT_IN/units/$1"
     echo "$output"
     [ "$status" = 0 ]
     [[ $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]

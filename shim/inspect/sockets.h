@@ -19,19 +19,18 @@ struct rp_owner {
 
 struct rp_socket {
     enum rp_proto proto;
-    bool ipv6,
-        ipv6_only;  /* ipv6_only: receives no IPv4 traffic (IPV6_V6ONLY); unknown from /proc/net */
-    unsigned state; /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
+    bool ipv6, searched; /* searched: for owners, among all visible processes */
+    bool ipv6_only;      /* receives no IPv4 traffic (IPV6_V6ONLY); unknown from /proc/net */
+    unsigned state;      /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
     struct rp_endpoint local, remote;
     uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0 */
     uint32_t uid,
         inode;         /* inode: 0 if no process can have it, as in an accept queue or TIME_WAIT */
     long queue, limit; /* a listener's accept queue and its limit, in connections; -1: unknown */
     uint32_t unread;   /* bytes in the receive queue of any other socket */
+    enum rp_answer shares;
     struct rp_owner *owners; /* see inspect/holders.h */
     size_t owner_count;
-    bool searched; /* all visible processes have been searched for owners */
-    enum rp_answer shares;
 };
 
 struct rp_sockets {

@@ -20,12 +20,13 @@ static void check(bool good, const char *what) {
 /* A socket on an address of IPv4 or IPv6, all of whose other parts stand for "nothing". */
 static struct rp_socket at(enum rp_proto proto, const char *address, uint16_t port,
                            unsigned state) {
-    static uint32_t inode = 100;
+    static uint32_t inodes = 100;
+    const uint32_t inode = ++inodes;
     struct rp_socket socket = {.proto = proto,
                                .ipv6 = strchr(address, ':') != NULL,
                                .state = state,
                                .local.port = port,
-                               .inode = ++inode,
+                               .inode = inode,
                                .queue = -1,
                                .limit = -1};
     char mapped[64];
