@@ -159,7 +159,14 @@ REUSEPORT_AT=socket|REUSEPORT_AT: "socket": needs all or all/tcp in REUSEPORT_PO
 REUSEPORT_REUSEADDR=yes|REUSEPORT_REUSEADDR: "yes": not 0 or 1
 REUSEPORT_AT=nowhere|REUSEPORT_AT: "nowhere": not bind or socket
 REUSEPORT_LOG=debug|REUSEPORT_LOG: "debug": not off, warn or info
+REUSEPORT_LOG=inf|REUSEPORT_LOG: "inf": not off, warn or info
+REUSEPORT_REUSEADDR=10|REUSEPORT_REUSEADDR: "10": not 0 or 1
 END
+    # One that is too long to be kept.
+    local long
+    printf -v long '%0200d' 7
+    run --separate-stderr env REUSEPORT_AT="$long" REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" "$PROBES/probe"
+    [ "$stderr" = "libreuseport: REUSEPORT_AT: \"${long:0:48}...\": not bind or socket; sharing nothing" ]
     # An error in the list counts as well when nothing is to be said.
     run --separate-stderr env REUSEPORT_LOG=off REUSEPORT_PORTS="$PORT,x" LD_PRELOAD="$LIBRARY" \
         "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" get

@@ -57,6 +57,9 @@ complains() {
     local long
     printf -v long '%0130000d' 8
     complains "$long" "${long:0:48}..." "not a port, far too long"
+    printf -v long '%096d' 8
+    complains "$long" "${long:0:48}..." "not a port, far too long"
+    complains "${long:1}" "${long:0:48}..." "not a port"
     printf -v long '%130000s' "$PORT"
     run env REUSEPORT_PORTS="$long" LD_PRELOAD="$LIBRARY" "$PROBES/probe" \
         socket tcp4 bind 127.0.0.1 "$PORT" get

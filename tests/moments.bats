@@ -63,6 +63,51 @@ early() {
     [ "$stderr" = 'libreuseport: REUSEPORT_PORTS: "x": not a port; sharing nothing' ]
 }
 
+# at_once DIRECTORY PRELOAD: 8 threads of a constructor bind at once, over and over, each with the result
+# that one alone would have, and one of them reports.
+at_once() {
+    local many round
+    many=$(seq -s , 1 63)
+    for ((round = 0; round < 40; round++)); do
+        run env EARLY_PORT="$PORT" REUSEPORT_PORTS="$many,$PORT" LD_PRELOAD="$2" "$1/probe"
+        [ "$output" = shared=8 ] || {
+            echo "$2, round $round: $output"
+            return 1
+        }
+        run --separate-stderr env EARLY_PORT="$PORT" REUSEPORT_PORTS="$many,64,$PORT" LD_PRELOAD="$2" "$1/probe"
+        [ "$stderr" = "libreuseport: REUSEPORT_PORTS: \"$PORT\": more than 64 entries; sharing nothing" ] || {
+            echo "$2, round $round: $stderr"
+            return 1
+        }
+    done
+}
+
+@test "threads that bind at once, before our constructor has run, all share; an error is told once" {
+    at_once "$PROBES" "$LIBRARY:$PROBES/early-threads"
+    at_once "$PROBES" "$PROBES/early-threads:$LIBRARY"
+}
+
+@test "threads that bind at once, on musl" {
+    need musl-gcc
+    at_once "$PROBES/musl" "$LIBRARY:$PROBES/musl/early-threads"
+    at_once "$PROBES/musl" "$PROBES/musl/early-threads:$LIBRARY"
+}
+
+@test "the thread sanitizer finds no race where threads bind at once" {
+    local program=$BATS_TEST_TMPDIR/early
+    # The library inside the program, whose constructor comes before ours.
+    cc -std=gnu11 -D_GNU_SOURCE -Ishim -g -O1 -fsanitize=thread -I"$ROOT/shim" -o "$program" "$ROOT"/tests/probes/early-threads.c \
+        "$ROOT"/tests/probes/empty.c -x c - "$ROOT"/shim/core/*.c "$ROOT"/shim/preload/{hooks,real,settings}.c \
+        -rdynamic -ldl -pthread 2>/dev/null <<<'int main(void) { return 0; }' || missing "a compiler with -fsanitize=thread"
+    "$program" 2>/dev/null || missing "an address space as the thread sanitizer needs it"
+    local round
+    for ((round = 0; round < 20; round++)); do
+        run env EARLY_PORT="$PORT" REUSEPORT_PORTS="1,2,3,$PORT" "$program"
+        echo "$output"
+        [ "$output" = shared=8 ]
+    done
+}
+
 @test "two preload libraries in a row both see each call, in either order" {
     local preload
     for preload in "$LIBRARY:$PROBES/neighbour" "$PROBES/neighbour:$LIBRARY"; do

@@ -14,7 +14,7 @@ SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-s
 	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
 UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
-BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls lazy.so)
+BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
 NARROW = $(wildcard shim/seccomp/filter.[ch] shim/seccomp/kernel.h tests/linux-5.4/*/*.h)
@@ -54,8 +54,11 @@ $(BUILD)/probes/musl/%: tests/probes/%.c $(PROBE_NEEDS)
 # A preload library of the tests, to stand beside ours.
 $(BUILD)/probes/neighbour: PROBE_FLAGS = -shared -fPIC -ldl
 $(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
+$(BUILD)/probes/early-threads: PROBE_FLAGS = -shared -fPIC -ldl
+$(BUILD)/probes/musl/early-threads: PROBE_FLAGS = -shared -fPIC
 $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -nostdlib
-$(BUILD)/probes/parse-large $(BUILD)/probes/musl/parse-large: PROBE_FLAGS = shim/core/ports.c
+$(addprefix $(BUILD)/probes/,parse-large units musl/parse-large musl/units): PROBE_FLAGS = $(wildcard shim/core/*.c)
+$(addprefix $(BUILD)/probes/,parse-large units musl/parse-large musl/units): $(wildcard shim/core/*.[ch])
 
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
 $(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i386-probe: tests/probes/probe.c $(PROBE_NEEDS)
@@ -81,13 +84,13 @@ $(BUILD)/units/%: tests/units/%.c $(CMD_OBJECTS) $(PROBE_NEEDS)
 	$(CC) $(PROGRAM) $(patsubst shim/%.c,$(BUILD)/cmd/%.o,$(filter-out %/command/main.c,$(CMD_SOURCES)))
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
-asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
+asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour early-threads empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
 	PROBES=$(ABSOLUTE)/asan LIBRARY=$(ABSOLUTE)/asan/empty.so \
 		ASAN_OPTIONS=verify_asan_link_order=0 $(BATS) --filter-tags sanitized tests
 
 $(BUILD)/asan/%: tests/probes/%.c $(wildcard shim/*/*.[ch])
 	$(MKDIR)
-	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o '$@' '$<' $(LIB_SOURCES) -pthread
+	$(CC) $(CPPFLAGS) $(COMMON) $(SANITIZE) -o '$@' '$<' $(filter-out %/string.c,$(LIB_SOURCES)) -pthread
 
 $(BUILD)/asan/empty.so:
 	$(MKDIR)
@@ -105,7 +108,7 @@ fuzz-executable: $(BUILD)/fuzz/executable
 	printf '#!/usr/bin/env -S sh -u\n' >$(BUILD)/fuzz/seeds/script
 	$(BUILD)/fuzz/executable $(FUZZ_OPTIONS) -max_len=8192 $(BUILD)/fuzz/seeds
 
-$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/core/ports.c
+$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/core/ports.c shim/core/address.c
 $(BUILD)/fuzz/executable: tests/fuzz/executable.c shim/launch/executable.c
 $(BUILD)/fuzz/ports $(BUILD)/fuzz/executable: $(wildcard shim/*/*.h)
 	$(MKDIR)
@@ -120,11 +123,6 @@ bench: probes $(BENCH_PROGRAMS)
 
 bench-full: probes $(BENCH_PROGRAMS)
 	$(BENCH) full $(SECTIONS)
-
-# The library as it would be if the loader looked up its imports when they are first called.
-$(BUILD)/bench/lazy.so: $(LIB_OBJECTS)
-	$(MKDIR)
-	$(CC) $(LIB_LDFLAGS) -Wl,-z,lazy -o '$@' $(LIB_OBJECTS)
 
 $(BUILD)/bench/%: tests/bench/%.c $(PROBE_NEEDS)
 	$(MKDIR)
@@ -153,8 +151,9 @@ layout:
 matrix:
 	tests/matrix.sh
 
+# Without those that only explain a refused bind.
 print-library-sources:
-	@echo $(filter-out %/explain.c %/owners.c,$(LIB_SOURCES))
+	@echo $(filter-out $(addprefix %/,explain.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
 .PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable layout lint matrix print-library-sources
 

@@ -18,3 +18,23 @@ unit() {
 @test "what a look at two servers' sockets tells: groups, who is up, where to steer, what is under way" {
     unit handover
 }
+
+# bats test_tags=sanitized
+@test "addresses are read as inet_pton(3) and written as inet_ntop(3) does" {
+    run "$PROBES/units" addresses 300000
+    echo "$output"
+    [ "$output" = "valid=many differences=0" ]
+}
+
+@test "addresses are read as inet_pton(3) of musl does" {
+    need musl-gcc
+    run "$PROBES/musl/units" addresses 300000
+    echo "$output"
+    [ "$output" = "valid=many differences=0" ]
+}
+
+# bats test_tags=sanitized
+@test "explaining a refusal keeps errno and counts nothing where nothing can be said" {
+    run "$PROBES/units" errno
+    [ "$output" = "errno=4242 told=0" ]
+}

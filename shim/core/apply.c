@@ -1,4 +1,4 @@
-/* From an address to a verdict, and from a verdict to the options of a socket. */
+/* From an address to a verdict, and from a verdict to a socket's options. */
 #include "core/apply.h"
 
 #include "core/message.h"
@@ -35,7 +35,7 @@ bool rp_is_shared(int fd) {
     return !getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, &(socklen_t){sizeof(on)}) && on;
 }
 
-/* Switches a boolean option. Returns whether it stood otherwise before, and no longer does. */
+/* Sets a boolean option. Returns whether that changed it. */
 static bool switch_option(int fd, int option, int wanted) {
     int before;
     if (getsockopt(fd, SOL_SOCKET, option, &before, &(socklen_t){sizeof(before)})) return false;

@@ -1,88 +1,76 @@
-/* Explains EADDRINUSE by what /proc/net says of the port: to share it, all must be of one user and all
- * must have asked for it (socket(7), SO_REUSEPORT). */
+/* Explains EADDRINUSE: to share a port, all sockets must be of one user and all must have asked for
+ * it (socket(7), SO_REUSEPORT). */
 #include "core/explain.h"
 
-#include "core/lines.h"
+#include "core/apply.h"
+#include "core/budget.h"
+#include "core/holder.h"
+#include "core/kernel.h"
 #include "core/message.h"
 #include "core/owners.h"
-#include "core/procnet.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { BYTES = 4 << 20, DESCRIPTORS = 10000 };
+/* Microseconds of CPU time, together 5 ms: finding the holder, and naming two users. */
+enum { SEARCH = 4400, NAME = 250, TOLD_MOST = 10 };
 
-static bool told_before(uint16_t port, enum rp_proto proto) {
-    static unsigned char told[UINT16_MAX + 1];
-    const unsigned char before = __atomic_load_n(&told[port], __ATOMIC_RELAXED);
-    __atomic_store_n(&told[port], before | proto, __ATOMIC_RELAXED);
-    return before & proto;
-}
-
-struct holder {
-    struct rp_net_socket socket; /* state 0: none found */
-    int pid;                     /* 0: cannot be seen */
+/* A refused bind, and what is said of it. */
+struct refusal {
+    const struct rp_endpoint *where;
+    enum rp_proto proto;
+    uint32_t user; /* of the socket that was refused */
+    struct rp_holder holder;
+    struct rp_message message;
 };
 
-/* A wildcard is in the way of all addresses of its family, :: also in that of IPv4 ones. */
-static bool is_in_way(const struct rp_net_socket *socket, const struct rp_endpoint *where) {
-    const struct in6_addr *a = &socket->local.address, *b = &where->address;
-    if (socket->local.port != where->port) return false;
-    if (IN6_IS_ADDR_V4MAPPED(a) != IN6_IS_ADDR_V4MAPPED(b))
-        return IN6_IS_ADDR_UNSPECIFIED(a) || IN6_IS_ADDR_UNSPECIFIED(b);
-    return rp_is_wildcard(a) || rp_is_wildcard(b) || IN6_ARE_ADDR_EQUAL(a, b);
+/* Counts up to TOLD_MOST. Returns the number before: 0 once in a process, so that one thread alone
+ * looks for the holder. */
+static unsigned count(unsigned *told) {
+    unsigned before = __atomic_load_n(told, __ATOMIC_RELAXED);
+    while (before < TOLD_MOST && !__atomic_compare_exchange_n(told, &before, before + 1, false,
+                                                              __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    return before;
 }
 
-/* A socket explains better than what is left of connections, and one of another user's best of all. */
-static bool is_better(const struct rp_net_socket *socket, const struct rp_net_socket *than,
-                      uint32_t user) {
-    const bool listens = socket->state == RP_LISTEN, listened = than->state == RP_LISTEN;
-    if (!than->state || listens != listened) return !than->state || listens;
-    return than->uid == user && socket->uid != user;
+/* Behind the next colon; at the end if there is none. */
+static char *next_field(char *at) {
+    while (*at && *at != ':') at++;
+    return *at ? at + 1 : at;
 }
 
-static void find_holder(const char *table, const struct rp_endpoint *where, uint32_t user,
-                        struct rp_net_socket *holder) {
-    struct rp_lines lines;
-    struct rp_net_socket socket;
-    const bool opened = rp_lines_open(&lines, table, BYTES);
-    while (opened && rp_procnet_next(&lines, &socket))
-        if (is_in_way(&socket, where) && is_better(&socket, holder, user)) *holder = socket;
-    rp_lines_close(&lines);
-}
-
-static bool visit_owner(void *context, int pid, int fd, uint32_t inode) {
-    struct holder *holder = context;
-    (void)fd;
-    if (inode == holder->socket.inode) holder->pid = pid;
-    return !holder->pid;
+/* Cuts "NAME:x:UID:..." behind the name. Returns NULL if that is another user's line. */
+static const char *name_in(char *line, uint32_t uid) {
+    char *password = next_field(line);
+    const char *number = next_field(password);
+    if (*number < '0' || *number > '9' || rp_number(number, 10, 10) != uid) return NULL;
+    password[-1] = '\0';
+    return line;
 }
 
 /* As /etc/passwd names it, else by number; getpwuid(3) allocates and locks. */
 static void say_user(struct rp_message *message, uint32_t uid) {
+    enum { LINE = 2 }; /* microseconds */
     struct rp_lines lines;
-    char *name = NULL;
-    const bool opened = rp_lines_open(&lines, "/etc/passwd", BYTES);
-    while (opened && (name = rp_lines_next(&lines))) {
-        char *end = strchr(name, ':');
-        const char *field = end ? strchr(end + 1, ':') : NULL;
-        if (!field || field[1] < '0' || field[1] > '9' || rp_number(field + 1, 10, 10) != uid)
-            continue;
-        *end = '\0';
-        break;
-    }
+    struct rp_budget budget;
+    const char *name = NULL;
+    char *line;
+    rp_budget_start(&budget, NAME);
+    const bool opened = rp_lines_open(&lines, "/etc/passwd");
+    while (opened && !name && rp_budget_left(&budget, LINE) && (line = rp_lines_next(&lines)))
+        name = name_in(line, uid);
     rp_lines_close(&lines);
     rp_say(message, name ? "user " : "uid ");
     name ? rp_say_escaped(message, name) : rp_say_number(message, uid);
 }
 
-/* The owner of a socket is who created it, which need not be who binds it: statx(2), whose layout is
- * the same everywhere, has the uid 20 bytes in. */
+/* The user who created the socket, who need not be the one who binds it. In the answer of statx(2),
+ * which has the same layout everywhere, the uid is 20 bytes in. */
 static uint32_t owner(int fd) {
-    uint32_t uid = geteuid();
+    uint32_t uid = (uint32_t)syscall(SYS_geteuid32);
 #ifdef SYS_statx
     unsigned char status[256];
     if (!syscall(SYS_statx, fd, "", AT_EMPTY_PATH, 8 /* STATX_UID */, status))
@@ -93,63 +81,102 @@ static uint32_t owner(int fd) {
     return uid;
 }
 
-/* "pid 4711 (server)", if the process can be seen. */
-static void say_process(struct rp_message *message, int pid) {
-    struct rp_message path = {0};
+/* "pid 4711 (server)". */
+static void say_process(struct rp_message *message, uint32_t pid) {
     struct rp_lines lines;
-    rp_say(&path, "/proc/");
-    rp_say_number(&path, (uint32_t)pid);
-    rp_say(&path, "/comm");
-    const char *command = rp_lines_open(&lines, path.text, BYTES) ? rp_lines_next(&lines) : NULL;
+    const char *name = rp_owner_status(&lines, pid, "Name");
     rp_say(message, "pid ");
-    rp_say_number(message, (uint32_t)pid);
+    rp_say_number(message, pid);
     rp_say(message, " (");
-    rp_say_escaped(message, command ? command : "?");
+    rp_say_escaped(message, name ? name : "?");
     rp_say(message, ")");
-    rp_lines_close(&lines);
 }
 
-static void say_cause(struct rp_message *message, const struct holder *holder, uint32_t user,
-                      const struct rp_endpoint *where, bool udp) {
-    if (!udp && holder->socket.state != RP_LISTEN) {
-        rp_say(message, " by connections that outlived their server; wait a minute, or give both "
-                        "servers REUSEPORT_REUSEADDR=1");
-        return;
+static void say_users_differ(struct refusal *this) {
+    rp_say(&this->message, "; only sockets of one user share a port (this one is of ");
+    say_user(&this->message, this->user);
+    rp_say(&this->message, ")");
+}
+
+/* To adopt the port would not help: the program is in its own way. */
+static void say_oneself(struct refusal *this) {
+    struct rp_message *message = &this->message;
+    const bool other_user = this->holder.socket.uid != this->user;
+    rp_say(message, ": ");
+    if (this->holder.kin == RP_DESCENDANT) {
+        say_process(message, this->holder.pid);
+        rp_say(message, ", a descendant of this process,");
+    } else {
+        rp_say(message, "this process");
     }
+    rp_say(message, " holds it already, by a socket ");
+    rp_say(message, other_user ? "of " : "that does not share");
+    if (!other_user) return;
+    say_user(message, this->holder.socket.uid);
+    say_users_differ(this);
+}
+
+static void say_stranger(struct refusal *this) {
+    struct rp_message *message = &this->message;
+    const struct rp_holder *holder = &this->holder;
+    const bool other_user = holder->socket.uid != this->user;
     rp_say(message, " by ");
     if (holder->pid) say_process(message, holder->pid);
-    if (!holder->pid || holder->socket.uid != user) {
+    if (!holder->pid || other_user) {
         rp_say(message, holder->pid ? " of " : "");
         say_user(message, holder->socket.uid);
     }
-    if (holder->socket.uid != user) {
-        rp_say(message, "; only sockets of one user share a port (this one is of ");
-        say_user(message, user);
-        rp_say(message, ")");
+    if (other_user) {
+        say_users_differ(this);
     } else {
         rp_say(message, ", whose socket does not share it; \"reuseport adopt ");
-        rp_say_number(message, where->port);
-        rp_say(message, udp ? "/udp\" lets this one in" : "\" lets this one in");
+        rp_say_number(message, this->where->port);
+        rp_say(message, this->proto == RP_UDP ? "/udp" : "");
+        rp_say(message, "\" lets this one in");
     }
+    if (!holder->pid)
+        rp_say(message, holder->in_time ? "; its process is not visible to this one"
+                                        : "; its process was not found within 5 ms");
 }
 
-void rp_explain_refusal(int fd, const struct rp_endpoint *where, enum rp_proto proto, bool asked) {
+static void say_cause(struct refusal *this) {
+    struct rp_message *message = &this->message;
+    const struct rp_holder *holder = &this->holder;
+    if (!holder->socket.state)
+        rp_say(message, holder->in_time ? "; its holder is not visible to this process"
+                                        : "; its holder was not found within 5 ms");
+    else if (rp_is_connection(&holder->socket, this->proto))
+        rp_say(message, " by connections that outlived their server; wait a minute, or give both "
+                        "servers REUSEPORT_REUSEADDR=1");
+    else if (holder->kin == RP_STRANGER)
+        say_stranger(this);
+    else
+        say_oneself(this);
+}
+
+static void say_in_full(struct refusal *this, int fd, uint32_t pid) {
+    if (!rp_is_shared(fd)) {
+        rp_say(&this->message, ", and SO_REUSEPORT could not be set");
+        return;
+    }
+    this->user = owner(fd);
+    rp_holder_find(&this->holder, this->where, this->proto, this->user, pid, SEARCH);
+    say_cause(this);
+}
+
+void rp_explain_refusal(unsigned *told, int fd, uint32_t pid, const struct rp_endpoint *where) {
     const int keep = errno;
-    const bool udp = proto == RP_UDP;
-    const uint32_t user = owner(fd);
-    struct rp_message message = RP_MESSAGE;
-    struct holder holder = {.pid = 0};
-    if (!rp_may_send() || told_before(where->port, proto)) return;
-    find_holder(udp ? "/proc/net/udp" : "/proc/net/tcp", where, user, &holder.socket);
-    find_holder(udp ? "/proc/net/udp6" : "/proc/net/tcp6", where, user, &holder.socket);
-    if (holder.socket.inode) rp_owners_walk(DESCRIPTORS, RP_LOW_DESCRIPTORS, visit_owner, &holder);
-    rp_say(&message, "bind ");
-    rp_say_endpoint(&message, where, proto);
-    rp_say(&message, ": in use");
-    if (!asked)
-        rp_say(&message, ", and SO_REUSEPORT could not be set");
-    else if (holder.socket.state)
-        say_cause(&message, &holder, user, where, udp);
-    rp_send(&message);
+    struct refusal this = {.where = where, .message = RP_MESSAGE};
+    /* Asked first: a program may try thousands of ports. */
+    if (__atomic_load_n(told, __ATOMIC_RELAXED) < TOLD_MOST && rp_may_send()) {
+        const unsigned before = count(told);
+        this.proto = rp_ask_proto(fd);
+        rp_say(&this.message, "bind ");
+        rp_say_endpoint(&this.message, where, this.proto);
+        rp_say(&this.message, ": in use");
+        if (before == 0) say_in_full(&this, fd, pid ? pid : rp_own_pid());
+        if (before == TOLD_MOST - 1) rp_say(&this.message, "; no more of these are reported");
+        if (before < TOLD_MOST) rp_send(&this.message);
+    }
     errno = keep;
 }

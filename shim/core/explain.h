@@ -3,11 +3,15 @@
 #define RP_EXPLAIN_H
 
 #include "core/ports.h"
+#include "core/rare.h"
 
-/* Writes one line on who holds the port that a bind(2) of fd found in use, once for each port and
- * protocol in a process. asked: whether the socket had SO_REUSEPORT. Gives up quietly after 4 MiB of each
- * table in /proc/net, some 28 000 sockets, and of /etc/passwd, and after 10 000 processes and low
- * descriptors (owners.h) in /proc. Async-signal-safe, keeps errno. */
-void rp_explain_refusal(int fd, const struct rp_endpoint *where, enum rp_proto proto, bool asked);
+/* Reports that a bind(2) of fd, which still has the options that it had then, found the port in
+ * use: the first time in full, up to the tenth time in a few words, later not at all; *told counts
+ * them for a process and starts at 0. The full one takes at most 5 ms of CPU time, for a program
+ * may try one port after the other, and names what it could not find out by then. pid: the process
+ * that binds, or 0 for this one. Nothing is looked for, nor counted, where it could not be written.
+ * Async-signal-safe, keeps errno. */
+RP_RARE void rp_explain_refusal(unsigned *told, int fd, uint32_t pid,
+                                const struct rp_endpoint *where);
 
 #endif

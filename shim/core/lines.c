@@ -1,4 +1,5 @@
-/* Lines by raw system calls: libc's read is a cancellation point, and other preloads intercept it. */
+/* Lines by raw system calls: libc's read is a cancellation point, and other preloads intercept
+ * it. */
 #include "core/lines.h"
 
 #include <fcntl.h>
@@ -6,37 +7,34 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-bool rp_lines_open(struct rp_lines *lines, const char *path, size_t budget) {
+bool rp_lines_open(struct rp_lines *lines, const char *path) {
     lines->fd =
         (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0);
-    lines->budget = budget;
     lines->start = lines->end = 0;
     return lines->fd >= 0;
 }
 
-/* Moves what is left to the front and reads behind it. */
-static bool refill(struct rp_lines *lines) {
+/* Moves what is left to the front, where *at is then, too, and reads behind it. */
+static bool refill(struct rp_lines *lines, size_t *at) {
     lines->end -= lines->start;
+    *at -= lines->start;
     memmove(lines->buffer, lines->buffer + lines->start, lines->end);
     lines->start = 0;
-    const size_t room = sizeof(lines->buffer) - lines->end;
     const long got = syscall(SYS_read, lines->fd, lines->buffer + lines->end,
-                             room < lines->budget ? room : lines->budget);
-    lines->end += got > 0 ? (size_t)got : 0;
-    lines->budget -= got > 0 ? (size_t)got : 0;
+                             sizeof(lines->buffer) - lines->end);
+    if (got > 0) lines->end += (size_t)got;
     return got > 0;
 }
 
 char *rp_lines_next(struct rp_lines *lines) {
-    do {
+    size_t at = lines->start;
+    while (at < lines->end || refill(lines, &at)) {
+        if (lines->buffer[at++] != '\n') continue;
         char *line = lines->buffer + lines->start;
-        char *newline = memchr(line, '\n', lines->end - lines->start);
-        if (newline) {
-            *newline = '\0';
-            lines->start = (size_t)(newline + 1 - lines->buffer);
-            return line;
-        }
-    } while (refill(lines));
+        lines->buffer[at - 1] = '\0';
+        lines->start = at;
+        return line;
+    }
     return NULL;
 }
 

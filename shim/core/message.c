@@ -2,27 +2,30 @@
  * not notice that this library exists. */
 #include "core/message.h"
 
-#include <arpa/inet.h>
+#include "core/kernel.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef SYS_fstat64
-#define SYS_fstat64 SYS_fstat
-#endif
+enum { ESCAPED_MAX = 48, STAT_MAX = 256 };
 
-/* What the kernel's fstat reports of a file begins, on every CPU that we build for, with 16 bytes for
- * its device and inode. libc's fstat has another name before glibc 2.33. */
-enum { IDENTITY_SIZE = 16, STAT_MAX = 256 };
+/* As the kernel has it: signals up to SIGTTOU, on every CPU, are in the first word. */
+struct signals {
+    unsigned long words[RP_SIGSET_SIZE / sizeof(unsigned long)];
+};
 
+/* fstat by its number: libc's has another name before glibc 2.33. */
 static unsigned char stderr_at_load[STAT_MAX];
 static bool stderr_known;
 
+static const char digits[] = "0123456789abcdef";
+
 void rp_message_init(void) {
-    stderr_known = !syscall(SYS_fstat64, STDERR_FILENO, stderr_at_load);
+    const bool known = !syscall(SYS_fstat64, STDERR_FILENO, stderr_at_load);
+    __atomic_store_n(&stderr_known, known, __ATOMIC_RELEASE);
 }
 
 static void append(struct rp_message *message, char c) {
@@ -39,28 +42,57 @@ void rp_say_number(struct rp_message *message, uint32_t number) {
 }
 
 void rp_say_escaped(struct rp_message *message, const char *text) {
-    static const char digits[] = "0123456789abcdef";
-    for (int i = 0; i < 48 && text[i]; i++) {
+    for (int i = 0; text[i] && i < ESCAPED_MAX; i++) {
         const unsigned char byte = (unsigned char)text[i];
-        const char escaped[] = {'\\', 'x', digits[byte >> 4], digits[byte & 15], '\0'};
-        if (byte >= ' ' && byte <= '~')
+        if (byte >= ' ' && byte <= '~') {
             append(message, text[i]);
-        else
-            rp_say(message, escaped);
+        } else {
+            rp_say(message, "\\x");
+            append(message, digits[byte >> 4]);
+            append(message, digits[byte & 15]);
+        }
+        if (i == ESCAPED_MAX - 1 && text[i + 1]) rp_say(message, "...");
     }
-    rp_say(message, strnlen(text, 49) > 48 ? "..." : "");
 }
 
-/* inet_ntop(3) neither allocates nor locks in either libc. */
+static void say_hex(struct rp_message *message, unsigned number) {
+    if (number > 15) say_hex(message, number >> 4);
+    append(message, digits[number & 15]);
+}
+
+/* As RFC 5952 has it: the first of the longest runs of zeros becomes "::", unless it is a single
+ * one. */
+static void say_ipv6(struct rp_message *message, const unsigned char bytes[16]) {
+    int gap = -1, zeros = 1;
+    const unsigned char *at = bytes;
+    for (int i = 0, run = 0; i < 8; i++, at += 2) {
+        run = at[0] || at[1] ? 0 : run + 1;
+        if (run <= zeros) continue;
+        zeros = run;
+        gap = i + 1 - run;
+    }
+    at = bytes;
+    for (int i = 0; i < 8; i++, at += 2) {
+        if (i == gap) rp_say(message, "::");
+        if (gap >= 0 && i >= gap && i < gap + zeros) continue;
+        if (i && i != gap + zeros) append(message, ':');
+        say_hex(message, (unsigned)at[0] << 8 | at[1]);
+    }
+}
+
 void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where,
                      enum rp_proto proto) {
-    char text[INET6_ADDRSTRLEN] = "?";
-    const bool ipv4 = IN6_IS_ADDR_V4MAPPED(&where->address);
-    inet_ntop(ipv4 ? AF_INET : AF_INET6, where->address.s6_addr + (ipv4 ? 12 : 0), text,
-              sizeof(text));
-    rp_say(message, ipv4 ? "" : "[");
-    rp_say(message, text);
-    rp_say(message, ipv4 ? ":" : "]:");
+    const unsigned char *bytes = where->address.s6_addr;
+    const bool ipv4 = rp_is_ipv4(&where->address);
+    for (int i = 12; ipv4 && i < 16; i++) {
+        rp_say_number(message, bytes[i]);
+        append(message, i < 15 ? '.' : ':');
+    }
+    if (!ipv4) {
+        append(message, '[');
+        say_ipv6(message, bytes);
+        rp_say(message, "]:");
+    }
     rp_say_number(message, where->port);
     rp_say(message, proto == RP_UDP ? "/udp" : "/tcp");
 }
@@ -69,25 +101,28 @@ void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where
 bool rp_may_send(void) {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     const long long at_once[2] = {0};
-    unsigned char now[STAT_MAX];
-    return stderr_known && !syscall(SYS_fstat64, STDERR_FILENO, now) &&
-           !memcmp(now, stderr_at_load, IDENTITY_SIZE) &&
+    unsigned char now[STAT_MAX] = {0}; /* the kernel leaves the padding of i386 as it is */
+    return __atomic_load_n(&stderr_known, __ATOMIC_ACQUIRE) &&
+           !syscall(SYS_fstat64, STDERR_FILENO, now) &&
+           !memcmp(now, stderr_at_load, RP_FILE_ID_SIZE) &&
            syscall(SYS_ppoll, &out, 1, at_once, NULL, 0) == 1 && (out.revents & POLLOUT);
 }
 
 void rp_send(struct rp_message *message) {
     const int keep = errno;
-    const uint64_t pipe_signal = UINT64_C(1) << (SIGPIPE - 1);
-    const uint64_t both = pipe_signal | UINT64_C(1) << (SIGTTOU - 1); /* of stty tostop */
+    const unsigned long pipe_signal = 1UL << (SIGPIPE - 1);
+    const struct signals broken_pipe = {{pipe_signal}};
+    const struct signals both = {{pipe_signal | 1UL << (SIGTTOU - 1)}}; /* stty tostop */
     const long long at_once[2] = {0};
-    uint64_t pending = 0, before;
+    struct signals pending = {{0}}, before;
+    memcpy(message->text, "libreuseport: ", RP_PREFIX_SIZE);
     message->text[message->length] = '\n';
-    if (rp_may_send() && !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, &before, 8)) {
-        syscall(SYS_rt_sigpending, &pending, 8);
+    if (rp_may_send() && !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, &before, RP_SIGSET_SIZE)) {
+        syscall(SYS_rt_sigpending, &pending, RP_SIGSET_SIZE);
         if (syscall(SYS_write, STDERR_FILENO, message->text, message->length + 1) < 0 &&
-            errno == EPIPE && !(pending & pipe_signal))
-            syscall(SYS_rt_sigtimedwait, &pipe_signal, NULL, at_once, 8);
-        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
+            errno == EPIPE && !(pending.words[0] & pipe_signal))
+            syscall(SYS_rt_sigtimedwait, &broken_pipe, NULL, at_once, RP_SIGSET_SIZE);
+        syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, RP_SIGSET_SIZE);
     }
     errno = keep;
 }

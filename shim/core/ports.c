@@ -2,102 +2,113 @@
  * error: a typo must never widen what is shared. */
 #include "core/ports.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
-/* Cuts "ADDRESS:" off the front of *word, if it is there. */
-static const char *parse_address(struct rp_entry *entry, char **word) {
-    char *close = strchr(*word, ']'), *colon = strchr(*word, ':');
+/* The first such character from at up to end, or NULL. */
+static const char *find(const char *at, const char *end, char wanted) {
+    while (at < end && *at != wanted) at++;
+    return at < end ? at : NULL;
+}
+
+static bool is(const char *at, const char *end, const char *word) {
+    for (; at < end && *at == *word; at++) word++;
+    return at == end && !*word;
+}
+
+/* Reads "ADDRESS:", if it is there, and moves *at behind it. */
+static const char *parse_address(struct rp_entry *entry, const char **at, const char *end) {
+    const char *close = find(*at, end, ']'), *colon = find(*at, end, ':');
     unsigned char ipv4[4];
     entry->any_address = !colon;
-    if (**word == '[') {
+    if (*at < end && **at == '[') {
         if (!close) return "no ] after the address";
-        *close = '\0';
-        if (inet_pton(AF_INET6, *word + 1, &entry->address) != 1) return "not an IPv6 address";
-        if (close[1] != ':') return "no :PORT after the address";
+        if (!rp_parse_ipv6(*at + 1, close, entry->address.s6_addr)) return "not an IPv6 address";
         colon = close + 1;
+        if (colon == end || *colon != ':') return "no :PORT after the address";
     } else if (colon) {
-        if (strchr(colon + 1, ':')) return "an IPv6 address needs brackets, as in [::1]:80";
-        *colon = '\0';
-        if (inet_pton(AF_INET, *word, ipv4) != 1) return "not an IPv4 address";
+        if (find(colon + 1, end, ':')) return "an IPv6 address needs brackets, as in [::1]:80";
+        if (!rp_parse_ipv4(*at, colon, ipv4)) return "not an IPv4 address";
         rp_map_ipv4(&entry->address, ipv4);
     }
-    *word = colon ? colon + 1 : *word;
+    if (colon) *at = colon + 1;
     return NULL;
 }
 
 /* No leading zero: some would read it as octal. */
-static const char *parse_port(const char *word, uint16_t *port) {
+static const char *parse_port(const char *at, const char *end, uint16_t *port) {
     unsigned value = 0;
-    if (!*word || word[strspn(word, "0123456789")] || (*word == '0' && word[1]))
-        return "not a port";
-    for (; *word && value <= UINT16_MAX; word++) value = value * 10 + (unsigned)(*word - '0');
-    if (value < 1 || value > UINT16_MAX) return "not a port from 1 to 65535";
+    if (at == end || (*at == '0' && at + 1 < end)) return "not a port";
+    for (; at < end; at++) {
+        if (*at < '0' || *at > '9') return "not a port";
+        if (value <= UINT16_MAX) value = value * 10 + (unsigned)(*at - '0');
+    }
     *port = (uint16_t)value;
-    return NULL;
+    return value < 1 || value > UINT16_MAX ? "not a port from 1 to 65535" : NULL;
 }
 
-static const char *parse_range(struct rp_entry *entry, char *word) {
-    char *dash = strchr(word, '-');
+static const char *parse_range(struct rp_entry *entry, const char *at, const char *end) {
+    const char *dash = find(at, end, '-');
     entry->first = 1;
     entry->last = UINT16_MAX;
-    entry->any_port = !strcmp(word, "all");
+    entry->any_port = is(at, end, "all");
     if (entry->any_port) return NULL;
-    if (dash) *dash = '\0';
-    const char *wrong = parse_port(word, &entry->first);
-    if (!wrong) wrong = parse_port(dash ? dash + 1 : word, &entry->last);
+    const char *wrong = parse_port(at, dash ? dash : end, &entry->first);
+    if (!wrong) wrong = parse_port(dash ? dash + 1 : at, end, &entry->last);
     return !wrong && entry->last < entry->first ? "the range ends before it begins" : wrong;
 }
 
-static const char *parse_entry(struct rp_entry *entry, char *word) {
-    char *slash = strchr(word, '/');
-    if (!*word) return "empty entry";
+static const char *parse_entry(struct rp_entry *entry, const char *at, const char *end) {
+    const char *slash = find(at, end, '/');
+    if (at == end) return "empty entry";
+    if (end - at >= RP_ENTRY_SIZE) return "not a port, far too long";
     entry->protos = RP_TCP | RP_UDP;
     if (slash) {
-        if (strcmp(slash, "/tcp") != 0 && strcmp(slash, "/udp") != 0)
-            return "the protocol is neither tcp nor udp";
-        entry->protos = slash[1] == 't' ? RP_TCP : RP_UDP;
-        *slash = '\0';
+        entry->protos = is(slash, end, "/tcp") ? RP_TCP : is(slash, end, "/udp") ? RP_UDP : 0;
+        if (!entry->protos) return "the protocol is neither tcp nor udp";
+        end = slash;
     }
-    entry->deny = *word == '!';
-    word += entry->deny;
-    const char *wrong = parse_address(entry, &word);
-    return wrong ? wrong : parse_range(entry, word);
+    entry->deny = at < end && *at == '!';
+    at += entry->deny;
+    const char *wrong = parse_address(entry, &at, end);
+    return wrong ? wrong : parse_range(entry, at, end);
 }
 
 static bool is_all_tcp(const struct rp_entry *entry) {
     return !entry->deny && entry->any_address && entry->any_port && (entry->protos & RP_TCP);
 }
 
-/* Copies the entry at text without the blanks around it. Returns false if it had to be cut short. */
-static bool copy_entry(char to[RP_ENTRY_SIZE], const char *text, size_t length) {
-    const size_t lead = strspn(text, " \t");
-    text += lead;
-    length -= lead;
-    while (length && (text[length - 1] == ' ' || text[length - 1] == '\t')) length--;
-    const bool fits = length < RP_ENTRY_SIZE;
-    memset(to, 0, RP_ENTRY_SIZE);
-    memcpy(to, text, fits ? length : RP_ENTRY_SIZE - 1);
-    return fits;
+static bool is_blank(char c) {
+    return c == ' ' || c == '\t';
+}
+
+/* Copies the entry, truncated if long. Returns wrong. */
+static const char *copy(char to[RP_ENTRY_SIZE], const char *at, const char *end,
+                        const char *wrong) {
+    size_t length = (size_t)(end - at);
+    if (length >= RP_ENTRY_SIZE) length = RP_ENTRY_SIZE - 1;
+    memcpy(to, at, length);
+    to[length] = '\0';
+    return wrong;
 }
 
 const char *rp_ports_parse(struct rp_ports *list, const char *text, char bad[RP_ENTRY_SIZE]) {
+    list->count = 0;
     list->all_tcp = false;
-    for (list->count = 0;; text++) {
-        const size_t length = strcspn(text, ",");
-        const char *wrong = "not a port, far too long";
+    for (;; text++) {
         struct rp_entry entry;
-        char word[RP_ENTRY_SIZE];
-        if (copy_entry(bad, text, length))
-            wrong = parse_entry(&entry, memcpy(word, bad, sizeof(word)));
+        while (is_blank(*text)) text++;
+        const char *start = text, *end = text;
+        for (; *text && *text != ','; text++)
+            if (!is_blank(*text)) end = text + 1;
+        const char *wrong = parse_entry(&entry, start, end);
         if (!wrong && list->count == RP_ENTRIES_MAX) wrong = "more than 64 entries";
         if (wrong) {
             list->count = 0;
-            return wrong;
+            list->all_tcp = false;
+            return copy(bad, start, end, wrong);
         }
         list->all_tcp = list->all_tcp || is_all_tcp(&entry);
         list->entries[list->count++] = entry;
-        text += length;
         if (!*text) return NULL;
     }
 }
@@ -114,14 +125,4 @@ enum rp_verdict rp_ports_match(const struct rp_ports *list, const struct rp_endp
         verdict = RP_SHARE;
     }
     return verdict;
-}
-
-void rp_map_ipv4(struct in6_addr *mapped, const void *ipv4) {
-    *mapped = (struct in6_addr){.s6_addr = {[10] = 0xff, [11] = 0xff}};
-    memcpy(mapped->s6_addr + 12, ipv4, 4);
-}
-
-bool rp_is_wildcard(const struct in6_addr *address) {
-    return IN6_IS_ADDR_UNSPECIFIED(address) ||
-           (IN6_IS_ADDR_V4MAPPED(address) && !address->s6_addr32[3]);
 }

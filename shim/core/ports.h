@@ -1,10 +1,11 @@
-/* The list of ports in REUSEPORT_PORTS: parsed once, strictly, into a table that answers whether a
- * socket about to be bound shares its port. Pure: no system call, no allocation, no errno. */
+/* The list of ports in REUSEPORT_PORTS: parsed once, strictly, into a table that tells whether a
+ * socket shares its port. Pure: no system call, no allocation, no errno; async-signal-safe. */
 #ifndef RP_PORTS_H
 #define RP_PORTS_H
 
-#include <netinet/in.h>
-#include <stdbool.h>
+#include "core/address.h"
+#include "core/rare.h"
+
 #include <stdint.h>
 
 enum { RP_ENTRIES_MAX = 64, RP_ENTRY_SIZE = 96 };
@@ -30,19 +31,13 @@ struct rp_ports {
     struct rp_entry entries[RP_ENTRIES_MAX];
 };
 
-/* Parses text, a list as in libreuseport(7). Returns NULL, or what is wrong with the first bad entry:
- * bad then holds that entry, cut short if long, and the list is empty. Async-signal-safe but for
- * inet_pton(3), which no libc makes unsafe. */
-const char *rp_ports_parse(struct rp_ports *list, const char *text, char bad[RP_ENTRY_SIZE]);
+/* Parses text, a list as in libreuseport(7). Returns NULL, or what is wrong with the first bad
+ * entry: bad then holds that entry, truncated if long, and the list is empty. */
+RP_RARE const char *rp_ports_parse(struct rp_ports *list, const char *text,
+                                   char bad[RP_ENTRY_SIZE]);
 
-/* What the list says of a socket of that protocol; port 0 is always left. Async-signal-safe. */
+/* What the list says of a socket of that protocol; port 0 is always left alone. */
 enum rp_verdict rp_ports_match(const struct rp_ports *list, const struct rp_endpoint *where,
                                enum rp_proto proto);
-
-/* An IPv4 address (4 bytes) in its IPv4-mapped form, RFC 4291 2.5.5.2. Async-signal-safe. */
-void rp_map_ipv4(struct in6_addr *mapped, const void *ipv4);
-
-/* Whether it is 0.0.0.0, in its IPv4-mapped form, or ::. Async-signal-safe. */
-bool rp_is_wildcard(const struct in6_addr *address);
 
 #endif

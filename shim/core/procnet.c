@@ -1,8 +1,6 @@
 /* Lines of /proc/net/tcp and its like taken apart. */
 #include "core/procnet.h"
 
-#include "core/lines.h"
-
 #include <string.h>
 
 /* The address in words of 32 bits, each printed as a number of this machine; behind it the port. */
@@ -14,16 +12,25 @@ static void read_endpoint(const char *const fields[2], bool ipv6, struct rp_endp
     endpoint->port = (uint16_t)rp_number(fields[1], 16, 4);
 }
 
+static bool is_space(char c) {
+    return c == ' ' || c == ':';
+}
+
+/* Sets where each field begins. Returns whether there are as many. */
+static bool split(const char *at, const char **fields, int count) {
+    for (int i = 0; i < count; i++) {
+        while (is_space(*at)) at++;
+        fields[i] = at;
+        while (*at && !is_space(*at)) at++;
+    }
+    return *fields[count - 1];
+}
+
 bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
     enum { LOCAL = 1, REMOTE = 3, STATE = 5, QUEUE = 7, UID = 11, INODE = 13, FIELDS };
-    const char *at = rp_lines_next(lines), *fields[FIELDS];
-    if (at && strstr(at, "local_address")) at = rp_lines_next(lines);
-    for (int i = 0; at && i < FIELDS; i++) {
-        at += strspn(at, " :");
-        fields[i] = at;
-        at += strcspn(at, " :");
-    }
-    if (!at || fields[REMOTE] < fields[LOCAL] + 14) return false;
+    const char *line = rp_lines_next(lines), *fields[FIELDS];
+    if (line && split(line, fields, 1) && *fields[0] == 's') line = rp_lines_next(lines); /* head */
+    if (!line || !split(line, fields, FIELDS) || fields[REMOTE] < fields[LOCAL] + 14) return false;
     const bool ipv6 = fields[REMOTE] >= fields[LOCAL] + 38;
     read_endpoint(&fields[LOCAL], ipv6, &socket->local);
     read_endpoint(&fields[REMOTE], ipv6, &socket->remote);
@@ -32,4 +39,9 @@ bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
     socket->uid = rp_number(fields[UID], 10, 10);
     socket->inode = rp_number(fields[INODE], 10, 10);
     return true;
+}
+
+bool rp_is_connection(const struct rp_net_socket *socket, enum rp_proto proto) {
+    enum { CLOSE = 7 };
+    return proto == RP_TCP && socket->state != RP_LISTEN && socket->state != CLOSE;
 }

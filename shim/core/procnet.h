@@ -1,4 +1,5 @@
-/* The sockets that /proc/net shows (proc_net_tcp(5)). All of it is async-signal-safe and may change errno. */
+/* The sockets that /proc/net shows (proc_net_tcp(5)). All of it is async-signal-safe and may change
+ * errno. */
 #ifndef RP_PROCNET_H
 #define RP_PROCNET_H
 
@@ -16,6 +17,10 @@ struct rp_net_socket {
 };
 
 /* The next socket in /proc/net/tcp, tcp6, udp or udp6; false after the last. */
-bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket);
+RP_RARE bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket);
+
+/* Whether it is a TCP connection, or what is left of one: neither a listener nor a socket that is
+ * merely bound, which sock_diag(7) shows in the state TCP_CLOSE since Linux 6.8. */
+bool rp_is_connection(const struct rp_net_socket *socket, enum rp_proto proto);
 
 #endif

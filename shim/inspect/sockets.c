@@ -137,7 +137,7 @@ static void find_in_proc(const char *table, enum rp_proto proto, const struct rp
                          struct rp_sockets *sockets) {
     struct rp_lines lines;
     struct rp_net_socket found;
-    if (!rp_lines_open(&lines, table, SIZE_MAX)) return;
+    if (!rp_lines_open(&lines, table)) return;
     while (rp_procnet_next(&lines, &found)) {
         if (!is_wanted(wanted, proto, &found)) continue;
         rp_sockets_add(sockets, &(struct rp_socket){

@@ -1,32 +1,39 @@
-/* The two functions that the library puts in front of libc's. Each decides, acts, and calls the real
- * one, whose result and errno are the program's. */
+/* The two functions that the library puts in front of libc's. Each decides, acts, and calls the
+ * real one, whose result and errno are the program's. */
 #include "core/apply.h"
 #include "core/explain.h"
+#include "core/kernel.h"
 #include "core/version.h"
 #include "preload/real.h"
+#include "preload/settings.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define EXPORT __attribute__((visibility("default")))
+#define APART __attribute__((noinline)) /* so that its frame costs no other call stack */
 
 __attribute__((used)) static const char version[] = RP_VERSION_MARK;
 
-/* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type. Should a
- * raw socket take such a number unseen, by dup(2), it may get the option, which means nothing to it. */
+/* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type.
+ * Should a raw socket take such a number unseen, by dup(2), it may get the option, which means
+ * nothing to it. */
 static bool known_inet[65536];
 
+static unsigned refusals_told;
+
+/* An inert library looks nothing up: most programs that it is loaded into never call socket(). */
 __attribute__((constructor)) static void load(void) {
-    rp_config();
-    rp_real_resolve();
+    rp_settings_load();
+    const struct rp_config *config = rp_settings();
+    if (config && config->ports.count) rp_real_resolve();
 }
 
-/* Lets the kernel read 8 bytes: it answers EFAULT where we would crash, else EINVAL, as no signal mask
- * can be set in the way ~0 (sigprocmask(2)). */
+/* Lets the kernel read as many bytes as a signal set has: it answers EFAULT where we would crash,
+ * else EINVAL, as no signal mask can be set in the way ~0 (sigprocmask(2)). */
 static bool readable(const char *bytes) {
-    return syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, 8) == -1 && errno == EINVAL;
+    return syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, RP_SIGSET_SIZE) == -1 && errno == EINVAL;
 }
 
 /* Takes the address apart if it is one that an inet socket can be bound to. */
@@ -37,28 +44,26 @@ static bool read_endpoint(const struct sockaddr *address, socklen_t length,
     const char *start = (const char *)address;
     const uintptr_t left = PAGE - (uintptr_t)start % PAGE;
     unsigned char bytes[RP_IPV6_SIZE];
-    /* Where it crosses a page, 4 bytes on either side of the border. */
-    if (!size || !readable(left < size ? start + left - 4 : start)) return false;
+    /* Where it crosses a page, half of them on either side of the border. */
+    if (!size || !readable(left < size ? start + left - RP_SIGSET_SIZE / 2 : start)) return false;
     memcpy(bytes, start, size);
     return rp_endpoint_read(bytes, size, where);
 }
 
-/* Puts the socket back as it was, and tells why the bind failed. */
+/* Reports why the bind failed, and puts the socket back as it was. */
 static void give_up(const struct rp_config *config, int fd, const struct rp_endpoint *where,
-                    const struct rp_change *change, int error) {
-    const bool explain =
-        config->log != RP_LOG_OFF && error == EADDRINUSE && change->verdict == RP_SHARE;
-    const bool asked = explain && rp_is_shared(fd);
+                    const struct rp_change *change) {
+    if (config->log != RP_LOG_OFF && errno == EADDRINUSE && change->verdict == RP_SHARE)
+        rp_explain_refusal(&refusals_told, fd, 0, where);
     rp_unapply(fd, change);
-    if (explain) rp_explain_refusal(fd, where, rp_ask_proto(fd), asked);
 }
 
 static bool is_known(int fd) {
-    return (unsigned)fd < sizeof(known_inet) && known_inet[fd];
+    return (unsigned)fd < sizeof(known_inet) && __atomic_load_n(&known_inet[fd], __ATOMIC_RELAXED);
 }
 
-EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
-    const struct rp_config *config = rp_config();
+static int do_bind(const struct rp_config *config, int fd, const struct sockaddr *address,
+                   socklen_t length) {
     struct rp_change change = {RP_LEAVE, false, false};
     struct rp_endpoint where;
     int keep = errno;
@@ -69,25 +74,47 @@ EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
     if (change.verdict == RP_LEAVE) return result;
     keep = errno;
     if (result < 0)
-        give_up(config, fd, &where, &change, keep);
+        give_up(config, fd, &where, &change);
     else if (config->log == RP_LOG_INFO)
         rp_tell(fd, &where);
     errno = keep;
     return result;
 }
 
-EXPORT int socket(int domain, int type, int protocol) {
-    const struct rp_config *config = rp_config();
+static int do_socket(const struct rp_config *config, int domain, int type, int protocol) {
     const int fd = rp_real_socket(domain, type, protocol), keep = errno;
     const int kind = type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
     const bool inet = domain == AF_INET || domain == AF_INET6;
     if (fd < 0 || !config->ports.count) return fd;
     if (fd < (int)sizeof(known_inet))
-        known_inet[fd] = inet && (kind == SOCK_STREAM || kind == SOCK_DGRAM);
+        __atomic_store_n(&known_inet[fd], inet && (kind == SOCK_STREAM || kind == SOCK_DGRAM),
+                         __ATOMIC_RELAXED);
     if (config->at_socket && inet && kind == SOCK_STREAM) {
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
         if (config->log == RP_LOG_INFO) rp_tell(fd, NULL);
     }
     errno = keep;
     return fd;
+}
+
+/* Calls from before our constructor has run, as from another library's. */
+APART static int bind_early(int fd, const struct sockaddr *address, socklen_t length) {
+    struct rp_config own;
+    return do_bind(rp_settings_early(&own), fd, address, length);
+}
+
+APART static int socket_early(int domain, int type, int protocol) {
+    struct rp_config own;
+    return do_socket(rp_settings_early(&own), domain, type, protocol);
+}
+
+EXPORT int bind(int fd, const struct sockaddr *address, socklen_t length) {
+    const struct rp_config *config = rp_settings();
+    return config ? do_bind(config, fd, address, length) : bind_early(fd, address, length);
+}
+
+EXPORT int socket(int domain, int type, int protocol) {
+    const struct rp_config *config = rp_settings();
+    return config ? do_socket(config, domain, type, protocol)
+                  : socket_early(domain, type, protocol);
 }

@@ -3,6 +3,7 @@
 #define RP_NOTIFICATION_H
 
 #include "core/apply.h"
+#include "inspect/process.h"
 #include "seccomp/target.h"
 
 enum { RP_NOTIFICATION_SIZE = 1024, RP_REMEMBERED = 64 };
@@ -21,6 +22,11 @@ struct rp_memory {
         struct rp_change change;
     } changed[RP_REMEMBERED];
     unsigned next;
+    struct {
+        struct rp_process process; /* pid 0: none */
+        unsigned told;             /* refused binds reported (core/explain.h) */
+    } refused[RP_REMEMBERED];
+    unsigned next_refused;
 };
 
 struct rp_watch {

@@ -84,6 +84,28 @@ static bool will_be_refused(const struct rp_notification *notification,
     return rp_target_is_near(&notification->target) && rp_trial_in_use(&like, reuseaddr != 0);
 }
 
+/* The number of refused binds that the process has been told of. */
+static unsigned *told_of_refusals(struct rp_memory *memory, const struct rp_process *process) {
+    unsigned i = 0;
+    while (i < RP_REMEMBERED && (memory->refused[i].process.pid != process->pid ||
+                                 memory->refused[i].process.start != process->start))
+        i++;
+    if (i == RP_REMEMBERED) {
+        i = memory->next_refused++ % RP_REMEMBERED;
+        memory->refused[i].process = *process;
+        memory->refused[i].told = 0;
+    }
+    return &memory->refused[i].told;
+}
+
+static void explain(const struct rp_notification *notification, const struct rp_endpoint *where,
+                    int fd) {
+    struct rp_process process;
+    if (!rp_process_find(rp_process_leader(notification->target.pid), &process, NULL)) return;
+    rp_explain_refusal(told_of_refusals(notification->watch->memory, &process), fd,
+                       (uint32_t)process.pid, where);
+}
+
 /* What the library would log. */
 static void report(struct rp_notification *notification, const struct rp_endpoint *where, int fd,
                    uid_t user, enum rp_verdict verdict) {
@@ -92,7 +114,7 @@ static void report(struct rp_notification *notification, const struct rp_endpoin
     if (notification->watch->config->log == RP_LOG_INFO) rp_tell(fd, where);
     if (verdict == RP_SHARE && rp_ask_proto(fd) == RP_TCP &&
         will_be_refused(notification, where, fd, user))
-        rp_explain_refusal(fd, where, RP_TCP, rp_is_shared(fd));
+        explain(notification, where, fd);
     rp_stderr_return(notification);
 }
 

@@ -11,6 +11,7 @@
  *     close             user UID (changes to that user)         euser UID (the effective one alone)
  *     descriptors N     opens so many
  *     mark              a getppid(2) to be found in a trace
+ *     cpu               prints the microseconds of CPU time since the last such step
  *     fork              goes on in parent and child
  *     pause             until a signal comes
  *     socketcall        from now on binds by socketcall(2), on i386 */
@@ -25,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static int fd = -1;
@@ -153,6 +155,15 @@ static void print_port(void) {
         printf("port=%d\n", ntohs(name.sin6_port));
 }
 
+static void print_cpu(void) {
+    static long before;
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    const long now = (long)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+    printf("cpu=%ld\n", now - before);
+    before = now;
+}
+
 int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i];
@@ -192,6 +203,8 @@ int main(int argc, char **argv) {
                 if (dup(STDIN_FILENO) < 0) show("dup", -1);
         } else if (!strcmp(word, "mark")) {
             syscall(SYS_getppid);
+        } else if (!strcmp(word, "cpu")) {
+            print_cpu();
         } else if (!strcmp(word, "fork")) {
             if (fork() < 0) show("fork", -1);
         } else if (!strcmp(word, "socketcall")) {

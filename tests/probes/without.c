@@ -1,7 +1,7 @@
 /* Runs a command on a kernel that lacks something, or so the command is told, by a seccomp filter:
  *
- *     without pidfd_getfd|netlink|setsockopt COMMAND...     the call fails with ENOSYS, setsockopt with
- *                                                EPERM, sockets of AF_NETLINK with EAFNOSUPPORT */
+ *     without pidfd_getfd|statx|netlink|setsockopt COMMAND...     the call fails with ENOSYS, setsockopt
+ *                                                with EPERM, sockets of AF_NETLINK with EAFNOSUPPORT */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -29,8 +29,11 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     const int is_netlink = !strcmp(argv[1], "netlink");
     const int is_option = !strcmp(argv[1], "setsockopt");
+    const unsigned call_number = is_option                   ? SYS_setsockopt
+                                 : !strcmp(argv[1], "statx") ? SYS_statx
+                                                             : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
-                                 {JUMP_EQUAL, 0, 1, is_option ? SYS_setsockopt : 438},
+                                 {JUMP_EQUAL, 0, 1, call_number},
                                  {RETURN, 0, 0, is_option ? FAIL(EPERM) : FAIL(ENOSYS)},
                                  {RETURN, 0, 0, ALLOW}};
     struct instruction netlink[] = {{LOAD, 0, 0, 0},
