@@ -416,7 +416,8 @@ END
         # shellcheck disable=SC2086 # no word is one of the cases
         run --separate-stderr "$COMMAND" $words --help
         echo "$output"
-        [[ $status = 0 && $output = "Usage: reuseport ${words:-SUBCOMMAND}"* && -z $stderr ]]
+        [[ $status = 0 && $output = "Usage: reuseport ${words:-SUBCOMMAND}"* && -z $stderr ]] ||
+            [[ $words = help && $output = "$("$COMMAND" --help)" ]]
         [[ $output = *"Exit status: "*125* ]]
         run ! grep -E '.{81}' <<<"$output"
         # shellcheck disable=SC2086

@@ -115,7 +115,7 @@ shared() {
 }
 
 # refused LINE COMMAND...: the command cannot bind, and its stderr is the library's line alone, here without its start.
-# Where the machine is so busy that the library ran out of time, it tries again.
+# Tries again where the machine is so busy that the library ran out of time.
 refused() {
     local try
     for try in 1 2 3 4 5; do

@@ -57,8 +57,8 @@ $(BUILD)/probes/musl/neighbour: PROBE_FLAGS = -shared -fPIC
 $(BUILD)/probes/early-threads: PROBE_FLAGS = -shared -fPIC -ldl
 $(BUILD)/probes/musl/early-threads: PROBE_FLAGS = -shared -fPIC
 $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -nostdlib
-$(addprefix $(BUILD)/probes/,parse-large units musl/parse-large musl/units): PROBE_FLAGS = $(wildcard shim/core/*.c)
-$(addprefix $(BUILD)/probes/,parse-large units musl/parse-large musl/units): $(wildcard shim/core/*.[ch])
+$(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): PROBE_FLAGS = $(wildcard shim/core/*.c)
+$(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): $(wildcard shim/core/*.[ch])
 
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
 $(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i386-probe: tests/probes/probe.c $(PROBE_NEEDS)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# Functions of the command that a program calls itself: those whose answers no process can be made to give at will.
+# Functions that a program calls itself: those whose answers no process can be made to give at will.
 
 load helpers
 
@@ -21,20 +21,20 @@ unit() {
 
 # bats test_tags=sanitized
 @test "addresses are read as inet_pton(3) and written as inet_ntop(3) does" {
-    run "$PROBES/units" addresses 300000
+    run "$PROBES/core" addresses 300000
     echo "$output"
     [ "$output" = "valid=many differences=0" ]
 }
 
 @test "addresses are read as inet_pton(3) of musl does" {
     need musl-gcc
-    run "$PROBES/musl/units" addresses 300000
+    run "$PROBES/musl/core" addresses 300000
     echo "$output"
     [ "$output" = "valid=many differences=0" ]
 }
 
 # bats test_tags=sanitized
 @test "explaining a refusal keeps errno and counts nothing where nothing can be said" {
-    run "$PROBES/units" errno
+    run "$PROBES/core" errno
     [ "$output" = "errno=4242 told=0" ]
 }

@@ -6,8 +6,7 @@
 static bool refuse(struct rp_config_error *error, const char *name, const char *value,
                    const char *wrong) {
     size_t length = 0;
-    for (; value[length] && length < RP_ENTRY_SIZE - 1; length++)
-        error->value[length] = value[length];
+    for (; *value && length < RP_ENTRY_SIZE - 1; value++) error->value[length++] = *value;
     error->value[length] = '\0';
     error->name = name;
     error->wrong = wrong;

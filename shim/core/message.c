@@ -42,7 +42,7 @@ void rp_say_number(struct rp_message *message, uint32_t number) {
 }
 
 void rp_say_escaped(struct rp_message *message, const char *text) {
-    for (int i = 0; text[i] && i < ESCAPED_MAX; i++) {
+    for (int i = 0; i < ESCAPED_MAX && text[i]; i++) {
         const unsigned char byte = (unsigned char)text[i];
         if (byte >= ' ' && byte <= '~') {
             append(message, text[i]);

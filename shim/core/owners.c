@@ -50,17 +50,13 @@ static void say_path(struct rp_message *path, uint32_t pid, const char *behind) 
     path->text[path->length] = '\0';
 }
 
-static bool may_go_on(struct rp_budget *budget, uint32_t microseconds) {
-    return !budget || rp_budget_left(budget, microseconds);
-}
-
 bool rp_owners_of(uint32_t pid, struct rp_range range, struct rp_budget *budget,
                   rp_owner_visit *visit, void *context) {
     enum { OPENING = 8, READING = 3 }; /* microseconds */
     struct rp_message path;
     struct directory files;
     const char *name;
-    bool go_on = may_go_on(budget, OPENING);
+    bool go_on = rp_budget_left(budget, OPENING);
     say_path(&path, pid, "/fd");
     if (!go_on || !open_directory(&files, path.text)) return go_on;
     while (go_on && (name = next_number(&files))) {
@@ -71,7 +67,7 @@ bool rp_owners_of(uint32_t pid, struct rp_range range, struct rp_budget *budget,
         syscall(SYS_readlinkat, files.fd, name, link, sizeof(link) - 1);
         if (!memcmp(link, "socket:[", 8))
             go_on = visit(context, (int)pid, (int)fd, rp_number(link + 8, 10, 10));
-        go_on = go_on && may_go_on(budget, READING);
+        go_on = go_on && rp_budget_left(budget, READING);
     }
     syscall(SYS_close, files.fd);
     return go_on;

@@ -16,8 +16,8 @@ struct rp_range {
 };
 enum { RP_LOW_DESCRIPTORS = 64 };
 
-/* Visits the sockets of one process that this one may look into, lowest descriptor first. budget:
- * NULL for as long as it takes. Returns false once the walk is to end. */
+/* Visits the sockets of one process that this one may look into, lowest descriptor first, within
+ * the budget. Returns false once the walk is to end. */
 RP_RARE bool rp_owners_of(uint32_t pid, struct rp_range range, struct rp_budget *budget,
                           rp_owner_visit *visit, void *context);
 

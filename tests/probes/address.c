@@ -1,9 +1,9 @@
-/* Binds a socket with an address that is odd in one way, and prints result and errno:
+/* Binds a socket to an address that is odd in one way, and prints result and errno:
  *
  *     address 4|6 FAMILY LENGTH PORT [BEFORE]
  *
- * The socket is of IPv4 or IPv6, the address its loopback, FAMILY the number that stands in it. With BEFORE,
- * so many bytes of it lie on a page that cannot be read, and the others on the next, that can. */
+ * The socket is IPv4 or IPv6, the address its loopback with the number FAMILY in it. Its first
+ * BEFORE bytes are on an unreadable page. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -13,7 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A copy that begins so many bytes before the border of the two pages. */
+/* A copy that starts `before` bytes before the border of two pages, of which the first becomes
+ * unreadable. */
 static void *across(const void *what, size_t size, size_t before) {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     char *two = mmap(NULL, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

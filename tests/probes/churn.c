@@ -1,5 +1,5 @@
-/* Opens and closes a listener on one port and, mostly under the same descriptor, a socket on another,
- * over and over until TERM; prints how often the other one had SO_REUSEPORT on, which nobody asked for:
+/* Until TERM, opens and closes a listener on one port and, usually with the same descriptor, a
+ * socket on another; prints how often the other had SO_REUSEPORT on, which nobody had asked for:
  *
  *     churn PORT OTHER */
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-/* A busy machine: listens on so many ports from 20000 on, and holds so many connections to them, both ends
- * of each, in processes of some 5000 descriptors, until TERM.
+/* A busy machine: until TERM, listens on LISTENERS ports from 20000 on and holds both ends of
+ * CONNECTIONS to them, in processes with some 5000 descriptors each.
  *
  *     crowd LISTENERS CONNECTIONS */
 #include <netinet/in.h>
@@ -26,7 +26,7 @@ static void must(int result) {
     exit(1);
 }
 
-/* One process's part, within a limit of descriptors that nobody may raise. */
+/* What one process does, within the limit of descriptors. */
 static void live(int first, int listeners, int connections) {
     int *sockets = calloc((size_t)listeners, sizeof(*sockets));
     if (!sockets) exit(1);

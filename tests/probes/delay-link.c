@@ -1,5 +1,5 @@
-/* A link between two network namespaces on which each packet takes a while, for kernels without netem: a
- * TUN device "delay" in each, and this process between them, until TERM.
+/* A slow link between two network namespaces, for kernels without netem: a TUN device "delay" in
+ * each, and this process between them, until TERM.
  *
  *     delay-link MILLISECONDS NAMESPACE-FILE NAMESPACE-FILE */
 #include <fcntl.h>

@@ -1,5 +1,5 @@
-/* Closes descriptor 2, opens its data file in its place, and binds to the port of its second argument,
- * which somebody may hold: nobody else may write into that file. */
+/* Closes descriptor 2, opens the file of its first argument in its place, and binds to the port of
+ * its second, which may be in use: nobody else may write to that file. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>

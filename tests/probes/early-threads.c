@@ -1,5 +1,6 @@
-/* A preload library whose constructor binds in 8 threads at once, each a socket that did not pass through libc, so that
- * bind() is the first call of all. Prints how many of them share the port of EARLY_PORT. */
+/* A preload library whose constructor binds in 8 threads at once, to the port of EARLY_PORT, and
+ * prints how many of the sockets share it. They are created without libc: bind() is the first call
+ * that passes through another preload. */
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <pthread.h>

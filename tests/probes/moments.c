@@ -53,7 +53,7 @@ static void run_threads(void) {
     printf("binds=%d wrong=%ld\n", THREADS * rounds, sum);
 }
 
-/* As setproctitle does: the strings of the environment, where the kernel put them, are overwritten. */
+/* As setproctitle does, in the memory where the kernel put the environment. */
 static void overwrite_environment(char **environment) {
     for (char **variable = environment; *variable; variable++)
         memset(*variable, 'x', strlen(*variable));

@@ -1,7 +1,7 @@
-/* A preload library as weekend shims are: it sets SO_REUSEPORT on every socket when it is made. And what
- * other tests need of a neighbour in LD_PRELOAD: it counts the calls that pass through it, and, if
- * NEIGHBOUR_EARLY names a port, its constructor binds to it: with NEIGHBOUR_RAW a socket that did not
- * pass through libc, so that bind() is the first call of all. */
+/* Another preload library, beside ours. It sets SO_REUSEPORT on every socket when it is created, as
+ * simple shims do. Told by variables, it does something else instead: NEIGHBOUR_COUNTS counts the
+ * calls that pass through it; NEIGHBOUR_EARLY is a port that its constructor binds to, with
+ * NEIGHBOUR_RAW a socket that was created without libc, so that bind() is the first call. */
 #include <dlfcn.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-/* Makes calls that no sane program makes and prints result and errno of each, so that the output with
- * and without the library can be compared. The argument is a port that the list names. */
+/* Makes calls that no sane program makes and prints result and errno of each, to be compared with
+ * and without the library. The argument is a port that the list names. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>

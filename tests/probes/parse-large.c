@@ -1,5 +1,5 @@
-/* Gives the parser values of 1 MiB, longer than one string of the environment can be (execve(2)), and
- * prints what it says of each. */
+/* Parses lists of 1 MiB, which no environment can hold (execve(2)), and prints what the parser says
+ * of each. */
 #include "core/ports.h"
 
 #include <stdio.h>

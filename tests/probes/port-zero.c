@@ -1,4 +1,4 @@
-/* Gives UDP sockets ports of the kernel's choice and prints how many got one that is in use already:
+/* Has the kernel choose ports for UDP sockets and prints how many got one that is in use:
  *
  *     port-zero bind|connect COUNT */
 #include <netinet/in.h>

@@ -1,8 +1,8 @@
-/* Opens connections as fast as it can, in 32 threads, each of which sends a request and reads the answer,
- * until TERM; then prints how many were answered and how many were not, and why.
+/* Until TERM, opens connections in 32 threads as fast as it can, sends a request on each and reads
+ * the answer; then prints how many were answered, how many were not, and why.
  *
- *     storm ADDRESS PORT REQUEST [ANSWER]     REQUEST with \r\n as printf(1) takes them; the answer is
- *                                             complete at the end of file, or once ANSWER is in it */
+ *     storm ADDRESS PORT REQUEST [ANSWER]     REQUEST with \r\n as in printf(1); the answer ends at end
+ *                                             of file, or when ANSWER is in it */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>

@@ -1,7 +1,8 @@
-/* Runs a command on a kernel that lacks something, or so the command is told, by a seccomp filter:
+/* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without pidfd_getfd|statx|netlink|setsockopt COMMAND...     the call fails with ENOSYS, setsockopt
- *                                                with EPERM, sockets of AF_NETLINK with EAFNOSUPPORT */
+ *     without pidfd_getfd|statx|netlink|setsockopt COMMAND...
+ *
+ * The call fails with ENOSYS, setsockopt with EPERM, socket(AF_NETLINK) with EAFNOSUPPORT. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>

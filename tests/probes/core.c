@@ -1,8 +1,8 @@
 /* Functions of core/, linked in, that no program can tell from outside:
  *
- *     units addresses COUNT     reads and writes so many addresses, as libc does and as we do, and
+ *     core addresses COUNT      reads and writes so many addresses, as libc does and as we do, and
  *                               prints the number of differences
- *     units errno               prints the errno that explaining a refused bind leaves, where
+ *     core errno                prints the errno that explaining a refused bind leaves, where
  *                               nothing can be written */
 #include "core/explain.h"
 #include "core/message.h"
