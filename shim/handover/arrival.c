@@ -13,10 +13,9 @@
 #include <string.h>
 #include <unistd.h>
 
-enum {
-    TIME_WAIT = 65,    /* seconds, somewhat longer than the kernel's TIME_WAIT */
-    ELSEWHERE_TIME = 1 /* seconds after which other addresses than the old server's will do */
-};
+/* In seconds: somewhat longer than the kernel's TIME_WAIT; and after which other addresses than the old
+ * server's will do. */
+static const double time_wait = 65, elsewhere_time = 1;
 
 void rp_adopt_all(struct rp_replacement *this) {
     this->adopted = calloc(this->held.count, sizeof(*this->adopted));
@@ -45,7 +44,7 @@ int rp_clear_way(struct rp_replacement *this) {
     const double begin = rp_now();
     bool again = false;
     /* Two quiet looks, as one may miss a connection that is just being accepted. */
-    for (int quiet = 0; quiet < 2 && rp_now() - begin < TIME_WAIT; rp_tick()) {
+    for (int quiet = 0; quiet < 2 && rp_now() - begin < time_wait; rp_tick()) {
         const bool changed = rp_share_connections(this, true) > 0;
         if (!is_blocked(&this->groups)) return 0;
         rp_replacement_look(this, RP_HOLDING);
@@ -83,7 +82,7 @@ int rp_wait_until_up(struct rp_replacement *this) {
             elsewhere = 0;
         else if (elsewhere == 0)
             elsewhere = rp_now();
-        else if (rp_now() - elsewhere > ELSEWHERE_TIME)
+        else if (rp_now() - elsewhere > elsewhere_time)
             return 0;
         if (rp_now() - begin > (double)plan->start_timeout)
             return rp_undo(this, "%s does not listen on all ports after %ld seconds", command,

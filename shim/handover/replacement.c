@@ -13,9 +13,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum {
-    ANSWER_TIME = 2
-}; /* seconds for COMMAND to answer what it has accepted, before it is ended */
+/* Seconds for COMMAND to answer what it has accepted, before it is ended. */
+static const double answer_time = 2;
 
 static volatile sig_atomic_t interrupted;
 
@@ -74,7 +73,7 @@ void rp_give_back(struct rp_replacement *this) {
 
 /* Sends connections back to the old server, and gives COMMAND time to answer those it has. */
 static void send_to_old(struct rp_replacement *this) {
-    const double end = rp_now() + ANSWER_TIME;
+    const double end = rp_now() + answer_time;
     rp_replacement_look(this, RP_CONNECTED);
     rp_groups_steer(&this->groups, &this->look, RP_TO_OLD);
     while (rp_now() < end && !rp_successor_is_lost(&this->successor) &&

@@ -14,11 +14,10 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum {
-    CHILDREN_MAX = 64, /* signalled together; others follow as these end */
-    PATIENCE = 5,      /* seconds from TERM to KILL */
-    GRACE = 5          /* seconds from KILL until it is given up */
-};
+enum { CHILDREN_MAX = 64 /* signalled together; others follow as these end */ };
+
+/* In seconds: from TERM to KILL, and from KILL until it is given up. */
+static const double patience = 5, grace = 5;
 
 static void become(const struct rp_copies *copies) __attribute__((noreturn));
 
@@ -88,8 +87,8 @@ bool rp_successor_end(struct rp_successor *successor) {
     if (!successor->child) return true;
     for (rp_successor_is_lost(successor); !successor->left; rp_successor_is_lost(successor)) {
         const double waited = rp_now() - begin;
-        if (waited > PATIENCE + GRACE) return false;
-        tell_children(&told, waited < PATIENCE ? SIGTERM : SIGKILL);
+        if (waited > patience + grace) return false;
+        tell_children(&told, waited < patience ? SIGTERM : SIGKILL);
         rp_tick();
     }
     return true;

@@ -31,7 +31,7 @@ static struct rp_socket *find(const struct rp_sockets *sockets, uint32_t inode, 
     return count && socket->owners[count - 1].process.pid == pid ? NULL : socket;
 }
 
-static void walk_files(struct rp_sockets *sockets, int directory, DIR *files, pid_t pid,
+static void walk_files(const struct rp_sockets *sockets, int directory, DIR *files, pid_t pid,
                        unsigned most) {
     struct rp_owner owner = {.process.pid = pid};
     bool known = false; /* whether owner has its start, which is read once */

@@ -99,7 +99,7 @@ static void check_counts(void) {
     struct rp_look look;
     struct rp_groups groups;
     begin(&look, &groups);
-    struct rp_group *group = groups.list;
+    const struct rp_group *group = groups.list;
     put(&look, RP_OLD, listener("127.0.0.1", 80));
     put(&look, RP_NEW, listener("127.0.0.1", 80));
     put(&look, RP_NEW, listener("127.0.0.2", 80));
