@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # libreuseport: unmodified servers share a port. `make help` lists the targets.
 # What is set by ?= may come from the environment, as CC, CPPFLAGS, LDFLAGS and DESTDIR may; the flags that the
 # product needs are added to them.

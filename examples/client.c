@@ -1,5 +1,5 @@
-/* Opens connections to a server one after the other and shows with a bar how many of them each process
- * answered.
+/* SPDX-License-Identifier: MIT */
+/* Opens connections to a server one after the other, and shows how many each process answered.
  *
  *     client PORT [COUNT [ADDRESS]] */
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Shows in four steps what the library does; needs nothing but what it was built with.
 set -eu
 

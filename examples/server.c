@@ -1,5 +1,6 @@
-/* A plain TCP server that knows nothing of SO_REUSEPORT: it answers each connection with its PID and
- * how many connections it has accepted, and closes it.
+/* SPDX-License-Identifier: MIT */
+/* A plain TCP server that knows nothing of SO_REUSEPORT: it answers each connection with its PID
+ * and the number of connections it has accepted, and closes it.
  *
  *     server PORT [ADDRESS [UID]] */
 #include <arpa/inet.h>

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # reuseport adopt: lets others join a server that runs already, without disturbing it.
 
 load helpers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Asks a server on 127.0.0.1 who it is, up to COUNT times, each time from a new source port, until two
 different ones have answered; prints a line "WHO ANSWERS" for each.
 

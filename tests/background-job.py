@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs a command as a background job of a terminal with "stty tostop", its stderr the terminal, and prints
 what came there, then "stopped" or the command's status.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Real servers that put themselves into the background, as they do by default: reuseport run -n supervises
 # them all the same.
 

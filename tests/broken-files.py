@@ -1,4 +1,5 @@
 #!/usr/bin/python3
+# SPDX-License-Identifier: MIT
 """Writes broken, hostile and odd files into a directory, each named after what is wrong with it.
 
 What is not made from scratch is /bin/true with something changed."""

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # reuseport check: what it says of every kind of program, file, user and machine; what all subcommands
 # answer to words that they do not know; and the CPUs that run -n auto counts.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # bash, zsh and fish offer what --help says, and what else belongs at a place of the line.
 
 load helpers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Two copies of a real server: without help the second fails, with it both answer.
 # shellcheck disable=SC2034 # for the tests that load this
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Corners of the library that the other files do not reach: what a mutation of its code could change unseen.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # What the library does to a socket, as the kernel reports it afterwards; the list's own rows are in
 # list.bats.
 

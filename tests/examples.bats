@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The examples that people come for do what their READMEs say, and leave nothing behind.
 
 load helpers

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What --help says, for the tests of what else says it.
 
 REUSEPORT=$BUILD/reuseport

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What every bats file loads: where things are built, leased ports, waiting for conditions, and servers that end with
 # their test.
 

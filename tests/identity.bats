@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # shellcheck disable=SC2034 # variables that are set for replacement.bash
 # Who is this process: names are chosen by their bearers, and neither a name nor a socket makes a stranger part of
 # a server.

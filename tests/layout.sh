@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Holds sources to what no formatter does: prints what differs, says nothing where all is well.
 #   layout.sh columns FILE...   no line is wider than 100 columns
 #   layout.sh lines FILE...     no C file has more than 300 lines, no function more than 50

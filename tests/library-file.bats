@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The built file: one for every libc and age of it, whatever compiler and flags it was built with.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Binds as every row of list.table says, in a network namespace of its own, and prints the rows whose
 # result differs, then how many there were. Arguments: the words that start a program under a list; the
 # word LIST in them stands for it.

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The list of ports: what each form of entry shares, and that an error shares nothing.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # What make offers: the demo, installing, and the short forms of the longer proofs.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Builds library and command with every compiler and at every level, for other CPUs, and with the kernel headers of
 # Linux 5.4. A warning fails. Compilers that are not installed are named; those that this distribution does not have
 # can be had by running this in a debootstrap(8) of another.

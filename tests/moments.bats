@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # The library works early, late and at once: before its own constructor, in signal handlers and children,
 # after the environment is gone, in many threads, beside other preload libraries.
 

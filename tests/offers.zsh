@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Prints what zsh offers at the end of "reuseport LINE", one on a line. Arguments: the folder of _reuseport, LINE, and
 # a folder for its own files.
 zmodload zsh/zpty || exit

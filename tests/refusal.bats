@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Why a bind to a shared port was refused: the kernel's rule of one user to a port, and what the library
 # says of it.
 

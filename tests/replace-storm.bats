@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # shellcheck disable=SC2034 # variables that are set for replacement.bash
 # reuseport replace under a client that opens connections as fast as it can from 32 threads, for the whole
 # change: no connection fails. make soak does each server in every form, address family and user.

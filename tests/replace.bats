@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # shellcheck disable=SC2034 # variables that are set for replacement.bash
 # reuseport replace: a new server takes over from a running one, and no connection is lost.
 

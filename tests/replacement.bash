@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # What the tests of reuseport replace have in common: a server, its replacement, and a storm of connections.
 # shellcheck disable=SC2034 # for the tests that load this
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
 # Holds the includes in shim/ to the table of rooms in shim/README.md, and the table to the folders that exist.
 # Prints each difference, nothing if there is none.
 set -euo pipefail

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # reuseport run: how it starts a command, how it refuses to, and how it sees several copies through.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Real servers that no preload reaches, two live copies each, and some that both ways reach.
 # shellcheck disable=SC2034 # variables that are set for copies.bash
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # run -m seccomp: the library's work done from outside, for programs that no preload reaches, and what can go
 # wrong with a process that watches another.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # shellcheck disable=SC2034 # variables that are set for copies.bash
 # Real servers, unmodified: without the library the second copy fails, with it both answer.
 

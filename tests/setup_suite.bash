@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Once before all tests, by bats itself.
 
 setup_suite() {

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # examples/sidecar: the library added to containers and units from outside. Where a container engine or a
 # running systemd would be needed, the tests build what it would build.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # What the library costs: system calls, counted with strace(1), and instructions at load, with valgrind(1).
 
 load helpers

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
 """Runs a command in a terminal of its own, types ^C once FILE has LINES lines, and waits for its end.
 
 terminal.py FILE LINES COMMAND..."""

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Targets of the test suite and the checks; included by the top Makefile.
 
 JOBS ?= $(shell nproc)
@@ -17,7 +18,6 @@ UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
 BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
-NARROW = $(wildcard shim/seccomp/filter.[ch] shim/seccomp/kernel.h tests/linux-5.4/*/*.h)
 SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
 # bats leaves its folder, and knows no other name for the build.
 ABSOLUTE = "$$(cd $(BUILD) && pwd)"
@@ -137,16 +137,12 @@ lint:
 	$(CPPCHECK) --quiet -j $(JOBS) --enable=warning,style,performance,portability --inline-suppr --error-exitcode=1 \
 		--suppress=variableScope --suppress=unusedStructMember --suppress=normalCheckLevelMaxBranches --std=c11 -D_GNU_SOURCE -Ishim shim examples $(wildcard tests/probes tests/units tests/fuzz tests/bench)
 	tests/rooms.sh
-	tests/layout.sh columns $(NARROW)
-	shellcheck -x $(SCRIPTS)
-	@# EXAMPLES come early in reuseport(1), on purpose.
-	! mandoc -Tlint -Wwarning $(wildcard shim/doc/*.[1-8]) | grep -v 'sections out of conventional order: Sh ENVIRONMENT'
-
-# What lint is to hold all sources to.
-layout:
 	tests/layout.sh columns $(SOURCES)
 	tests/layout.sh lines $(filter shim/%,$(SOURCES))
 	tests/layout.sh license Makefile tests/tests.mk $(SOURCES) $(SCRIPTS) $(wildcard tests/*.py tests/*/*.py tests/*.zsh shim/doc/*.[1-8] shim/doc/reuseport.*sh)
+	shellcheck -x $(SCRIPTS)
+	@# EXAMPLES come early in reuseport(1), on purpose.
+	! mandoc -Tlint -Wwarning $(wildcard shim/doc/*.[1-8]) | grep -v 'sections out of conventional order: Sh ENVIRONMENT'
 
 matrix:
 	tests/matrix.sh
@@ -155,6 +151,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable layout lint matrix print-library-sources
+.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Asks a server on 127.0.0.1, each time on a new connection, until TERM; then prints how often it answered
 and how often it failed to.
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # A program cannot tell that the library is there: results, errno, output and ports are as without it.
 
 load helpers

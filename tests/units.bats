@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # Functions that a program calls itself: those whose answers no process can be made to give at will.
 
 load helpers

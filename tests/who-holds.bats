@@ -1,4 +1,5 @@
 #!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
 # reuseport list: who holds a port, whether they share it, and what makes them share less than it seems.
 
 load helpers

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # Runs copies of a well-known server on one port, each with files of its own in a directory that is
 # removed at the end, and shows the line that it runs.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # How far a server scales: runs 1, 2, 4 ... copies of it on one port, each time under the same load, and
 # shows the requests per second and each copy's share of the CPU time.
 set -eu

@@ -1,4 +1,5 @@
 #!/bin/sh
+# SPDX-License-Identifier: MIT
 # What pod.yaml asks for, without a container engine: a pod and its containers made of namespaces, by
 # unshare(1). One server is a program of musl, the other one of glibc, and both listen on one port.
 #

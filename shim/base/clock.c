@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The clock of the command and its tick. */
 #include "base/clock.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Time, for waiting on what no event announces. */
 #ifndef RP_CLOCK_H
 #define RP_CLOCK_H

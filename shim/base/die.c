@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Builds messages on the stack, so that a line is one write. */
 #include "base/die.h"
 

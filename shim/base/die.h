@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One-line messages of the command on stderr, and its own exit statuses. */
 #ifndef RP_DIE_H
 #define RP_DIE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Room doubles whenever it is used up, which is when the count is a power of two. */
 #include "base/memory.h"
 

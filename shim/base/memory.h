@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Arrays that grow, in a command that cannot go on without memory. */
 #ifndef RP_MEMORY_H
 #define RP_MEMORY_H

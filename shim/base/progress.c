@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A terminal shows one line, overwritten at each step. */
 #include "base/progress.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Progress of a long operation, on stderr. */
 #ifndef RP_PROGRESS_H
 #define RP_PROGRESS_H

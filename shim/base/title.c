@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel reads a command line from the memory where execve(2) put it. */
 #include "base/title.h"
 

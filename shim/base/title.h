@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The title of this process, as ps(1) shows it. */
 #ifndef RP_TITLE_H
 #define RP_TITLE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport adopt: switches SO_REUSEPORT on in bound sockets of running processes. */
 #include "base/die.h"
 #include "command/arguments.h"

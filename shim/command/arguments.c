@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads options and arguments; whatever is not valid to the letter ends the command. */
 #include "command/arguments.h"
 

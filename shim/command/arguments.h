@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Options and arguments as all subcommands read them: strictly, with one line that names what is
  * wrong. All of these exit with 125 after such a line, and none is async-signal-safe. */
 #ifndef RP_ARGUMENTS_H

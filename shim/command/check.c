@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport check: whether the library reaches a command, and what this machine offers. */
 #include "base/die.h"
 #include "command/arguments.h"

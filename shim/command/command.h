@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The subcommands' entry points. */
 #ifndef RP_COMMAND_H
 #define RP_COMMAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport install-lib: copies the library, for init containers without a shell. */
 #include "base/die.h"
 #include "command/arguments.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport list: who holds these ports, and why a group shares less than it seems to. */
 #include "base/die.h"
 #include "command/arguments.h"

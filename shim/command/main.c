@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The command: calls the subcommand that its first word names. */
 #include "base/die.h"
 #include "base/title.h"

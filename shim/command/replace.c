@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport replace: a new server takes over a running one's ports without losing a connection. */
 #include "base/die.h"
 #include "base/progress.h"
@@ -50,64 +51,69 @@ struct options {
     pid_t pid;
 };
 
-static void parse_options(int argc, char **argv, struct options *options) {
-    enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY };
-    static const struct option longs[] = {
-        {"ports", required_argument, NULL, 'p'},
-        {"copies", required_argument, NULL, 'n'},
-        {"method", required_argument, NULL, 'm'},
-        {"signal", required_argument, NULL, 's'},
-        {"drain", required_argument, NULL, DRAIN},
-        {"start-timeout", required_argument, NULL, START},
-        {"stop-timeout", required_argument, NULL, STOP},
-        {"kill", no_argument, NULL, KILL},
-        {"strict", no_argument, NULL, STRICT},
-        {"foreground", no_argument, NULL, FOREGROUND},
-        {"library", required_argument, NULL, LIBRARY},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {NULL, 0, NULL, 0},
-    };
-    const long most = 24L * 60 * 60;
+enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY };
+static const struct option long_options[] = {
+    {"ports", required_argument, NULL, 'p'},
+    {"copies", required_argument, NULL, 'n'},
+    {"method", required_argument, NULL, 'm'},
+    {"signal", required_argument, NULL, 's'},
+    {"drain", required_argument, NULL, DRAIN},
+    {"start-timeout", required_argument, NULL, START},
+    {"stop-timeout", required_argument, NULL, STOP},
+    {"kill", no_argument, NULL, KILL},
+    {"strict", no_argument, NULL, STRICT},
+    {"foreground", no_argument, NULL, FOREGROUND},
+    {"library", required_argument, NULL, LIBRARY},
+    {"help", no_argument, NULL, 'h'},
+    {"version", no_argument, NULL, 'V'},
+    {NULL, 0, NULL, 0},
+};
+
+static void parse_option(int option, struct options *options) {
+    const long most = 24L * 60 * 60; /* seconds */
+    switch (option) {
+    case 'p':
+        options->ports = optarg;
+        break;
+    case 'n':
+        options->plan.copies.count = rp_parse_copies(optarg);
+        break;
+    case 'I':
+        options->plan.copies.replace = rp_parse_replaced(optarg);
+        break;
+    case 'm':
+        options->method = rp_parse_method(optarg);
+        break;
+    case 's':
+        options->plan.signal_number = rp_parse_signal(optarg);
+        break;
+    case DRAIN:
+        options->plan.drain = rp_parse_number("--drain", optarg, 0, most);
+        break;
+    case START:
+        options->plan.start_timeout = rp_parse_number("--start-timeout", optarg, 1, most);
+        break;
+    case STOP:
+        options->plan.stop_timeout = rp_parse_number("--stop-timeout", optarg, 1, most);
+        break;
+    case LIBRARY:
+        options->library = optarg;
+        break;
+    default:
+        *(option == KILL     ? &options->plan.kill
+          : option == STRICT ? &options->plan.strict
+                             : &options->foreground) = true;
+        break;
+    }
+}
+
+/* The options, PID, and COMMAND. */
+static void parse_arguments(int argc, char **argv, struct options *options) {
     int option;
     *options = (struct options){
         .plan = {.signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30}};
-    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", longs, help)) != -1) {
-        switch (option) {
-        case 'p':
-            options->ports = optarg;
-            break;
-        case 'n':
-            options->plan.copies.count = rp_parse_copies(optarg);
-            break;
-        case 'I':
-            options->plan.copies.replace = rp_parse_replaced(optarg);
-            break;
-        case 'm':
-            options->method = rp_parse_method(optarg);
-            break;
-        case 's':
-            options->plan.signal_number = rp_parse_signal(optarg);
-            break;
-        case DRAIN:
-            options->plan.drain = rp_parse_number("--drain", optarg, 0, most);
-            break;
-        case START:
-            options->plan.start_timeout = rp_parse_number("--start-timeout", optarg, 1, most);
-            break;
-        case STOP:
-            options->plan.stop_timeout = rp_parse_number("--stop-timeout", optarg, 1, most);
-            break;
-        case LIBRARY:
-            options->library = optarg;
-            break;
-        default:
-            *(option == KILL     ? &options->plan.kill
-              : option == STRICT ? &options->plan.strict
-                                 : &options->foreground) = true;
-            break;
-        }
-    }
+    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", long_options, help)) != -1)
+        parse_option(option, options);
     if (argc - optind < 1) rp_die("replace: no PID given; see reuseport replace --help");
     options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
     if (optind < argc && !strcmp(argv[optind], "--")) optind++;
@@ -212,7 +218,7 @@ int rp_cmd_replace(int argc, char **argv) {
     struct options options;
     struct rp_replacement this = {.plan = &options.plan};
     unsigned long left = 0;
-    parse_options(argc, argv, &options);
+    parse_arguments(argc, argv, &options);
     open_old(&this, options.pid);
     find_held(&this, options.ports);
     int status = prepare(&options, &this.held, &launch);

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* reuseport run: starts a command, or several copies of it, that share their ports. */
 #include "base/die.h"
 #include "command/arguments.h"

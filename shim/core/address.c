@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading of addresses, as strict as inet_pton(3): the suite compares the two. */
 #include "core/address.h"
 

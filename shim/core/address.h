@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* IPv4 and IPv6 addresses, read without libc, whose functions the library would have to import.
  * Pure: no system call, no allocation, no errno; async-signal-safe. */
 #ifndef RP_ADDRESS_H

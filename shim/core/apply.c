@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From an address to a verdict, and from a verdict to a socket's options. */
 #include "core/apply.h"
 

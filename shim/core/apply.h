@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The options of a socket that is about to be bound: set by the library in bind(), by the watcher
  * from outside. All of it is async-signal-safe and may change errno. */
 #ifndef RP_APPLY_H

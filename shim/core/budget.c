@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A thread's CPU time, in microseconds that may wrap: differences count. */
 #include "core/budget.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* CPU time that a search may use: it runs inside a program's bind(). Async-signal-safe; may change
  * errno. */
 #ifndef RP_BUDGET_H

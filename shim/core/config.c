@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading REUSEPORT_* from the environment. Either all of it is valid, or nothing is shared. */
 #include "core/config.h"
 

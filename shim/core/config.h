@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The settings of the library: the list of ports and the REUSEPORT_* variables beside it. */
 #ifndef RP_CONFIG_H
 #define RP_CONFIG_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Netlink by raw system calls: libc's functions are cancellation points, and other preloads
  * intercept them. The structs are those of linux/netlink.h and linux/inet_diag.h, which not every
  * libc comes with. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sockets as the kernel lists them on request (sock_diag(7)): those of one port alone, so that it
  * and not we pass over the machine's connections. */
 #ifndef RP_DIAG_H

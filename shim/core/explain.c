@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Explains EADDRINUSE: to share a port, all sockets must be of one user and all must have asked for
  * it (socket(7), SO_REUSEPORT). */
 #include "core/explain.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Why the kernel refused to bind a socket that was to share its port. */
 #ifndef RP_EXPLAIN_H
 #define RP_EXPLAIN_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The search for the holder: sockets by sock_diag(7), or by /proc/net where the kernel does not
  * answer; their process by /proc/PID/fd. */
 #include "core/holder.h"

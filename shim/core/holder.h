@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Who holds the address that a bind(2) found in use, as far as the kernel shows it and CPU time
  * allows. */
 #ifndef RP_HOLDER_H

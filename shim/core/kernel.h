@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Where the kernel's interface differs between CPUs, or libc's headers name it differently. */
 #ifndef RP_KERNEL_H
 #define RP_KERNEL_H

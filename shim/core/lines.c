@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines by raw system calls: libc's read is a cancellation point, and other preloads intercept
  * it. */
 #include "core/lines.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Files of the kernel and of /etc read line by line, without stdio or allocation. All of it is
  * async-signal-safe and may change errno. */
 #ifndef RP_LINES_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Messages: a program may have closed descriptor 2, filled it, or put its data file there, and must
  * not notice that this library exists. */
 #include "core/message.h"

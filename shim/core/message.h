@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One-line messages to stderr: built on the stack, sent with one write(2), and only while stderr
  * can take them without harm to the program. All of it is async-signal-safe, and sending keeps
  * errno. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The walk through /proc, by raw system calls on buffers on the stack: the library makes it in
  * bind(). */
 #include "core/owners.h"

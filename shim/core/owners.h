@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which process has a socket, by the links below /proc/PID/fd (proc(5)), and what process that is.
  * Async-signal-safe if visit is; may change errno. */
 #ifndef RP_OWNERS_H

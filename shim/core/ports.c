@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parsing and matching of the list of ports. Whatever does not fit the grammar to the letter is an
  * error: a typo must never widen what is shared. */
 #include "core/ports.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The list of ports in REUSEPORT_PORTS: parsed once, strictly, into a table that tells whether a
  * socket shares its port. Pure: no system call, no allocation, no errno; async-signal-safe. */
 #ifndef RP_PORTS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Lines of /proc/net/tcp and its like taken apart. */
 #include "core/procnet.h"
 

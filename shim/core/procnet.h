@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The sockets that /proc/net shows (proc_net_tcp(5)). All of it is async-signal-safe and may change
  * errno. */
 #ifndef RP_PROCNET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* For functions that run once, at load, or only after something has failed. */
 #ifndef RP_RARE_H
 #define RP_RARE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The version of both library and command. */
 #ifndef RP_VERSION_H
 #define RP_VERSION_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Completion of reuseport(1) for bash 4.3 and later, with or without the package bash-completion. Runs
 # ss(8) for ports and PIDs, nothing else.
 # shellcheck shell=bash

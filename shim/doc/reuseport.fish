@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 # Completion of reuseport(1) for fish.
 
 # Prints "SUBCOMMAND POSITION": how many arguments of the subcommand, options aside, stand before the cursor; then

@@ -1,4 +1,5 @@
 #compdef reuseport
+# SPDX-License-Identifier: MIT
 # Completion of reuseport(1) for zsh, installed as _reuseport.
 
 # Ports in use, and tcp and udp after "/".

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Adopting the old server's sockets, and starting the new server. */
 #include "handover/arrival.h"
 
@@ -13,9 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In seconds: somewhat longer than the kernel's TIME_WAIT; and after which other addresses than the old
- * server's will do. */
-static const double time_wait = 65, elsewhere_time = 1;
+static const double time_wait = 65;     /* seconds, somewhat longer than the kernel's */
+static const double elsewhere_time = 1; /* seconds after which other addresses will do, too */
 
 void rp_adopt_all(struct rp_replacement *this) {
     this->adopted = calloc(this->held.count, sizeof(*this->adopted));

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The first half of a replacement: until the new server listens beside the old one. */
 #ifndef RP_ARRIVAL_H
 #define RP_ARRIVAL_H

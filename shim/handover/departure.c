@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steering, draining, and ending the old server. */
 #include "handover/departure.h"
 

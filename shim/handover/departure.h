@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The second half of a replacement: until the old server has ended. */
 #ifndef RP_DEPARTURE_H
 #define RP_DEPARTURE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Members of a group have identical addresses, and are numbered in the order of joining. */
 #include "handover/groups.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Groups of sockets on one address, as the kernel sees them, and what a look tells of them. Nothing
  * here makes a system call. */
 #ifndef RP_GROUPS_H

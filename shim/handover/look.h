@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One look at the ports of two servers: the sockets there, and whose they are. */
 #ifndef RP_LOOK_H
 #define RP_LOOK_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Looks, interrupts, and undoing. */
 #include "handover/replacement.h"
 

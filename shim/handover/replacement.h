@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A replacement under way: what its steps share, and how it is undone. */
 #ifndef RP_REPLACEMENT_H
 #define RP_REPLACEMENT_H

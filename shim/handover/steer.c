@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Attaches a program of four instructions that returns a random member's number. */
 #include "handover/steer.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Steering: which members of a group receive what arrives, by a classic BPF program on the group
  * (socket(7), SO_ATTACH_REUSEPORT_CBPF), which requires no privilege. */
 #ifndef RP_STEER_H

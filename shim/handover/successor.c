@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts COMMAND, keeps track of its processes, and ends them. */
 #include "handover/successor.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The new server of a replacement, COMMAND and whatever it starts, as child processes. */
 #ifndef RP_SUCCESSOR_H
 #define RP_SUCCESSOR_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counting of connections by state and side. */
 #include "handover/traffic.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What is under way to two servers, according to a look. Nothing here makes a system call. */
 #ifndef RP_TRAFFIC_H
 #define RP_TRAFFIC_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Walks /proc/PID/fd. The process's directory stays open meanwhile, so that all that is read
  * belongs to one process, even if its PID is reused. */
 #include "inspect/holders.h"

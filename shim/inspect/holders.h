@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which processes hold a socket, by /proc/PID/fd, and taking a duplicate of it from them. */
 #ifndef RP_HOLDERS_H
 #define RP_HOLDERS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The option is set through a duplicate of the descriptor, which is closed at once. */
 #include "inspect/option.h"
 

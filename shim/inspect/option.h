@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Switching SO_REUSEPORT on or off in another process's socket. */
 #ifndef RP_OPTION_H
 #define RP_OPTION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads each file at once into a buffer: stat is parsed from its last bracket on, which no name can
  * fake, and status by the keys at line starts, as it escapes the newlines of names. */
 #include "inspect/process.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The one reader of /proc/PID. A process's name is whatever its user chose, raw in stat and comm,
  * escaped in status (proc(5)). */
 #ifndef RP_PROCESS_H
@@ -78,7 +79,8 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 /* Whether the process has a handler for the signal (SigCgt of status); false if unknown. */
 bool rp_process_catches(pid_t pid, int number);
 
-/* How many seccomp filters the process has (Seccomp_filters of status, Linux 5.9); -1 if unknown. */
+/* The number of the process's seccomp filters (Seccomp_filters of status, Linux 5.9); -1 if
+ * unknown. */
 int rp_process_filters(pid_t pid);
 
 #endif

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finds sockets by sock_diag, where the kernel filters by port, or in the tables of /proc/net. */
 #include "inspect/sockets.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which sockets hold a port: TCP listeners, bound UDP sockets; on request other TCP sockets. */
 #ifndef RP_SOCKETS_H
 #define RP_SOCKETS_H

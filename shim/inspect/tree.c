@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A child is admitted if its status names a member as parent, and that member still exists then: so
  * the parent is the member, and no later process of its PID. */
 #include "inspect/tree.h"

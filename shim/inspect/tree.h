@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A process and those seen to descend from it. */
 #ifndef RP_TREE_H
 #define RP_TREE_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A trial bind does no harm: a TCP socket that does not listen receives nothing. */
 #include "inspect/trial.h"
 

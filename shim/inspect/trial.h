@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Sockets created as another user, to hand over or to try a bind. */
 #ifndef RP_TRIAL_H
 #define RP_TRIAL_H

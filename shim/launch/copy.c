@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* From the prepared launch to execve(2). */
 #include "launch/copy.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Copies of a command, and becoming one of them. */
 #ifndef RP_COPY_H
 #define RP_COPY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Counts usable CPUs: those that the affinity allows, or fewer by the quotas of the cgroup and of
  * those above it. */
 #include "launch/cpus.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* How many CPUs this process may use. */
 #ifndef RP_CPUS_H
 #define RP_CPUS_H

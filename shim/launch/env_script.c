@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The kernel gives env one argument, blanks included; env splits it only after -S. */
 #include "launch/env_script.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Scripts that env(1) runs. */
 #ifndef RP_ENV_SCRIPT_H
 #define RP_ENV_SCRIPT_H

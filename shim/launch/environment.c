@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads and writes the environment that COMMAND inherits. */
 #include "launch/environment.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The environment of what is started: LD_PRELOAD and REUSEPORT_*. */
 #ifndef RP_ENVIRONMENT_H
 #define RP_ENVIRONMENT_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reads ELF files and scripts. Every offset and count comes from the file, so each read has a
  * bounded size, is checked for its length, and goes to a copy before anything looks at it. */
 #include "launch/executable.h"

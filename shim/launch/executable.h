@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a file would run as, read from its bytes, which are not to be trusted. */
 #ifndef RP_EXECUTABLE_H
 #define RP_EXECUTABLE_H

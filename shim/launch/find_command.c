@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Searches PATH as execvp(3) does. */
 #include "launch/find_command.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Which file a command is. */
 #ifndef RP_FIND_COMMAND_H
 #define RP_FIND_COMMAND_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A library that the loader refused would cost the program its life or go unnoticed, depending on
  * the libc; so whatever the loader would object to is looked for beforehand. */
 #include "launch/find_library.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Finds the file of the library and makes sure that it can be preloaded. */
 #ifndef RP_FIND_LIBRARY_H
 #define RP_FIND_LIBRARY_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Each reason has its words and the methods that it rules out. */
 #include "launch/findings.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What a preflight found, and how to say it. */
 #ifndef RP_FINDINGS_H
 #define RP_FINDINGS_H

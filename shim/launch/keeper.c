@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Only the keeper reaps its children, so until then a PID is a child's, without its start time. */
 #include "launch/keeper.h"
 

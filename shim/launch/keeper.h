@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The process between the supervisor and a copy. It adopts what the copy leaves behind, so that a
  * server that puts itself into the background still belongs to its copy, gets its signals, and is
  * waited for. */

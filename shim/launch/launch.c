@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Checks before a start. */
 #include "launch/launch.h"
 

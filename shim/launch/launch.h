@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What run and replace do alike before they start a command: refuse what could not work. */
 #ifndef RP_LAUNCH_H
 #define RP_LAUNCH_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Follows a command to the program that runs in the end, and looks for what keeps a preload from
  * it. */
 #include "launch/preflight.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Whether the preloaded library, or else seccomp, reaches what a command would run. */
 #ifndef RP_PREFLIGHT_H
 #define RP_PREFLIGHT_H

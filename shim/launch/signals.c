@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One table of signals and one way to reap, for keeper, supervisor and replace. */
 #include "launch/signals.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The signals that whoever supervises others passes on, and the reaping of children. */
 #ifndef RP_SIGNALS_H
 #define RP_SIGNALS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Starts a keeper for each copy, tells them all what it is told, and ends after the last. */
 #include "launch/supervisor.h"
 

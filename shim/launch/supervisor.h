@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs several copies of a command and waits for them. */
 #ifndef RP_SUPERVISOR_H
 #define RP_SUPERVISOR_H

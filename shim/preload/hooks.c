@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The two functions that the library puts in front of libc's. Each decides, acts, and calls the
  * real one, whose result and errno are the program's. */
 #include "core/apply.h"

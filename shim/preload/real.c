@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Resolving the real functions: when first called, since another library's constructor may call
  * before ours has run, and without a lock, since every thread finds the same. */
 #include "preload/real.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The socket and bind that the program would call without this library: the next ones that the
  * loader knows, or the system calls themselves where the loader cannot be asked. */
 #ifndef RP_REAL_H

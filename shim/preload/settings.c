@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Reading the settings once, without a lock. Another library's constructor may bind, in several
  * threads, before ours has run, and so may a signal handler at any time: whoever comes first
  * publishes, and nobody waits for it. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The settings of this process. They are read once: programs overwrite their environment later on
  * (setproctitle). */
 #ifndef RP_SETTINGS_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The functions of string.h that core calls or compilers emit, for the library alone and hidden in
  * it: each one that it imported would cost the loader some 650 instructions. Volatile accesses keep
  * compilers from turning a loop into a call of the very function that it is in. */

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One notification after the other: what a watcher died of twice is not tried again. */
 #include "seccomp/answer.h"
 

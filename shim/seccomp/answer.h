@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The watcher: answers the notifications of a program's calls. */
 #ifndef RP_ANSWER_H
 #define RP_ANSWER_H

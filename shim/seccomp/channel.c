@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* One message is one byte, with at most one descriptor. */
 #include "seccomp/channel.h"
 

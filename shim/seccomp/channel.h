@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Bytes and descriptors over a socket, between the process that becomes COMMAND and its guard. */
 #ifndef RP_CHANNEL_H
 #define RP_CHANNEL_H

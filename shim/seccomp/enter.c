@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The guard is made before the filter, which it must not have itself; it tries what it will have to
  * do, and that decides which calls the filter notifies of; then it is sent the listener. */
 #include "seccomp/enter.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Entering seccomp: from here on the kernel asks before this process, or any that comes from it,
  * binds. */
 #ifndef RP_ENTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Builds the filter's instructions rule by rule: a rule is one system call of one ABI. A CPU whose
  * numbers are not in the table has no rules, and no filter. */
 #include "seccomp/filter.h"

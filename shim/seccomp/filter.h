@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The seccomp filter that has the kernel report each bind(2) (seccomp_unotify(2)), with rules for
  * every ABI of the machine. */
 #ifndef RP_FILTER_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The guard starts a watcher anew whenever that dies; a watcher that loses its guard takes its
  * place. */
 #include "seccomp/guard.h"

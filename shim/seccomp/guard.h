@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The guard: a process that keeps a watcher alive. */
 #ifndef RP_GUARD_H
 #define RP_GUARD_H

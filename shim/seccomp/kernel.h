@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What kernel headers of Linux 5.4 lack of seccomp_unotify(2), so that an older build machine makes
  * a command that uses all of a newer kernel. The values are the kernel's ABI. */
 #ifndef RP_SECCOMP_KERNEL_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What all handlers of notified calls need. */
 #include "seccomp/notification.h"
 

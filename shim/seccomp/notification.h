@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A notification (seccomp_unotify(2)) while it is being answered, and what answering it takes. */
 #ifndef RP_NOTIFICATION_H
 #define RP_NOTIFICATION_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The library's bind, on a duplicate of the program's socket. */
 #include "seccomp/on_bind.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A notified bind(2). */
 #ifndef RP_ON_BIND_H
 #define RP_ON_BIND_H

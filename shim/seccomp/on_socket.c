@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A socket made by the watcher, but owned by the program's user. */
 #include "seccomp/on_socket.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A notified socket(2). */
 #ifndef RP_ON_SOCKET_H
 #define RP_ON_SOCKET_H

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Looks into another process, if need be as the user that it has become. */
 #include "seccomp/target.h"
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* The target of a notification (seccomp_unotify(2)): a thread whose call waits for an answer, and
  * its memory and descriptors. */
 #ifndef RP_TARGET_H

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """How evenly connections come to 2, 4, 8, 16 copies."""
 
 import collections

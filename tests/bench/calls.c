@@ -1,11 +1,12 @@
-/* What a call costs: makes it many times and prints the median of so many batches, in nanoseconds, clock
- * included.
+/* SPDX-License-Identifier: MIT */
+/* What a call costs: makes it many times and prints the median of BATCHES batches, in nanoseconds,
+ * including the clock's.
  *
  *     calls socket|bind|native|getppid|echo PORT BATCHES
  *
- * bind binds a fresh TCP socket to the port; native sets SO_REUSEPORT first, of which the time counts; echo is a
- * call that sends a byte through a pair of sockets and reads it. With BATCHES 0 it makes the call once, between
- * two calls of getppid(2), to be counted. */
+ * bind binds a new TCP socket to the port; native sets SO_REUSEPORT first, which counts; echo sends
+ * a byte through a pair of sockets and reads it. With BATCHES 0 it makes the call once, between two
+ * calls of getppid(2), to be counted. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What a call costs with the library in front of it, and with seccomp beside it; what a start costs."""
 
 import re

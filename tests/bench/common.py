@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """What the benchmarks have in common: servers that end with the block that started them, medians, tables."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """reuseport list PORT against ss -ltnp 'sport = :PORT', nearly idle and with 10 000 listeners and 50 000
 connections."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """The same for servers as Debian has them."""
 
 import contextlib

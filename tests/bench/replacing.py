@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """replace against stopping and starting, and against starting and then stopping, under 32 threads that connect
 as fast as they can."""
 

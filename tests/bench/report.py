@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """All benchmarks, one report: BUILD/bench/report.md, with plots beside it. A full run of all sections also
 replaces tests/bench/report and what README.md shows of it.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """Throughput and latency of 1, 2, 4 … copies of a server, by what spreads the connections over them."""
 
 import contextlib

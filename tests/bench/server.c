@@ -1,12 +1,13 @@
-/* A single-threaded HTTP server whose requests cost a fixed amount of CPU, and the ways in which several of it
- * can have one port:
+/* SPDX-License-Identifier: MIT */
+/* A single-threaded HTTP server whose requests cost a fixed amount of CPU, and the ways in which
+ * several of them can share a port:
  *
- *     server calibrate MICROSECONDS          prints how many rounds of work take so long
+ *     server calibrate MICROSECONDS          prints how many rounds of work take that long
  *     server plain|native|incoming PORT ROUNDS CPU
- *                        native sets SO_REUSEPORT itself, incoming SO_INCOMING_CPU as well; CPU -1: any
+ *                  native sets SO_REUSEPORT itself, incoming SO_INCOMING_CPU as well; CPU -1: any
  *     server locked|unlocked PORT ROUNDS CPUS WORKERS
- *                        workers, one for each of CPUS in turn, that accept from one inherited socket: who has
- *                        the lock, or all of them. At TERM it prints how often one woke up in vain. */
+ *                  workers, on CPUS in turn, that accept from one inherited socket: the one that
+ *                  has the lock, or all. At TERM it prints how often one woke up in vain. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """System calls of starting a command, beside those of env(1)."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: MIT
 """System calls of replace by which it looks into processes, beside a bystander of no sockets and of 3 000."""
 
 import collections

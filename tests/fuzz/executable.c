@@ -1,4 +1,5 @@
-/* libFuzzer target: whatever bytes a file holds, what is read of it is whole, within its bounds, and the
+/* SPDX-License-Identifier: MIT */
+/* libFuzzer target: whatever a file holds, what is read of it is whole, within its bounds, and the
  * same when read again. */
 #include "launch/executable.h"
 

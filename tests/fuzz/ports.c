@@ -1,5 +1,6 @@
-/* libFuzzer target: any text is either refused with a reason and an empty list, or accepted as a list
- * whose entries mean what they must. */
+/* SPDX-License-Identifier: MIT */
+/* libFuzzer target: any text is either refused, with a reason and an empty list, or accepted as a
+ * list whose entries mean what they must. */
 #include "core/ports.h"
 
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Binds a socket to an address that is odd in one way, and prints result and errno:
  *
  *     address 4|6 FAMILY LENGTH PORT [BEFORE]

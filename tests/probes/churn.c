@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Until TERM, opens and closes a listener on one port and, usually with the same descriptor, a
  * socket on another; prints how often the other had SO_REUSEPORT on, which nobody had asked for:
  *

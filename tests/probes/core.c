@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Functions of core/, linked in, that no program can tell from outside:
  *
  *     core addresses COUNT      reads and writes so many addresses, as libc does and as we do, and

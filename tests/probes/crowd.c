@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A busy machine: until TERM, listens on LISTENERS ports from 20000 on and holds both ends of
  * CONNECTIONS to them, in processes with some 5000 descriptors each.
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A slow link between two network namespaces, for kernels without netem: a TUN device "delay" in
  * each, and this process between them, until TERM.
  *

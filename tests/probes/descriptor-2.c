@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Closes descriptor 2, opens the file of its first argument in its place, and binds to the port of
  * its second, which may be in use: nobody else may write to that file. */
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* A preload library whose constructor binds in 8 threads at once, to the port of EARLY_PORT, and
  * prints how many of the sockets share it. They are created without libc: bind() is the first call
  * that passes through another preload. */

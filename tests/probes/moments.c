@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Binds to the ports of its arguments at awkward moments, and prints whether the socket then had
  * SO_REUSEPORT:
  *

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Another preload library, beside ours. It sets SO_REUSEPORT on every socket when it is created, as
  * simple shims do. Told by variables, it does something else instead: NEIGHBOUR_COUNTS counts the
  * calls that pass through it; NEIGHBOUR_EARLY is a port that its constructor binds to, with

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Makes calls that no sane program makes and prints result and errno of each, to be compared with
  * and without the library. The argument is a port that the list names. */
 #include <errno.h>

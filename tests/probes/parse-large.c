@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Parses lists of 1 MiB, which no environment can hold (execve(2)), and prints what the parser says
  * of each. */
 #include "core/ports.h"

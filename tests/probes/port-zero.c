@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Has the kernel choose ports for UDP sockets and prints how many got one that is in use:
  *
  *     port-zero bind|connect COUNT */

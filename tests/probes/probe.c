@@ -1,7 +1,8 @@
+/* SPDX-License-Identifier: MIT */
 /* Does to sockets what its arguments say, one after the other, and prints what the kernel reports:
  *
- *     socket KIND       creates the current socket: tcp4 tcp6 udp4 udp6 mptcp4 unix netlink raw4 raw6,
- *                       nonblock4 (TCP)
+ *     socket KIND       creates the current socket: tcp4 tcp6 udp4 udp6 mptcp4 unix netlink raw4
+ *                       raw6, nonblock4 (TCP)
  *     reuseport|reuseaddr|v6only VALUE    sets the option, as a program of its own accord would
  *     bind ADDRESS PORT     PORT 0 is any; ADDRESS "unspec": AF_UNSPEC and 0.0.0.0; "path": AF_UNIX
  *     listen            get (prints the options)       port (prints the port)

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Stands for a server: writes a line "INSTANCE NAME" into a file for each signal it gets, and ends
  * with the status of its second argument on TERM.
  *

@@ -1,8 +1,9 @@
+/* SPDX-License-Identifier: MIT */
 /* Until TERM, opens connections in 32 threads as fast as it can, sends a request on each and reads
  * the answer; then prints how many were answered, how many were not, and why.
  *
- *     storm ADDRESS PORT REQUEST [ANSWER]     REQUEST with \r\n as in printf(1); the answer ends at end
- *                                             of file, or when ANSWER is in it */
+ *     storm ADDRESS PORT REQUEST [ANSWER]     REQUEST with \r\n as in printf(1); the answer ends
+ *                                             at end of file, or when ANSWER is in it */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>

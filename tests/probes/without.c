@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
  *     without pidfd_getfd|statx|netlink|setsockopt COMMAND...

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* What handover/groups and handover/traffic tell of looks that are made up here. Prints what is not
  * as it should be, and how many checks were made. */
 #include "handover/traffic.h"

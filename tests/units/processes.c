@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* inspect/process and inspect/tree against processes with names that would have them be others.
  * Prints what is not as it should be, and how many checks were made. */
 #include "inspect/tree.h"

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* <asm/unistd.h> without the calls that are newer than Linux 5.4. */
 #include_next <asm/unistd.h>
 

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: MIT */
 /* <linux/seccomp.h> without what is newer than Linux 5.4, to build as on a machine of that age. */
 #define seccomp_notif_addfd newer_than_linux_5_4
 #include_next <linux/seccomp.h>
