@@ -139,11 +139,17 @@ END
     wait_until listens "$PORT"
     asks "$PORT" "$other"
     stop_all
+    # Servers bind as root, and then change their user.
+    with_socket_of server 0 127.0.0.1 "$other" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    SERVER=$PID
+    wait_until listens "$PORT"
+    AS=()
+    asks "$PORT" "$other"
+    stop_all
     # Who is really root can have made it as anybody.
     REAL=0 with_socket_of server 65533 127.0.0.1 "$other" "$BUILD/examples/server" "$PORT" 127.0.0.1
     SERVER=$PID
     wait_until listens "$PORT"
-    AS=()
     asks "$PORT" "$other"
 }
 

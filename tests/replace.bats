@@ -400,24 +400,23 @@ END
 @test "where a stranger is in the group nothing is steered: it goes on getting its share" {
     local kept replace
     server_that_waits
-    spawn other shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn other shared /usr/bin/python3 waits.py "$PORT"
     local other=$PID
     wait_until listens "$PORT"
     spawn server shared /usr/bin/python3 waits.py "$PORT"
     SERVER=$PID
     wait_until listeners_are "$PORT" 2
-    # A connection of the old server's holds replace up.
+    # Connections of the old server hold replace up, those of the stranger do not.
     cat >hold.py <<'END'
 import socket, sys, time
-kept = []
-while True:
-    client = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
-    if client.recv(64) == b"pid %s\n" % sys.argv[2].encode(): break
-    client.close()
+kept, who = [], set()
+while len(who) < 2:
+    kept.append(socket.create_connection(("127.0.0.1", int(sys.argv[1]))))
+    who.add(kept[-1].recv(64))
 print("held", flush=True)
 time.sleep(600)
 END
-    spawn hold /usr/bin/python3 hold.py "$PORT" "$SERVER"
+    spawn hold /usr/bin/python3 hold.py "$PORT"
     local hold=$PID
     wait_until grep -q held "$(log hold)"
     spawn replace "$COMMAND" replace --drain 60 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1

@@ -132,11 +132,11 @@ static enum rp_side side_of(const struct rp_servers *servers, const struct rp_so
     return last == RP_OTHERS || socket->owner_count ? RP_OTHERS : RP_NOBODY;
 }
 
-/* Whether to search all processes for the owner of a socket that seems to have none: at once for a
- * receiver not seen before, else if it had none last time either, as most are just being closed. */
+/* Whether to search all processes for the owner of a socket that seems to have none: if it had none
+ * last time either, as most are just being closed. */
 static bool needs_search(const struct rp_socket *socket, const struct rp_socket *known) {
-    return socket->inode && !socket->owner_count && !socket->searched &&
-           (known ? !known->owner_count : rp_is_receiver(socket));
+    return socket->inode && !socket->owner_count && !socket->searched && known &&
+           !known->owner_count;
 }
 
 /* Moves a socket to its side, or to those whose owner is to be searched for. */

@@ -84,15 +84,9 @@ void rp_sockets_find_members(struct rp_sockets *sockets, const struct rp_tree *t
 }
 
 bool rp_owner_has(const struct rp_owner *owner, const struct rp_socket *socket) {
-    char link[32];
-    unsigned long long start;
-    const int directory = rp_process_open(owner->process.pid);
-    if (directory < 0) return false;
-    snprintf(link, sizeof(link), "fd/%d", owner->fd);
-    const bool has = inode_of(directory, link) == socket->inode &&
-                     rp_process_start(directory, &start) && start == owner->process.start;
-    close(directory);
-    return has;
+    char link[48];
+    snprintf(link, sizeof(link), "/proc/%d/fd/%d", (int)owner->process.pid, owner->fd);
+    return inode_of(AT_FDCWD, link) == socket->inode;
 }
 
 int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner) {

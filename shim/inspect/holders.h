@@ -29,7 +29,7 @@ void rp_sockets_find_members(struct rp_sockets *sockets, const struct rp_tree *t
  * forked workers have their listeners, and at the rest only if a socket has no owner there. */
 void rp_sockets_examine(struct rp_sockets *sockets, bool quickly);
 
-/* Whether the owner is still that process, and has the socket there. */
+/* Whether the process that has the owner's PID now has the socket there. */
 bool rp_owner_has(const struct rp_owner *owner, const struct rp_socket *socket);
 
 /* Duplicates the owner's descriptor (pidfd_getfd(2)), close-on-exec, and makes sure of the inode.
