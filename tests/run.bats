@@ -351,13 +351,16 @@ told_once() {
 }
 
 @test "a second TERM is passed on, too" {
+    local all
     spawn copies "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 shy
     wait_until seen_is started 2
     kill -TERM "$PID"
     wait_until seen_is TERM 2
     kill -TERM "$PID"
     wait_until seen_is TERM 4
-    kill -KILL "$PID"
+    mapfile -t all < <(descendants "$PID")
+    kill -KILL "${all[@]}"
+    wait "$PID" 2>/dev/null || true
 }
 
 @test "if the supervisor is killed while its copies end gracefully, they are not told again" {
@@ -366,6 +369,7 @@ told_once() {
     kill -TERM "$PID"
     wait_until seen_is TERM 2
     kill -KILL "$PID"
+    wait "$PID" 2>/dev/null || true
     wait_until none_left
     [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
 }
