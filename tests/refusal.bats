@@ -75,7 +75,7 @@ told_once() {
     local bind="libreuseport: bind 127.0.0.1:$PORT/tcp: in use" line
     printf '%s\n' "$@"
     [ $# = 10 ]
-    [[ $1 == "$bind by pid "* ]]
+    [[ $1 == "$bind by "*"adopt $PORT"* ]]
     for line in "${@:2:8}"; do [ "$line" = "$bind" ]; done
     [ "${10}" = "$bind; no more of these are reported" ]
 }
