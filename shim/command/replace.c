@@ -6,8 +6,8 @@
 #include "command/command.h"
 #include "handover/arrival.h"
 #include "handover/departure.h"
-#include "inspect/holders.h"
 #include "inspect/option.h"
+#include "inspect/pidfd.h"
 #include "inspect/process.h"
 #include "launch/environment.h"
 

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "core/lines.h"
 #include "core/owners.h"
+#include "inspect/pidfd.h"
 
 #include <dirent.h>
 #include <errno.h>

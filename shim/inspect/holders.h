@@ -6,16 +6,6 @@
 #include "inspect/sockets.h"
 #include "inspect/tree.h"
 
-#include <sys/syscall.h>
-
-/* The same on every CPU; kernel headers before 5.6 lack them. */
-#ifndef SYS_pidfd_open
-#define SYS_pidfd_open 434
-#endif
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438
-#endif
-
 /* Finds the owners of all sockets, among all processes that this one may look into: lowest PID
  * first, one descriptor of each. Sorts by inode. Exits with 125 if memory runs out. */
 void rp_sockets_find_owners(struct rp_sockets *sockets);

@@ -2,8 +2,8 @@
 /* Looks into another process, if need be as the user that it has become. */
 #include "seccomp/target.h"
 
+#include "inspect/pidfd.h"
 #include "inspect/process.h"
-#include "inspect/sockets.h"
 #include "seccomp/kernel.h"
 
 #include <errno.h>
