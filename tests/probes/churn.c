@@ -3,6 +3,7 @@
  * socket on another; prints how often the other had SO_REUSEPORT on, which nobody had asked for:
  *
  *     churn PORT OTHER */
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,7 +25,10 @@ static int live(const char *port) {
     socklen_t size = sizeof(value);
     const int fd = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 5)) exit(1);
+    /* Whoever adopts the port holds a duplicate of the last socket for a moment. */
+    while (bind(fd, (struct sockaddr *)&address, sizeof(address)) && !ended)
+        if (errno != EADDRINUSE) exit(1);
+    if (listen(fd, 5)) exit(1);
     for (int i = 0; i < 20000; i++) getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size);
     close(fd);
     return value;
