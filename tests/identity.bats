@@ -234,6 +234,7 @@ traced() {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     timeout 60 "${AS[@]}" strace -y -o trace -e trace=readlinkat,getdents64 "$COMMAND" replace "$SERVER" \
         sh -c 'sleep 1; exec "$@" >/dev/null 2>&1' sh "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null
+    PIDS+=("$(sed -n 's/^pid \([0-9]*\) .* has replaced .*/\1/p' out)")
     wc -l <trace
 }
 
