@@ -34,6 +34,8 @@ static const char *const names[] = {
     "\nUid:\t1 1 1 1",
     "\nState:\tZ",
     "\nSigCgt:\tfffff",
+    "\nSeccomp_filter",
+    "\nSigCgt:\tfffff",
     "Seccomp_filters",
     "\\nPPid:\t1",
     "\\",
@@ -113,6 +115,8 @@ static void check_process(pid_t pid, const char *name) {
     check(status.users[0] == getuid() && status.users[3] == geteuid(), "users", name);
     check(status.groups[0] == getgid(), "groups", name);
     check(rp_process_exists(&process), "does not exist", name);
+    check(rp_process_filters(pid) == rp_process_filters(getpid()), "filters", name);
+    check(!rp_process_catches(pid, SIGTERM), "catches TERM", name);
     other = process;
     other.start++;
     check(!rp_process_exists(&other), "another start, and it exists", name);
