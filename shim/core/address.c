@@ -13,7 +13,8 @@ bool rp_parse_ipv4(const char *at, const char *end, unsigned char bytes[4]) {
             value = value * 10 + (unsigned)(*at - '0');
         if (at == start || value > UINT8_MAX || (*start == '0' && at > start + 1)) return false;
         bytes[i] = (unsigned char)value;
-        if (i < 3 && (at == end || *at++ != '.')) return false;
+        if (i < 3 && (at == end || *at != '.')) return false;
+        if (i < 3) at++;
     }
     return at == end;
 }

@@ -15,8 +15,7 @@ struct rp_message {
 
 /* An empty one. Sending fills in the prefix, "libreuseport: ". */
 enum { RP_PREFIX_SIZE = 14 };
-#define RP_MESSAGE                                                                                 \
-    { .length = RP_PREFIX_SIZE }
+#define RP_MESSAGE ((struct rp_message){.length = RP_PREFIX_SIZE})
 
 /* Remembers which file descriptor 2 is. Nothing is sent before that, nor once it is another file.
  * May change errno. Only one thread may call it. */

@@ -51,7 +51,7 @@ static void walk_files(const struct rp_sockets *sockets, int directory, DIR *fil
 }
 
 /* Notes the sockets among the `most` lowest descriptors of a process. */
-static void walk_process(struct rp_sockets *sockets, pid_t pid, unsigned most) {
+static void walk_process(const struct rp_sockets *sockets, pid_t pid, unsigned most) {
     const int directory = rp_process_open(pid);
     const int fd = directory < 0 ? -1 : openat(directory, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *files = fd < 0 ? NULL : fdopendir(fd);
