@@ -32,10 +32,6 @@ struct seccomp_notif_addfd { /* Linux 5.9 */
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5) /* Linux 5.19 */
 #endif
 
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438 /* Linux 5.6 */
-#endif
-
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9 */
 #endif
