@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* The hints of reuseport list: what makes a group share less than it seems to. */
+#include "command/list.h"
+#include "core/procnet.h"
+
+#include <stdio.h>
+#include <string.h>
+
+size_t rp_group_end(const struct rp_sockets *sockets, size_t start) {
+    const struct rp_socket *first = &sockets->list[start];
+    size_t end = start + 1;
+    while (end < sockets->count && sockets->list[end].local.port == first->local.port &&
+           sockets->list[end].proto == first->proto)
+        end++;
+    return end;
+}
+
+static bool is_stopped(const struct rp_socket *socket) {
+    for (size_t i = 0; i < socket->owner_count; i++)
+        if (rp_process_state(&socket->owners[i].process) != 'T') return false;
+    return socket->owner_count > 0;
+}
+
+/* Prints what is wrong with one socket. */
+static void hint_at_socket(const struct rp_socket *socket) {
+    const unsigned port = socket->local.port;
+    char name[RP_NAME_SIZE];
+    if (!socket->owner_count) return;
+    const int pid = (int)socket->owners[0].process.pid;
+    rp_process_name(&socket->owners[0].process, name);
+    if (socket->shares == RP_NO)
+        printf("%s %u: pid %d (%s) does not share it, so nobody can join: \"reuseport adopt "
+               "%u/%s\" changes that\n",
+               rp_proto_name(socket), port, pid, name, port, rp_proto_name(socket));
+    if (socket->limit >= 0 && socket->queue > socket->limit)
+        printf("%s %u: the accept queue of pid %d (%s) is full, %ld of %ld: new connections to it "
+               "wait or fail; "
+               "is it stuck, or its backlog too small?\n",
+               rp_proto_name(socket), port, pid, name, socket->queue, socket->limit);
+    if (is_stopped(socket))
+        printf("%s %u: pid %d (%s) is stopped, and still gets its share: \"kill -CONT %d\", or end "
+               "it\n",
+               rp_proto_name(socket), port, pid, name, pid);
+}
+
+static void hint_at_group(const struct rp_socket *group, size_t count) {
+    bool users = false, addresses = false;
+    for (size_t i = 1; i < count; i++) {
+        users = users || group[i].uid != group[0].uid;
+        addresses = addresses || group[i].ipv6 != group[0].ipv6 ||
+                    !IN6_ARE_ADDR_EQUAL(&group[i].local.address, &group[0].local.address);
+    }
+    if (users)
+        printf("%s %u: its sockets are of different users, who cannot share an address: start all "
+               "copies as one user\n",
+               rp_proto_name(group), group->local.port);
+    if (addresses)
+        printf("%s %u: its sockets are on different addresses: they share the port, not the "
+               "traffic, which goes to the "
+               "most exact one; give all copies the same address\n",
+               rp_proto_name(group), group->local.port);
+    for (size_t i = 0; i < count; i++) hint_at_socket(&group[i]);
+}
+
+void rp_list_hints(const struct rp_sockets *sockets) {
+    bool unknown = false;
+    for (size_t start = 0, end; start < sockets->count; start = end) {
+        end = rp_group_end(sockets, start);
+        hint_at_group(&sockets->list[start], end - start);
+        for (size_t i = start; i < end; i++)
+            unknown = unknown || sockets->list[i].shares == RP_UNKNOWN;
+    }
+    if (unknown)
+        printf("unknown: this process may not look into the owner (%s); try as root\n",
+               strerror(sockets->why_unknown));
+}
