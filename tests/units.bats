@@ -20,6 +20,12 @@ unit() {
     unit handover
 }
 
+@test "both ends of a socket are given as addresses of one form, from sock_diag and from /proc/net" {
+    unit sockets
+    run "$PROBES/without" netlink "$BUILT_IN/units/sockets"
+    [[ $output == *", 0 failed" ]]
+}
+
 # bats test_tags=sanitized
 @test "addresses are read as inet_pton(3) and written as inet_ntop(3) does" {
     run "$PROBES/core" addresses 300000

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* inspect/sockets: addresses of both ends are in the form that struct rp_endpoint promises.
+ * Prints what is not as it should be, and how many checks were made. */
+#include "inspect/sockets.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what, const char *text) {
+    checks++;
+    failures += !good;
+    if (!good) printf("wrong: %s of a socket on %s\n", what, text);
+}
+
+/* An address of the family, mapped if it is IPv4. */
+static struct in6_addr form_of(const char *text) {
+    struct in6_addr address = {.s6_addr = {[10] = 0xff, 0xff}};
+    if (strchr(text, ':'))
+        inet_pton(AF_INET6, text, &address);
+    else
+        inet_pton(AF_INET, text, address.s6_addr + 12);
+    return address;
+}
+
+/* A socket bound to any port of the loopback address; *name: where. */
+static int bound(int type, const char *text, struct sockaddr_storage *name, socklen_t *size) {
+    struct sockaddr_in6 ipv6 = {.sin6_family = AF_INET6};
+    struct sockaddr_in ipv4 = {.sin_family = AF_INET};
+    const bool is_ipv6 = inet_pton(AF_INET6, text, &ipv6.sin6_addr) == 1;
+    inet_pton(AF_INET, text, &ipv4.sin_addr);
+    const int fd = socket(is_ipv6 ? AF_INET6 : AF_INET, type, 0);
+    *size = is_ipv6 ? sizeof(ipv6) : sizeof(ipv4);
+    memcpy(name, is_ipv6 ? (const void *)&ipv6 : &ipv4, *size);
+    if (bind(fd, (const struct sockaddr *)name, *size) ||
+        getsockname(fd, (struct sockaddr *)name, size))
+        perror(text);
+    return fd;
+}
+
+static void check_pair(enum rp_proto proto, const char *text) {
+    struct sockaddr_storage here, there;
+    struct rp_sockets found = {NULL, 0, 0};
+    socklen_t size;
+    const int type = proto == RP_TCP ? SOCK_STREAM : SOCK_DGRAM;
+    const int server = bound(type, text, &there, &size);
+    const int client = bound(type, text, &here, &size);
+    const struct in6_addr form = form_of(text);
+    if (proto == RP_TCP) listen(server, 1);
+    check(!connect(client, (struct sockaddr *)&there, size), "connect()", text);
+    const uint16_t port = ntohs(((const struct sockaddr_in *)&here)->sin_port);
+    const unsigned states = proto == RP_TCP ? 1U << RP_ESTABLISHED : 0;
+    rp_sockets_find(&(struct rp_wanted){proto, port, states}, &found);
+    check(found.count == 1, "count", text);
+    if (found.count == 1) {
+        const struct rp_socket *socket = found.list;
+        check(IN6_ARE_ADDR_EQUAL(&socket->local.address, &form), "local address", text);
+        check(IN6_ARE_ADDR_EQUAL(&socket->remote.address, &form), "remote address", text);
+        check(socket->remote.port == ntohs(((const struct sockaddr_in *)&there)->sin_port),
+              "remote port", text);
+    }
+    rp_sockets_free(&found);
+    close(client);
+    close(server);
+}
+
+int main(void) {
+    check_pair(RP_TCP, "127.0.0.1");
+    check_pair(RP_UDP, "127.0.0.3");
+    check_pair(RP_TCP, "::1");
+    check_pair(RP_UDP, "::1");
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
