@@ -126,6 +126,22 @@ END
     [[ $output == *"did not share it" ]]
 }
 
+@test "what the library advises to adopt can be adopted: connected UDP, bound TCP" {
+    spawn udp "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
+    local udp=$PID
+    wait_until grep -q connect=ok "$(log udp)"
+    refused "127.0.0.1:$PORT/udp: in use by pid $udp (probe), whose socket does not share it; \"reuseport adopt $PORT/udp\" lets this one in" \
+        env REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT"
+    run "$COMMAND" adopt "$PORT/udp"
+    [ "$output" = "127.0.0.1:$PORT/udp: pid $udp (probe) shares it now" ]
+    shared "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" | grep -qx bind=ok
+    need_linux 6.8
+    spawn tcp "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" pause
+    wait_until grep -q bind=ok "$(log tcp)"
+    run "$COMMAND" adopt "$PORT/tcp" "$PID"
+    [ "$output" = "127.0.0.1:$PORT/tcp: pid $PID (probe) shares it now" ]
+}
+
 @test "it refuses with the reason: nothing bound, no such process, another port, bad words" {
     fails "adopt: nothing holds port $PORT" "$COMMAND" adopt "$PORT"
     fails "adopt: nothing holds port $PORT/udp" "$COMMAND" adopt "$PORT/udp"

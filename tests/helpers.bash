@@ -54,6 +54,11 @@ need_network() {
     unshare -n true 2>/dev/null || unshare -rn true 2>/dev/null || missing "the right to make a network namespace"
 }
 
+# need_linux VERSION: for what older kernels do not do.
+need_linux() {
+    [ "$(printf '%s\n' "$1" "$(uname -r)" | sort -V | head -n 1)" = "$1" ] || missing "Linux $1"
+}
+
 need_sys_admin() {
     local effective
     effective=$(sed -n 's/^CapEff:[[:space:]]*//p' /proc/self/status)

@@ -50,12 +50,12 @@ udp ::1 $(id -un) $PID probe no - -" ]
     python3 - "$output" "$PORT" "$PID" <<'END'
 import json, os, sys
 (socket,) = json.loads(sys.argv[1])
-assert list(socket) == ["proto", "address", "port", "uid", "user", "pid", "pids", "command", "queue", "limit", "inode", "shares"]
+assert list(socket) == ["proto", "address", "port", "uid", "user", "pid", "pids", "command", "queue", "limit", "inode", "state", "shares"]
 pid = int(sys.argv[3])
 inode = next(int(l[8:-1]) for l in (os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd")) if l.startswith("socket:"))
 assert (socket["proto"], socket["address"], socket["port"]) == ("tcp", "127.0.0.1", int(sys.argv[2]))
 assert (socket["uid"], socket["pid"], socket["pids"], socket["command"]) == (os.getuid(), pid, [pid], "server")
-assert (socket["queue"], socket["inode"], socket["shares"]) == (0, inode, True)
+assert (socket["queue"], socket["inode"], socket["state"], socket["shares"]) == (0, inode, "listening", True)
 END
 }
 
@@ -180,6 +180,128 @@ time.sleep(600)' "$PORT" "$1"
     run "$COMMAND" list "$PORT"
     echo "$output"
     [[ $output == *"tcp $PORT: its sockets are on different addresses: they share the port, not the traffic"* ]]
+}
+
+# hinted WORDS: list says so of $PORT.
+hinted() {
+    run "$COMMAND" list "$PORT"
+    echo "$output"
+    [[ $output == *"$1"* ]]
+}
+
+@test "0.0.0.0 beside [::] with V6ONLY is no mixture of addresses, in one process or in copies" {
+    local copy
+    for copy in 1 2; do
+        spawn "$copy" shared "$PROBES/probe" socket tcp4 bind 0.0.0.0 "$PORT" listen \
+            socket tcp6 v6only 1 bind :: "$PORT" listen \
+            socket udp4 bind 0.0.0.0 "$PORT" socket udp6 v6only 1 bind :: "$PORT" pause
+        wait_until listeners_are "$PORT" $((2 * copy))
+        wait_until bound_udp_are "$PORT" $((2 * copy))
+        run ! hinted "on different addresses"
+    done
+    # /proc/net does not show V6ONLY: it is read with SO_REUSEPORT.
+    run "$PROBES/without" netlink "$COMMAND" list "$PORT"
+    echo "$output"
+    [[ $status = 0 && $output != *"on different addresses"* ]]
+}
+
+@test "127.0.0.1 beside ::1 is no mixture of addresses, in one process or in copies" {
+    local copy
+    for copy in 1 2; do
+        spawn "$copy" shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen \
+            socket tcp6 bind ::1 "$PORT" listen pause
+        wait_until listeners_are "$PORT" $((2 * copy))
+        run ! hinted "on different addresses"
+    done
+}
+
+@test "an exact IPv4 address beside [::] with V6ONLY is no mixture, beside a dual-stack [::] it is one" {
+    spawn exact shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    spawn only shared "$PROBES/probe" socket tcp6 v6only 1 bind :: "$PORT" listen pause
+    wait_until listeners_are "$PORT" 2
+    run ! hinted "on different addresses"
+    stop_all
+    spawn exact shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    spawn dual shared "$PROBES/probe" socket tcp6 v6only 0 bind :: "$PORT" listen pause
+    wait_until listeners_are "$PORT" 2
+    hinted "tcp $PORT: its sockets are on different addresses"
+}
+
+@test "a dual-stack [::] beside 0.0.0.0 or ::1, and two addresses of one family, are told of" {
+    local other
+    for other in "tcp4 bind 0.0.0.0" "tcp6 bind ::1"; do
+        spawn dual shared "$PROBES/probe" socket tcp6 v6only 0 bind :: "$PORT" listen pause
+        # shellcheck disable=SC2086 # words
+        spawn other shared "$PROBES/probe" socket $other "$PORT" listen pause
+        wait_until listeners_are "$PORT" 2
+        hinted "tcp $PORT: its sockets are on different addresses"
+        stop_all
+    done
+    # Not neighbours in the table: between them stands one of the other family.
+    for other in "tcp4 bind 127.0.0.1" "tcp6 bind ::1" "tcp4 bind 0.0.0.0"; do
+        # shellcheck disable=SC2086 # words
+        spawn other shared "$PROBES/probe" socket $other "$PORT" listen pause
+    done
+    wait_until listeners_are "$PORT" 3
+    hinted "tcp $PORT: its sockets are on different addresses"
+}
+
+@test "connected UDP sockets hold a port, too: IPv4, IPv6, in the table and in JSON" {
+    spawn four "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
+    local four=$PID
+    wait_until grep -q connect=ok "$(log four)"
+    [ "$(rows 1 2 5 7 8 9)" = "udp 127.0.0.1 $four no - -" ]
+    spawn six python3 -c '
+import socket, sys, time
+s = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+s.bind(("::1", int(sys.argv[1])))
+s.connect(("::1", 9))
+time.sleep(600)' "$PORT"
+    both() { [ "$(rows 1 2 5 7 | xargs)" = "udp 127.0.0.1 $four no udp ::1 $PID no" ]; }
+    wait_until both
+    [ "$("$COMMAND" list --json "$PORT" | grep -c '"state": "connected"')" = 2 ]
+    [ "$("$PROBES/without" netlink "$COMMAND" list "$PORT/udp" | grep -c '^udp .* probe\|^udp .* python3')" = 2 ]
+}
+
+@test "a TCP socket that is bound and does not listen holds a port, an accepted connection is not shown" {
+    need_linux 6.8
+    spawn bound "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" pause
+    wait_until grep -q bind=ok "$(log bound)"
+    [ "$(rows 1 2 5 7 8 9)" = "tcp 127.0.0.1 $PID no - -" ]
+    [[ $("$COMMAND" list --json "$PORT") == *'"state": "bound"'* ]]
+    stop_all
+    spawn server "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    spawn client "$PROBES/probe" socket tcp4 connect 127.0.0.1 "$PORT" pause
+    wait_until grep -q connect=ok "$(log client)"
+    [ "$(rows 1 5 | xargs)" = "tcp ${PIDS[-2]}" ]
+}
+
+@test "of sockets that receive nothing new, no hint says that they get a share or are on another address" {
+    spawn any shared "$PROBES/probe" socket udp4 bind 0.0.0.0 "$PORT" pause
+    spawn connected shared "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
+    wait_until grep -q connect=ok "$(log connected)"
+    wait_until bound_udp_are "$PORT" 2
+    kill -STOP "$PID"
+    stopped() { grep -q '^State:.T' "/proc/$PID/status"; }
+    wait_until stopped
+    run "$COMMAND" list "$PORT"
+    kill -CONT "$PID"
+    echo "$output"
+    [ "${#lines[@]}" = 3 ]
+}
+
+@test "without a port, connected clients and merely bound sockets on ports of their own are left out" {
+    spawn shared shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn client "$PROBES/probe" socket udp4 connect 127.0.0.1 9 port pause
+    wait_until listens "$PORT"
+    wait_until grep -q port= "$(log client)"
+    local free
+    free=$(sed -n 's/^port=//p' "$(log client)")
+    run "$COMMAND" list
+    echo "$output"
+    [[ $output == *" $PORT "* && $output != *" $free "* && $output != *unknown* ]]
+    [[ $("$COMMAND" list "$free") == *" $PID "* ]]
 }
 
 @test "what it may not see is unknown, and it says why once" {

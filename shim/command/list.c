@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* reuseport list: who holds these ports, and why a group shares less than it seems to. */
+#include "command/list.h"
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
-#include "command/list.h"
 #include "core/procnet.h"
 #include "inspect/holders.h"
 
@@ -14,9 +14,10 @@
 
 static const char help[] =
     "Usage: reuseport list [OPTION]... [PORT[/PROTO]]...\n"
-    "Show who holds these ports, or all shared ports if none is named: TCP listeners\n"
-    "and bound UDP sockets, in the kernel's order of preference. SHARES says whether\n"
-    "SO_REUSEPORT is on, QUEUE how many connections wait to be accepted, of LIMIT.\n"
+    "Show who holds these ports, or all shared ports if none is named: TCP and\n"
+    "UDP sockets, except TCP connections, in the kernel's order of preference. SHARES\n"
+    "says whether SO_REUSEPORT is on, QUEUE how many connections wait to be accepted,\n"
+    "of LIMIT; - stands for sockets that do not listen.\n"
     "Hints below the table say why a group shares less than it seems to, and what to\n"
     "do. Nothing is bound to find out.\n"
     "\n"
@@ -57,10 +58,9 @@ int rp_cmd_list(int argc, char **argv) {
     bool json = false;
     while (rp_next_option(argc, argv, "+hV", longs, help) != -1) json = true;
     const bool named = optind < argc;
-    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 1U << RP_LISTEN}, &sockets);
+    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 0}, &sockets);
     for (; optind < argc; optind++) {
-        struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
-        wanted.states = 1U << RP_LISTEN;
+        const struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
         rp_sockets_find(&wanted, &sockets);
     }
     rp_sockets_examine(&sockets, named);

@@ -15,6 +15,12 @@ size_t rp_group_end(const struct rp_sockets *sockets, size_t start) {
     return end;
 }
 
+/* Whether the kernel delivers new traffic to the socket. */
+static bool is_receiver(const struct rp_socket *socket) {
+    return socket->state == RP_LISTEN ||
+           (socket->proto == RP_UDP && socket->state != RP_ESTABLISHED);
+}
+
 static bool is_stopped(const struct rp_socket *socket) {
     for (size_t i = 0; i < socket->owner_count; i++)
         if (rp_process_state(&socket->owners[i].process) != 'T') return false;
@@ -37,18 +43,37 @@ static void hint_at_socket(const struct rp_socket *socket) {
                "wait or fail; "
                "is it stuck, or its backlog too small?\n",
                rp_proto_name(socket), port, pid, name, socket->queue, socket->limit);
-    if (is_stopped(socket))
+    if (is_receiver(socket) && is_stopped(socket))
         printf("%s %u: pid %d (%s) is stopped, and still gets its share: \"kill -CONT %d\", or end "
                "it\n",
                rp_proto_name(socket), port, pid, name, pid);
+}
+
+/* Families of traffic that a socket receives, or-ed. */
+enum { IPV4 = 1, IPV6 = 2 };
+
+static unsigned families_of(const struct rp_socket *socket) {
+    const struct in6_addr *address = &socket->local.address;
+    if (!socket->ipv6 || IN6_IS_ADDR_V4MAPPED(address)) return IPV4;
+    return IN6_IS_ADDR_UNSPECIFIED(address) && !socket->ipv6_only ? IPV4 | IPV6 : IPV6;
+}
+
+static bool are_alike(const struct rp_socket *left, const struct rp_socket *right) {
+    return left->ipv6 == right->ipv6 &&
+           IN6_ARE_ADDR_EQUAL(&left->local.address, &right->local.address);
+}
+
+/* Whether traffic of one family could reach either, but the kernel prefers one of them. */
+static bool are_rivals(const struct rp_socket *left, const struct rp_socket *right) {
+    return is_receiver(left) && is_receiver(right) && families_of(left) & families_of(right) &&
+           !are_alike(left, right);
 }
 
 static void hint_at_group(const struct rp_socket *group, size_t count) {
     bool users = false, addresses = false;
     for (size_t i = 1; i < count; i++) {
         users = users || group[i].uid != group[0].uid;
-        addresses = addresses || group[i].ipv6 != group[0].ipv6 ||
-                    !IN6_ARE_ADDR_EQUAL(&group[i].local.address, &group[0].local.address);
+        for (size_t j = 0; j < i; j++) addresses = addresses || are_rivals(&group[i], &group[j]);
     }
     if (users)
         printf("%s %u: its sockets are of different users, who cannot share an address: start all "

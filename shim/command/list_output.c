@@ -16,6 +16,11 @@ const char *rp_proto_name(const struct rp_socket *socket) {
     return socket->proto == RP_TCP ? "tcp" : "udp";
 }
 
+static const char *state_name(const struct rp_socket *socket) {
+    if (socket->state == RP_LISTEN) return "listening";
+    return socket->state == RP_ESTABLISHED ? "connected" : "bound";
+}
+
 /* As in a list of ports, IPv6 without brackets. */
 static const char *address_text(const struct rp_socket *socket, char text[INET6_ADDRSTRLEN]) {
     const unsigned char *bytes = socket->local.address.s6_addr;
@@ -102,6 +107,7 @@ void rp_list_json(const struct rp_sockets *sockets) {
         print_json_number("queue", socket->queue);
         print_json_number("limit", socket->limit);
         print_json_number("inode", socket->inode);
+        print_json_string("state", state_name(socket));
         printf("\"shares\": %s}", values[socket->shares]);
     }
     printf("%s]\n", sockets->count ? "\n" : "");

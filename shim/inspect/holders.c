@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -107,15 +108,21 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
     return -1;
 }
 
-static void read_option(struct rp_socket *socket, int *why_unknown) {
+/* Reads SO_REUSEPORT, and what /proc/net does not show. Returns false and errno if it cannot. */
+static bool read_through(int fd, struct rp_socket *socket) {
     int value;
     socklen_t size = sizeof(value);
+    if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size)) return false;
+    socket->shares = value ? RP_YES : RP_NO;
+    if (socket->ipv6 && !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size))
+        socket->ipv6_only = value;
+    return true;
+}
+
+static void read_option(struct rp_socket *socket, int *why_unknown) {
     for (size_t i = 0; i < socket->owner_count && socket->shares == RP_UNKNOWN; i++) {
         const int fd = rp_socket_take(socket, &socket->owners[i]);
-        if (fd >= 0 && !getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
-            socket->shares = value ? RP_YES : RP_NO;
-        else
-            *why_unknown = errno;
+        if (fd < 0 || !read_through(fd, socket)) *why_unknown = errno;
         if (fd >= 0) close(fd);
     }
     if (!socket->owner_count) *why_unknown = EACCES;

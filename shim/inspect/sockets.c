@@ -72,8 +72,13 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
     rp_sockets_add(sockets, &socket);
 }
 
+/* Bits of the wanted states as sock_diag numbers them. */
+static unsigned states_of(const struct rp_wanted *wanted, enum rp_proto proto) {
+    if (proto == RP_UDP) return 1U << CLOSE | (wanted->states ? 0 : 1U << RP_ESTABLISHED);
+    return wanted->states ? wanted->states : 1U << RP_LISTEN | 1U << BOUND_INACTIVE;
+}
+
 static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp_proto proto) {
-    const unsigned holding = proto == RP_TCP ? 1U << RP_LISTEN | 1U << BOUND_INACTIVE : 1U << CLOSE;
     const struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     struct {
         struct nlmsghdr header;
@@ -84,7 +89,7 @@ static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp
                    .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP},
         .request = {.sdiag_family = (unsigned char)family,
                     .sdiag_protocol = proto == RP_TCP ? IPPROTO_TCP : IPPROTO_UDP,
-                    .idiag_states = proto == RP_TCP && wanted->states ? wanted->states : holding},
+                    .idiag_states = states_of(wanted, proto)},
     };
     message.request.id.idiag_sport = htons(wanted->port);
     return sendto(netlink, &message, sizeof(message), 0, (const struct sockaddr *)&kernel,
@@ -128,10 +133,8 @@ static bool find_by_netlink(const struct rp_wanted *wanted, enum rp_proto proto,
 
 static bool is_wanted(const struct rp_wanted *wanted, enum rp_proto proto,
                       const struct rp_net_socket *found) {
-    const unsigned listening = 1U << RP_LISTEN,
-                   states = wanted->states ? wanted->states : listening;
     return (!wanted->port || found->local.port == wanted->port) &&
-           (proto == RP_UDP ? found->state == CLOSE : states >> found->state & 1);
+           states_of(wanted, proto) >> found->state & 1;
 }
 
 static void find_in_proc(const char *table, enum rp_proto proto, const struct rp_wanted *wanted,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which sockets hold a port: TCP listeners, bound UDP sockets; on request other TCP sockets. */
+/* Which sockets hold a port: TCP listeners, UDP sockets, TCP sockets that are merely bound; on
+ * request TCP connections. */
 #ifndef RP_SOCKETS_H
 #define RP_SOCKETS_H
 
@@ -11,6 +12,9 @@
 
 enum { RP_SOCKET_TEXT = 64 };
 
+/* The kernel's TCP_ESTABLISHED, also the state of connected UDP sockets. */
+enum { RP_ESTABLISHED = 1 };
+
 enum rp_answer { RP_UNKNOWN, RP_NO, RP_YES };
 
 struct rp_owner {
@@ -21,7 +25,7 @@ struct rp_owner {
 struct rp_socket {
     enum rp_proto proto;
     bool ipv6, searched; /* searched: for owners, among all visible processes */
-    bool ipv6_only;      /* receives no IPv4 traffic (IPV6_V6ONLY); unknown from /proc/net */
+    bool ipv6_only;      /* IPV6_V6ONLY; from /proc/net only once the option is read, too */
     unsigned state;      /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
     struct rp_endpoint local, remote;
     uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0 */
@@ -43,8 +47,10 @@ struct rp_sockets {
 struct rp_wanted {
     unsigned protos; /* of enum rp_proto, or-ed */
     uint16_t port;   /* 0: any */
-    unsigned states; /* bits of states of TCP sockets; 0: those that hold a port.
-                        1 << RP_LISTEN is cheapest: the kernel then skips the connections */
+    unsigned states; /* bits of states of TCP sockets, with UDP sockets that are not connected.
+                        1 << RP_LISTEN is cheapest: the kernel then skips the connections.
+                        0: all that hold a port by bind: TCP listeners, since Linux 6.8 TCP sockets
+                        that are merely bound, UDP sockets, connected ones, too */
 };
 
 /* Appends the wanted sockets of this network namespace, without owners: by NETLINK_SOCK_DIAG
