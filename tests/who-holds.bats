@@ -50,10 +50,11 @@ udp ::1 $(id -un) $PID probe no - -" ]
     python3 - "$output" "$PORT" "$PID" <<'END'
 import json, os, sys
 (socket,) = json.loads(sys.argv[1])
-assert list(socket) == ["proto", "address", "port", "uid", "user", "pid", "pids", "command", "queue", "limit", "inode", "state", "shares"]
+assert list(socket) == ["proto", "address", "interface", "port", "uid", "user", "pid", "pids", "command", "queue", "limit", "inode", "state", "mptcp", "shares"]
 pid = int(sys.argv[3])
 inode = next(int(l[8:-1]) for l in (os.readlink(f"/proc/{pid}/fd/{f}") for f in os.listdir(f"/proc/{pid}/fd")) if l.startswith("socket:"))
 assert (socket["proto"], socket["address"], socket["port"]) == ("tcp", "127.0.0.1", int(sys.argv[2]))
+assert (socket["interface"], socket["mptcp"]) == (None, False)
 assert (socket["uid"], socket["pid"], socket["pids"], socket["command"]) == (os.getuid(), pid, [pid], "server")
 assert (socket["queue"], socket["inode"], socket["state"], socket["shares"]) == (0, inode, "listening", True)
 END
@@ -302,6 +303,120 @@ time.sleep(600)' "$PORT"
     echo "$output"
     [[ $output == *" $PORT "* && $output != *" $free "* && $output != *unknown* ]]
     [[ $("$COMMAND" list "$free") == *" $PID "* ]]
+}
+
+@test "sockets bound to an interface show it, in the table and in JSON; others leave the column out" {
+    need_root
+    need_unshare -n
+    spawn lo shared "$PROBES/probe" socket tcp4 device lo bind 127.0.0.1 "$PORT" listen pause
+    wait_until listens "$PORT"
+    run "$COMMAND" list "$PORT"
+    echo "$output"
+    [[ ${lines[0]} =~ ^PROTO\ +ADDRESS\ +INTERFACE\ +PORT\ +USER ]]
+    [[ ${lines[1]} =~ ^tcp\ +127.0.0.1\ +lo\ +$PORT\  && ${#lines[@]} = 2 ]]
+    [[ $("$COMMAND" list --json "$PORT") == *'"interface": "lo"'* ]]
+    [[ $("$PROBES/without" netlink "$COMMAND" list "$PORT") == *" lo "* ]]
+    # UDP and IPv6, where the interface has a name of its own; its number once it is gone.
+    run unshare -n sh -c '
+        ip link set lo up && ip link add test0 type veth && ip link set test0 up || exit 77
+        "$1" socket udp6 device test0 bind :: "$3" pause >&2 3>&- &
+        until "$2" list "$3"; do sleep 0.05; done
+        ip link del test0
+        "$2" list --json "$3"
+        kill $!' sh "$PROBES/probe" "$COMMAND" "$PORT"
+    echo "$output"
+    [ "$status" != 77 ] || missing "veth interfaces"
+    [[ $output =~ udp\ +::\ +test0\ +$PORT ]]
+    [[ $output =~ '"interface": "'[0-9]+'"' ]]
+}
+
+# members KIND ADDRESS DEVICE...: sockets of one process, which join in that order; - for no device.
+members() {
+    local kind=$1 address=$2 device steps=()
+    shift 2
+    for device; do
+        steps+=(socket "$kind")
+        [ "$device" = - ] || steps+=(device "$device")
+        steps+=(bind "$address" "$PORT")
+        [[ $kind = udp* ]] || steps+=(listen)
+    done
+    spawn members shared "$PROBES/probe" "${steps[@]}" mark port pause
+    wait_until grep -q port= "$(log members)"
+}
+
+@test "members of one address that are bound to an interface and others that are not are told of" {
+    need_root
+    local kind address
+    for kind in tcp4 tcp6 udp4; do
+        address=127.0.0.1
+        [ "$kind" != tcp6 ] || address=::1
+        members "$kind" "$address" - lo
+        hinted "${kind%?} $PORT: of its sockets on one address some are bound to an interface, some are not"
+        stop_all
+        members "$kind" "$address" lo lo
+        run ! hinted "bound to an interface"
+        stop_all
+    done
+}
+
+@test "of members bound to an interface and not, the last to join gets all, with IPv6 the first, as the hint says" {
+    need_root
+    run python3 - "$PORT" <<'END'
+import socket, sys
+for family, address, expected in (socket.AF_INET, "127.0.0.1", 1), (socket.AF_INET6, "::1", 0):
+    for devices in (b"lo", b""), (b"", b"lo"):
+        members, clients = [], []
+        for device in devices:
+            member = socket.socket(family)
+            member.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            if device:
+                member.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device)
+            member.bind((address, int(sys.argv[1])))
+            member.listen(64)
+            member.setblocking(False)
+            members.append(member)
+        for _ in range(40):
+            clients.append(socket.create_connection((address, int(sys.argv[1])), 5))
+        for _ in range(40):
+            members[expected].accept()[0].close()
+        for socket_ in members + clients:
+            socket_.close()
+print("as expected")
+END
+    echo "$output"
+    [ "$output" = "as expected" ]
+}
+
+@test "members that are bound to different interfaces get different traffic: no hint" {
+    need_root
+    need_unshare -n
+    run unshare -n sh -c '
+        ip link set lo up && ip link add test0 type veth && ip link set test0 up || exit 77
+        "$1" socket tcp4 reuseport 1 device lo bind 0.0.0.0 "$3" listen \
+            socket tcp4 reuseport 1 device test0 bind 0.0.0.0 "$3" listen pause >&2 3>&- &
+        until [ "$("$2" list "$3" | grep -c " yes ")" = 2 ]; do sleep 0.05; done
+        "$2" list "$3"
+        kill $!' sh "$PROBES/probe" "$COMMAND" "$PORT"
+    [ "$status" != 77 ] || missing "veth interfaces"
+    echo "$output"
+    [[ $output == *" lo "*" test0 "* && $output != *"tcp $PORT:"* ]]
+}
+
+@test "MPTCP sockets are marked, whether they listen or are merely bound" {
+    [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || missing "MPTCP"
+    spawn listener shared "$PROBES/probe" socket mptcp4 bind 127.0.0.1 "$PORT" listen pause
+    wait_until listens "$PORT"
+    spawn plain shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+    wait_until listeners_are "$PORT" 2
+    [ "$(rows 1 2 5 7 | sort | xargs)" = "mptcp 127.0.0.1 ${PIDS[0]} yes tcp 127.0.0.1 $PID yes" ]
+    [ "$("$COMMAND" list --json "$PORT" | grep -c '"proto": "tcp"')" = 2 ]
+    [ "$("$COMMAND" list --json "$PORT" | grep -c '"mptcp": true')" = 1 ]
+    [ "$("$PROBES/without" netlink "$COMMAND" list "$PORT" | grep -c '^mptcp')" = 1 ]
+    stop_all
+    need_linux 6.8
+    spawn bound shared "$PROBES/probe" socket mptcp4 bind 127.0.0.1 "$PORT" pause
+    wait_until grep -q bind=ok "$(log bound)"
+    [ "$(rows 1 5 9)" = "mptcp $PID -" ]
 }
 
 @test "what it may not see is unknown, and it says why once" {

@@ -20,6 +20,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
+#endif
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
 /* The inode of the socket that the link names, or 0. */
 static uint32_t inode_of(int directory, const char *link) {
     char text[32] = {0};
@@ -108,7 +115,8 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
     return -1;
 }
 
-/* Reads SO_REUSEPORT, and what /proc/net does not show. Returns false and errno if it cannot. */
+/* Reads SO_REUSEPORT, whether it is MPTCP, which sock_diag tells of listeners only and to those who
+ * ask for MPTCP alone, and what /proc/net does not show. Returns false and errno if it cannot. */
 static bool read_through(int fd, struct rp_socket *socket) {
     int value;
     socklen_t size = sizeof(value);
@@ -116,6 +124,10 @@ static bool read_through(int fd, struct rp_socket *socket) {
     socket->shares = value ? RP_YES : RP_NO;
     if (socket->ipv6 && !getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &size))
         socket->ipv6_only = value;
+    if (!getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &value, &size))
+        socket->interface = (uint32_t)value;
+    socket->mptcp =
+        !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &size) && value == IPPROTO_MPTCP;
     return true;
 }
 

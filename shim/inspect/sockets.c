@@ -205,7 +205,9 @@ static int by_choice(const void *a, const void *b) {
     if (left->ipv6 != right->ipv6) return left->ipv6 - right->ipv6;
     const int address =
         memcmp(&left->local.address, &right->local.address, sizeof(left->local.address));
-    return address ? address : by_inode(a, b);
+    if (address) return address;
+    if (left->interface != right->interface) return left->interface < right->interface ? -1 : 1;
+    return by_inode(a, b);
 }
 
 void rp_sockets_sort(struct rp_sockets *sockets) {

@@ -26,9 +26,11 @@ struct rp_socket {
     enum rp_proto proto;
     bool ipv6, searched; /* searched: for owners, among all visible processes */
     bool ipv6_only;      /* IPV6_V6ONLY; from /proc/net only once the option is read, too */
+    bool mptcp;          /* known only once the option is read */
     unsigned state;      /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
     struct rp_endpoint local, remote;
-    uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0 */
+    uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0; from /proc/net
+                           only once the option is read */
     uint32_t uid,
         inode;         /* inode: 0 if no process can have it, as in an accept queue or TIME_WAIT */
     long queue, limit; /* a listener's accept queue and its limit, in connections; -1: unknown */
@@ -67,7 +69,7 @@ void rp_sockets_index(struct rp_sockets *sockets);
 struct rp_socket *rp_sockets_get(const struct rp_sockets *sockets, uint32_t inode);
 
 /* Sorts by port and protocol, then by the kernel's preference: exact addresses before wildcards,
- * IPv4 before dual-stack IPv6. */
+ * IPv4 before dual-stack IPv6. Sockets of one address stand together, by interface. */
 void rp_sockets_sort(struct rp_sockets *sockets);
 
 /* The socket's address, port and protocol as in a list of ports, such as "[::1]:80/tcp". Returns

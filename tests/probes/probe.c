@@ -4,6 +4,7 @@
  *     socket KIND       creates the current socket: tcp4 tcp6 udp4 udp6 mptcp4 unix netlink raw4
  *                       raw6, nonblock4 (TCP)
  *     reuseport|reuseaddr|v6only VALUE    sets the option, as a program of its own accord would
+ *     device NAME       binds to that interface
  *     bind ADDRESS PORT     PORT 0 is any; ADDRESS "unspec": AF_UNSPEC and 0.0.0.0; "path": AF_UNIX
  *     listen            get (prints the options)       port (prints the port)
  *     connect ADDRESS PORT      IPv4 alone
@@ -176,6 +177,10 @@ int main(int argc, char **argv) {
             set(SOL_SOCKET, SO_REUSEADDR, argv[++i]);
         } else if (!strcmp(word, "v6only")) {
             set(IPPROTO_IPV6, IPV6_V6ONLY, argv[++i]);
+        } else if (!strcmp(word, "device")) {
+            const char *name = argv[++i];
+            if (setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, name, (socklen_t)strlen(name)))
+                show("device", -1);
         } else if (!strcmp(word, "bind")) {
             do_bind(argv[i + 1], argv[i + 2]);
             i += 2;
