@@ -18,6 +18,11 @@ fails() {
     [ "$status" = 125 ] && [ "$stderr" = "reuseport: $1" ]
 }
 
+# yama: the condition that it adds.
+yama() {
+    [ "$(cat /proc/sys/kernel/yama/ptrace_scope 2>/dev/null || echo 0)" = 0 ] || echo " and kernel.yama.ptrace_scope 0"
+}
+
 # joins PROTOCOL COMMAND...: the first copy runs without the library and under traffic; once adopted, a
 # second joins it under the library, both answer, and no request failed. COPY in the command is replaced by
 # 0 and 1; AS, if set, starts everything.
@@ -159,7 +164,7 @@ END
     need_root
     spawn root "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: this process may not look into it: that requires the same user and kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root" \
+    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: this process may not look into it: that requires the same user$(yama), or CAP_SYS_PTRACE; try as root" \
         setpriv --reuid 65534 --clear-groups "$COMMAND" adopt "$PORT"
     # Of one user, but not dumpable, as after a change of user: the kernel refuses as Yama does.
     stop_all
@@ -169,6 +174,27 @@ END
     [[ $status = 125 && $stderr == *"may not look into it"* ]]
     run "$COMMAND" adopt "$PORT"
     [ "$status" = 0 ]
+}
+
+@test "root without the capability is not told to try as root, and Yama is named only where it is in the way" {
+    need_root
+    spawn other setpriv --reuid 65534 --clear-groups "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user nobody: this process may not look into it: that requires the same user$(yama), or CAP_SYS_PTRACE" \
+        setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$COMMAND" adopt "$PORT"
+    run setpriv --bounding-set=-sys_ptrace --inh-caps=-sys_ptrace "$COMMAND" list "$PORT"
+    [[ $output == *"unknown: this process may not look into it: that requires the same user$(yama), or CAP_SYS_PTRACE" ]]
+}
+
+@test "from a container, a process outside is to be adopted on the host" {
+    need_root
+    need_unshare -p -f --mount-proc
+    spawn out "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: 127.0.0.1:$PORT/tcp: a socket of user root: its process is not visible here; run reuseport adopt on the host" \
+        unshare -p -f --mount-proc "$COMMAND" adopt "$PORT"
+    run unshare -p -f --mount-proc "$COMMAND" list "$PORT"
+    [[ $output == *"unknown: its process is not visible here; run reuseport list on the host" ]]
 }
 
 @test "on a kernel without pidfd_getfd it says so" {

@@ -53,7 +53,7 @@ static bool adopt(const struct rp_socket *socket, bool wanted) {
     rp_socket_text(socket, where);
     if (!socket->owner_count) {
         rp_warn("adopt: %s: a socket of user %s: %s", where, rp_user_name(socket->uid, user),
-                rp_option_reason(EPERM));
+                rp_no_owner_reason("adopt"));
         return false;
     }
     const struct rp_process *process = &socket->owners[0].process;

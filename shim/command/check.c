@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "inspect/rights.h"
 #include "launch/environment.h"
 #include "launch/find_library.h"
 #include "launch/preflight.h"
@@ -30,36 +31,16 @@ static const char help[] =
     "Exit status: 0 if the method reaches COMMAND, 1 if it does not, 125 if reuseport\n"
     "itself fails.\n";
 
-/* Returns the first number in a file, or fallback. */
-static long read_setting(const char *path, long fallback) {
-    long value = fallback;
-    FILE *file = fopen(path, "re");
-    if (!file) return fallback;
-    if (fscanf(file, "%ld", &value) != 1) value = fallback;
-    fclose(file);
-    return value;
-}
+#define IN_VAIN "list cannot tell who shares, adopt and replace cannot work"
 
-static bool has_capability(int number) {
-    unsigned long long effective = 0;
-    char line[256];
-    FILE *file = fopen("/proc/self/status", "re");
-    while (file && fgets(line, sizeof(line), file))
-        if (sscanf(line, "CapEff: %llx", &effective) == 1) break;
-    if (file) fclose(file);
-    return effective >> number & 1;
-}
-
-static void check_kernel(void) {
+/* error: of handing over a socket. */
+static void check_kernel(int error) {
     static const struct {
         int major, minor;
         const char *lacks;
     } needs[] = {
         {3, 9, "has no SO_REUSEPORT (3.9)"},
         {4, 5, "cannot steer a group, which replace needs (4.5)"},
-        {5, 6,
-         "cannot hand over sockets (pidfd_getfd, 5.6): list cannot tell who shares, adopt and "
-         "replace cannot work"},
         {5, 14,
          "resets connections in the queue of a copy that ends (net.ipv4.tcp_migrate_req, 5.14)"},
     };
@@ -72,12 +53,15 @@ static void check_kernel(void) {
         printf("kernel %s: %s\n", name.release, needs[i].lacks);
         lacking++;
     }
-    if (!lacking)
+    if (error == ENOSYS)
+        printf("kernel %s: cannot hand over sockets (pidfd_getfd, 5.6): " IN_VAIN "\n",
+               name.release);
+    else if (!lacking && !error)
         printf("kernel %s: has all that run, list, adopt and replace need\n", name.release);
 }
 
 static void check_migration(void) {
-    const long migrate = read_setting("/proc/sys/net/ipv4/tcp_migrate_req", -1);
+    const long migrate = rp_setting("/proc/sys/net/ipv4/tcp_migrate_req", -1);
     if (migrate == 0)
         printf("net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are "
                "reset; with 1 the other copies get them\n");
@@ -87,9 +71,14 @@ static void check_migration(void) {
                migrate);
 }
 
-static void check_tracing(void) {
-    const long yama = read_setting("/proc/sys/kernel/yama/ptrace_scope", 0);
-    if (has_capability(19)) /* CAP_SYS_PTRACE (capabilities(7)) */
+static void check_tracing(int error) {
+    const long yama = rp_yama_scope();
+    if (error == ENOSYS) return;
+    if (error == EPERM && rp_is_filtered())
+        printf("pidfd_getfd: " RP_FILTERED "; without that, " IN_VAIN "\n");
+    else if (error && !yama)
+        printf("pidfd_getfd: %s; " IN_VAIN "\n", strerror(error));
+    else if (rp_has_capability(RP_SYS_PTRACE))
         printf("this process may look into all others, for list, adopt and replace\n");
     else if (yama > 0)
         printf("this process may not look into others (kernel.yama.ptrace_scope is %ld): list, "
@@ -102,14 +91,14 @@ static void check_tracing(void) {
 /* Reads the list as run would. What it names and this process may not bind is a finding, not an
  * error. */
 static struct rp_config check_list(const char *option) {
-    const long first = read_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
+    const long first = rp_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024);
     const struct rp_config config = rp_environment_read(option);
     for (unsigned i = 0; i < config.ports.count; i++) {
         const struct rp_entry *entry = &config.ports.entries[i];
         if (entry->deny || entry->first >= first ||
             (entry->first == 1 && entry->last == UINT16_MAX))
             continue;
-        if (has_capability(10)) continue; /* CAP_NET_BIND_SERVICE */
+        if (rp_has_capability(RP_NET_BIND_SERVICE)) continue;
         printf("port %u: below %ld, and this process has no CAP_NET_BIND_SERVICE: bind will be "
                "refused\n",
                entry->first, first);
@@ -183,9 +172,10 @@ int rp_cmd_check(int argc, char **argv) {
     const bool reached =
         !subject.command ||
         check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program, no_seccomp);
-    check_kernel();
+    const int error = rp_try_child();
+    check_kernel(error);
     check_migration();
-    check_tracing();
+    check_tracing(error);
     printf("seccomp, for programs that no preload reaches: %s\n",
            no_seccomp ? no_seccomp : "works here");
     if (fflush(stdout)) rp_die("standard output: %s", strerror(errno));

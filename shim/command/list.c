@@ -64,6 +64,7 @@ int rp_cmd_list(int argc, char **argv) {
         rp_sockets_find(&wanted, &sockets);
     }
     rp_sockets_examine(&sockets, named);
+    rp_sockets_infer(&sockets);
     rp_sockets_sort(&sockets);
     if (!named) drop_unshared(&sockets);
     const bool found = sockets.count > 0;

@@ -2,6 +2,7 @@
 /* The hints of reuseport list: what makes a group share less than it seems to. */
 #include "command/list.h"
 #include "core/procnet.h"
+#include "inspect/option.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -112,6 +113,7 @@ void rp_list_hints(const struct rp_sockets *sockets) {
             unknown = unknown || sockets->list[i].shares == RP_UNKNOWN;
     }
     if (unknown)
-        printf("unknown: this process may not look into the owner (%s); try as root\n",
-               strerror(sockets->why_unknown));
+        printf("unknown: %s\n", sockets->why_unknown == RP_NO_OWNER
+                                    ? rp_no_owner_reason("list")
+                                    : rp_option_reason(sockets->why_unknown));
 }

@@ -7,6 +7,7 @@
 #include "core/lines.h"
 #include "core/owners.h"
 #include "inspect/pidfd.h"
+#include "inspect/trial.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -20,9 +21,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#ifndef SO_BINDTOIFINDEX
-#define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
-#endif
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -137,7 +135,7 @@ static void read_option(struct rp_socket *socket, int *why_unknown) {
         if (fd < 0 || !read_through(fd, socket)) *why_unknown = errno;
         if (fd >= 0) close(fd);
     }
-    if (!socket->owner_count) *why_unknown = EACCES;
+    if (!socket->owner_count) *why_unknown = RP_NO_OWNER;
 }
 
 /* Sockets may have been asked for twice, as by "80 80/tcp". */

@@ -3,9 +3,11 @@
 #include "inspect/option.h"
 
 #include "inspect/holders.h"
+#include "inspect/rights.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -52,14 +54,38 @@ int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed)
     return error;
 }
 
+/* What is missing. Advises neither root to become root nor anybody to change a Yama that is not
+ * there. */
+static const char *no_permission(void) {
+    static char text[256];
+    if (rp_is_filtered()) return RP_FILTERED;
+    if (rp_has_capability(RP_SYS_PTRACE))
+        return "this process may not look into it, even with CAP_SYS_PTRACE: it is in another user "
+               "namespace, or a security module forbids it";
+    snprintf(text, sizeof(text),
+             "this process may not look into it: that requires the same user%s, or "
+             "CAP_SYS_PTRACE%s",
+             rp_yama_scope() > 0 ? " and kernel.yama.ptrace_scope 0" : "",
+             geteuid() ? "; try as root" : "");
+    return text;
+}
+
+const char *rp_no_owner_reason(const char *subcommand) {
+    static char text[128];
+    if (!rp_has_capability(RP_SYS_PTRACE)) return no_permission();
+    if (rp_sees_all_processes()) return "no process that this one may look into has it";
+    snprintf(text, sizeof(text), "its process is not visible here; run reuseport %s on the host",
+             subcommand);
+    return text;
+}
+
 const char *rp_option_reason(int error) {
     switch (error) {
     case ENOSYS:
         return "this kernel cannot hand over descriptors; requires Linux 5.6";
     case EPERM:
     case EACCES:
-        return "this process may not look into it: that requires the same user and "
-               "kernel.yama.ptrace_scope 0, or CAP_SYS_PTRACE; try as root";
+        return no_permission();
     case EOVERFLOW:
         return "a 32-bit reuseport cannot handle a 64-bit program";
     case ESRCH:

@@ -10,7 +10,12 @@
  * or an errno as of pidfd_getfd(2); EBADF if the socket is gone. Keeps no descriptor. */
 int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed);
 
-/* Explains that errno, and says what to do about it; static. */
+/* Explains that errno, as it is for this process, and says what to do about it. Valid until the next
+ * call; not async-signal-safe. */
 const char *rp_option_reason(int error);
+
+/* Explains why this process sees no owner of a socket, and what to do to have the subcommand work.
+ * Otherwise the same. */
+const char *rp_no_owner_reason(const char *subcommand);
 
 #endif

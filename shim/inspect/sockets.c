@@ -214,6 +214,21 @@ void rp_sockets_sort(struct rp_sockets *sockets) {
     if (sockets->count) qsort(sockets->list, sockets->count, sizeof(*sockets->list), by_choice);
 }
 
+/* limit: unknown from /proc/net, as the interface is. */
+static bool are_twins(const struct rp_socket *left, const struct rp_socket *right) {
+    return left->proto == RP_TCP && right->proto == RP_TCP && left->state == RP_LISTEN &&
+           right->state == RP_LISTEN && left->limit >= 0 && left->inode != right->inode &&
+           left->ipv6 == right->ipv6 && left->interface == right->interface &&
+           left->local.port == right->local.port &&
+           IN6_ARE_ADDR_EQUAL(&left->local.address, &right->local.address);
+}
+
+void rp_sockets_infer(struct rp_sockets *sockets) {
+    for (size_t i = 0; i < sockets->count; i++)
+        for (size_t j = 0; j < sockets->count && sockets->list[i].shares == RP_UNKNOWN; j++)
+            if (are_twins(&sockets->list[i], &sockets->list[j])) sockets->list[i].shares = RP_YES;
+}
+
 void rp_sockets_free(struct rp_sockets *sockets) {
     for (size_t i = 0; i < sockets->count; i++) free(sockets->list[i].owners);
     free(sockets->list);

@@ -40,10 +40,13 @@ struct rp_socket {
     size_t owner_count;
 };
 
+enum { RP_NO_OWNER = -1 };
+
 struct rp_sockets {
     struct rp_socket *list;
     size_t count;
-    int why_unknown; /* errno of the last option that could not be read, or 0 */
+    int why_unknown; /* errno of the last option that could not be read, or 0; RP_NO_OWNER: no owner
+                        of its socket is visible */
 };
 
 struct rp_wanted {
@@ -71,6 +74,10 @@ struct rp_socket *rp_sockets_get(const struct rp_sockets *sockets, uint32_t inod
 /* Sorts by port and protocol, then by the kernel's preference: exact addresses before wildcards,
  * IPv4 before dual-stack IPv6. Sockets of one address stand together, by interface. */
 void rp_sockets_sort(struct rp_sockets *sockets);
+
+/* Sets the answer for TCP listeners whose option could not be read, but that stand on the very
+ * address, port and interface of another listener: the kernel allows that to sharers only. */
+void rp_sockets_infer(struct rp_sockets *sockets);
 
 /* The socket's address, port and protocol as in a list of ports, such as "[::1]:80/tcp". Returns
  * text. */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without pidfd_getfd|statx|netlink|setsockopt COMMAND...
+ *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|setsockopt COMMAND...
  *
- * The call fails with ENOSYS, setsockopt with EPERM, socket(AF_NETLINK) with EAFNOSUPPORT. */
+ * The call fails with ENOSYS; setsockopt, and pidfd_getfd:EPERM as in container runtimes, with EPERM;
+ * socket(AF_NETLINK) with EAFNOSUPPORT. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -31,12 +32,13 @@ int main(int argc, char **argv) {
     if (argc < 3) return 2;
     const int is_netlink = !strcmp(argv[1], "netlink");
     const int is_option = !strcmp(argv[1], "setsockopt");
+    const int is_denied = is_option || !strcmp(argv[1], "pidfd_getfd:EPERM");
     const unsigned call_number = is_option                   ? SYS_setsockopt
                                  : !strcmp(argv[1], "statx") ? SYS_statx
                                                              : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
                                  {JUMP_EQUAL, 0, 1, call_number},
-                                 {RETURN, 0, 0, is_option ? FAIL(EPERM) : FAIL(ENOSYS)},
+                                 {RETURN, 0, 0, is_denied ? FAIL(EPERM) : FAIL(ENOSYS)},
                                  {RETURN, 0, 0, ALLOW}};
     struct instruction netlink[] = {{LOAD, 0, 0, 0},
                                     {JUMP_EQUAL, 0, 3, SYS_socket},

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Tries what /proc does not tell: a seccomp filter's rules cannot be read. */
+#include "inspect/rights.h"
+
+#include "inspect/pidfd.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+long rp_setting(const char *path, long fallback) {
+    long value = fallback;
+    FILE *file = fopen(path, "re");
+    if (!file) return fallback;
+    if (fscanf(file, "%ld", &value) != 1) value = fallback;
+    fclose(file);
+    return value;
+}
+
+bool rp_has_capability(int number) {
+    unsigned long long effective = 0;
+    char line[256];
+    FILE *file = fopen("/proc/self/status", "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "CapEff: %llx", &effective) == 1) break;
+    if (file) fclose(file);
+    return effective >> number & 1;
+}
+
+long rp_yama_scope(void) {
+    return rp_setting("/proc/sys/kernel/yama/ptrace_scope", 0);
+}
+
+bool rp_sees_all_processes(void) {
+    char text[64] = {0};
+    if (readlink("/proc/self/ns/pid", text, sizeof(text) - 1) < 0) return true;
+    return !strcmp(text, "pid:[4026531836]"); /* PROC_PID_INIT_INO, the same in all kernels */
+}
+
+/* Returns 0 or the errno of duplicating that process's descriptor. */
+static int try(pid_t pid, int fd) {
+    const int process = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (process < 0) return errno;
+    const int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+    const int error = copy < 0 ? errno : 0;
+    if (copy >= 0) close(copy);
+    close(process);
+    return error;
+}
+
+bool rp_is_filtered(void) {
+    int ends[2];
+    if (pipe(ends)) return false;
+    const int error = try(getpid(), ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+    return error == EPERM;
+}
+
+int rp_try_child(void) {
+    int ends[2];
+    if (pipe(ends)) return errno;
+    const pid_t child = fork();
+    if (!child) {
+        close(ends[1]);
+        /* Until the parent closes its end, or dies. */
+        while (read(ends[0], &(char){0}, 1) < 0 && errno == EINTR) {
+        }
+        _exit(0);
+    }
+    const int error = child < 0 ? errno : try(child, ends[0]);
+    close(ends[0]);
+    close(ends[1]);
+    while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
+    }
+    return error;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/* What this process may do to others, found by trying rather than by the kernel's version. */
+#ifndef RP_RIGHTS_H
+#define RP_RIGHTS_H
+
+#include <stdbool.h>
+
+/* Said where rp_is_filtered(). */
+#define RP_FILTERED                                                                                \
+    "blocked by a seccomp filter: add CAP_SYS_PTRACE (docker: --cap-add SYS_PTRACE; Kubernetes: "  \
+    "securityContext.capabilities.add)"
+
+/* linux/capability.h (capabilities(7)), which musl-gcc leaves out. */
+enum { RP_NET_BIND_SERVICE = 10, RP_SYS_PTRACE = 19 };
+
+/* The first number in a file, or fallback if there is none. */
+long rp_setting(const char *path, long fallback);
+
+/* Whether this process has the capability in its effective set; false without /proc. */
+bool rp_has_capability(int number);
+
+/* kernel.yama.ptrace_scope; 0 also where there is no Yama. */
+long rp_yama_scope(void);
+
+/* Whether this process is in the initial PID namespace, where it can see all processes (namespaces(7));
+ * true if unknown. */
+bool rp_sees_all_processes(void);
+
+/* Whether pidfd_getfd(2) fails with EPERM even on this process itself, where no permission is
+ * checked: a seccomp filter blocks it, as container runtimes' do without CAP_SYS_PTRACE. */
+bool rp_is_filtered(void);
+
+/* Tries pidfd_getfd(2) on a child made for it. Returns 0 or an errno: ENOSYS before Linux 5.6, EPERM
+ * if a filter, Yama or a security module forbids it. Waits for the child. */
+int rp_try_child(void);
+
+#endif
