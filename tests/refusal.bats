@@ -165,6 +165,40 @@ among_many() {
 }
 
 # bats test_tags=sanitized
+@test "a holder outside the container is to be adopted on the host, and one inside from here" {
+    need_root
+    need_unshare -p -f --mount-proc
+    spawn out "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    refused "127.0.0.1:$PORT/tcp: in use by user root, whose socket does not share it; run \"reuseport adopt $PORT\" on the host; its process is not visible to this one" \
+        shared unshare -p -f --mount-proc "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
+    stop_all
+    run unshare -p -f --mount-proc sh -c '
+        "$1" socket tcp4 bind 127.0.0.1 "$2" listen pause >/dev/null 3>&- &
+        until grep -q "$(printf ":%04X " "$2")" /proc/net/tcp; do sleep 0.05; done
+        REUSEPORT_PORTS=$2 LD_PRELOAD=$3 "$1" socket tcp4 bind 127.0.0.1 "$2"
+        kill $!' sh "$PROBES/probe" "$PORT" "$LIBRARY"
+    echo "$output"
+    [[ $output == *"(probe), whose socket does not share it; \"reuseport adopt $PORT\" lets this one in"* ]]
+}
+
+@test "a user whom the user namespace does not map is one outside the container, not nobody" {
+    need_root
+    need_unshare -U -r -p -f --mount-proc
+    spawn out setpriv --reuid 4711 --clear-groups "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    refused "127.0.0.1:$PORT/tcp: in use by a user outside this container; only sockets of one user share a port (this one is of user root); its process is not visible to this one" \
+        shared unshare -U -r -p -f --mount-proc "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
+    run unshare -U -r "$BUILD/reuseport" adopt "$PORT"
+    [[ $output == "reuseport: adopt: 127.0.0.1:$PORT/tcp: a socket of a user outside this container: "* ]]
+    # Where the number is mapped, or in no namespace at all, it is a user like others.
+    stop_all
+    spawn nobody setpriv --reuid 65534 --clear-groups "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    run --separate-stderr shared "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
+    [[ $stderr == *" of user nobody; "* ]]
+}
+
 @test "a holder that is the process itself is told as that, and adopt is not advised" {
     REUSEPORT_PORTS="127.0.0.1:$PORT" refused \
         "127.0.0.1:$PORT/tcp: in use: this process holds it already, by a socket that does not share" \

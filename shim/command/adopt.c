@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "core/outside.h"
 #include "inspect/holders.h"
 #include "inspect/option.h"
 #include "inspect/process.h"
@@ -52,8 +53,10 @@ static bool adopt(const struct rp_socket *socket, bool wanted) {
     const int error = rp_option_switch(socket, wanted, &changed);
     rp_socket_text(socket, where);
     if (!socket->owner_count) {
-        rp_warn("adopt: %s: a socket of user %s: %s", where, rp_user_name(socket->uid, user),
-                rp_no_owner_reason("adopt"));
+        const bool outside = rp_is_outside_user(socket->uid);
+        rp_warn("adopt: %s: a socket of %s%s: %s", where,
+                outside ? "a user outside this container" : "user ",
+                outside ? "" : rp_user_name(socket->uid, user), rp_no_owner_reason("adopt"));
         return false;
     }
     const struct rp_process *process = &socket->owners[0].process;

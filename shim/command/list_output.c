@@ -31,9 +31,8 @@ static const char *address_text(const struct rp_socket *socket, char text[INET6_
 
 /* The interface's name, or its number if it has none in this network namespace; "-" for 0. */
 static const char *interface_text(uint32_t index, char text[RP_NAME_SIZE]) {
-    if (!index) return strcpy(text, "-");
-    if (if_indextoname(index, text)) return rp_make_plain(text);
-    snprintf(text, RP_NAME_SIZE, "%u", index);
+    if (index && if_indextoname(index, text)) return rp_make_plain(text);
+    snprintf(text, RP_NAME_SIZE, index ? "%u" : "-", index);
     return text;
 }
 

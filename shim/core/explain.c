@@ -8,6 +8,7 @@
 #include "core/holder.h"
 #include "core/kernel.h"
 #include "core/message.h"
+#include "core/outside.h"
 #include "core/owners.h"
 
 #include <errno.h>
@@ -59,6 +60,10 @@ static void say_user(struct rp_message *message, uint32_t uid) {
     struct rp_budget budget;
     const char *name = NULL;
     char *line;
+    if (rp_is_outside_user(uid)) {
+        rp_say(message, "a user outside this container");
+        return;
+    }
     rp_budget_start(&budget, NAME);
     const bool opened = rp_lines_open(&lines, "/etc/passwd");
     while (opened && !name && rp_budget_left(&budget, LINE) && (line = rp_lines_next(&lines)))
@@ -121,6 +126,7 @@ static void say_stranger(struct refusal *this) {
     struct rp_message *message = &this->message;
     const struct rp_holder *holder = &this->holder;
     const bool other_user = holder->socket.uid != this->user;
+    const bool outside = !holder->pid && holder->in_time && rp_has_outside();
     rp_say(message, " by ");
     if (holder->pid) say_process(message, holder->pid);
     if (!holder->pid || other_user) {
@@ -130,10 +136,11 @@ static void say_stranger(struct refusal *this) {
     if (other_user) {
         say_users_differ(this);
     } else {
-        rp_say(message, ", whose socket does not share it; \"reuseport adopt ");
+        rp_say(message, outside ? ", whose socket does not share it; run \"reuseport adopt "
+                                : ", whose socket does not share it; \"reuseport adopt ");
         rp_say_number(message, this->where->port);
         rp_say(message, this->proto == RP_UDP ? "/udp" : "");
-        rp_say(message, "\" lets this one in");
+        rp_say(message, outside ? "\" on the host" : "\" lets this one in");
     }
     if (!holder->pid)
         rp_say(message, holder->in_time ? "; its process is not visible to this one"

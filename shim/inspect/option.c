@@ -2,6 +2,7 @@
 /* The option is set through a duplicate of the descriptor, which is closed at once. */
 #include "inspect/option.h"
 
+#include "core/outside.h"
 #include "inspect/holders.h"
 #include "inspect/rights.h"
 
@@ -73,7 +74,7 @@ static const char *no_permission(void) {
 const char *rp_no_owner_reason(const char *subcommand) {
     static char text[128];
     if (!rp_has_capability(RP_SYS_PTRACE)) return no_permission();
-    if (rp_sees_all_processes()) return "no process that this one may look into has it";
+    if (!rp_has_outside()) return "no process that this one may look into has it";
     snprintf(text, sizeof(text), "its process is not visible here; run reuseport %s on the host",
              subcommand);
     return text;

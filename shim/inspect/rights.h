@@ -22,10 +22,6 @@ bool rp_has_capability(int number);
 /* kernel.yama.ptrace_scope; 0 also where there is no Yama. */
 long rp_yama_scope(void);
 
-/* Whether this process is in the initial PID namespace, where it can see all processes (namespaces(7));
- * true if unknown. */
-bool rp_sees_all_processes(void);
-
 /* Whether pidfd_getfd(2) fails with EPERM even on this process itself, where no permission is
  * checked: a seccomp filter blocks it, as container runtimes' do without CAP_SYS_PTRACE. */
 bool rp_is_filtered(void);
