@@ -157,16 +157,133 @@ bind=ok" ]
         watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT"
 }
 
-@test "after a refused bind the same socket, bound elsewhere, is as the program made it" {
-    local other
+# hold KIND ADDRESS [STEP...]: a process that holds $PORT there, not shared unless a step says so.
+hold() {
+    spawn holder "$PROBES/probe" socket "$1" "${@:3}" bind "$2" "$PORT" listen pause
+    wait_until grep -q bind=ok "$(log holder)"
+}
+
+@test "a refused bind leaves the socket as the program made it: TCP and UDP, of each family, and an address that is not here" {
+    local other row kind held address
     lease_port other
-    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
-    wait_until listens "$PORT"
-    REUSEPORT_LOG=off run watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get bind 127.0.0.1 "$other" get
+    for row in "tcp4 127.0.0.1 127.0.0.1" "udp4 127.0.0.1 127.0.0.1" "udp4 0.0.0.0 127.0.0.1" "tcp6 ::1 ::1" \
+        "udp6 ::1 ::1" "udp6 :: ::1" "udp6 ::1 ::" "udp6 ::ffff:127.0.0.1 ::ffff:127.0.0.1"; do
+        read -r kind held address <<<"$row"
+        hold "$kind" "$held"
+        REUSEPORT_REUSEADDR=1 REUSEPORT_LOG=off run watched "$STATIC" socket "$kind" bind "$address" "$PORT" get bind "$address" "$other" get
+        echo "$row: $output"
+        [ "$output" = $'bind=Address already in use\nreuseport=0\nreuseaddr=0\nbind=ok\nreuseport=0\nreuseaddr=0' ]
+        REUSEPORT_LOG=off run watched "$STATIC" socket "$kind" reuseport 1 bind "$address" "$PORT" bind "$address" 0 get
+        [ "$output" = $'bind=Address already in use\nbind=ok\nreuseport=1\nreuseaddr=0' ]
+        stop_all
+    done
+    for row in "tcp4 192.0.2.1" "udp4 192.0.2.1" "tcp6 2001:db8::1" "udp6 2001:db8::1"; do
+        read -r kind address <<<"$row"
+        run watched "$STATIC" socket "$kind" bind "$address" "$PORT" get
+        echo "$row: $output"
+        [ "$output" = $'bind=Cannot assign requested address\nreuseport=0\nreuseaddr=0' ]
+    done
+}
+
+@test "where all that hold the port share, a bind joins them: each kind of socket beside one on another address" {
+    local row kind address elsewhere
+    for row in "tcp4 127.0.0.1 127.0.0.2" "udp4 127.0.0.1 127.0.0.2" "udp6 ::1 ::ffff:127.0.0.2" "udp6 :: -"; do
+        read -r kind address elsewhere <<<"$row"
+        hold "$kind" "$address" reuseport 1
+        [ "$elsewhere" = - ] || hold "$kind" "$elsewhere"
+        run watched "$STATIC" socket "$kind" bind "$address" "$PORT" get
+        echo "$row: $output"
+        [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+        stop_all
+    done
+    # By SO_REUSEADDR, as memcached and rsyslogd do.
+    hold udp4 127.0.0.1 reuseaddr 1
+    run watched "$STATIC" socket udp4 reuseaddr 1 bind 127.0.0.1 "$PORT" get
+    [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=1' ]
+}
+
+@test "a refused UDP bind is explained: a holder that does not share, and one of another user" {
+    need_root
+    hold udp4 127.0.0.1
+    run --separate-stderr watched "$STATIC" socket udp4 bind 127.0.0.1 "$PORT"
+    echo "$output / $stderr"
+    [ "$stderr" = "libreuseport: bind 127.0.0.1:$PORT/udp: in use by pid $PID (probe), whose socket does not share it; \"reuseport adopt $PORT/udp\" lets this one in" ]
+    stop_all
+    spawn holder setpriv --reuid 64732 --regid 64732 --clear-groups "$PROBES/probe" socket udp6 reuseport 1 bind ::1 "$PORT" pause
+    wait_until grep -q bind=ok "$(log holder)"
+    run --separate-stderr watched "$STATIC" socket udp6 bind ::1 "$PORT" get
+    echo "$output / $stderr"
+    [ "$output" = $'bind=Address already in use\nreuseport=0\nreuseaddr=0' ]
+    [[ $stderr == "libreuseport: bind [::1]:$PORT/udp: in use by pid $PID (probe) of uid 64732; only sockets of one user share a port"* ]]
+}
+
+@test "of 3 000 UDP sockets whose bind was refused, connected, no two have the same port" {
+    cat >refused.py <<'END'
+import collections, errno, socket, sys
+ports, keep = collections.Counter(), []
+for _ in range(3000):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        s.bind(("127.0.0.1", int(sys.argv[1])))
+    except OSError as error:
+        assert error.errno == errno.EADDRINUSE
+    s.connect(("127.0.0.1", 9))
+    keep.append(s)
+    ports[s.getsockname()[1]] += 1
+print(len(keep), "connected,", sum(n for n in ports.values() if n > 1), "share")
+END
+    hold udp4 127.0.0.1
+    ulimit -n "$(ulimit -Hn)"
+    REUSEPORT_LOG=off run watched /usr/bin/python3 refused.py "$PORT"
     echo "$output"
-    [ "$output" = $'bind=Address already in use\nreuseport=1\nreuseaddr=0\nbind=ok\nreuseport=0\nreuseaddr=0' ]
-    REUSEPORT_LOG=off run watched "$STATIC" socket tcp4 reuseport 1 bind 127.0.0.1 "$PORT" bind 127.0.0.1 0 get
-    [ "$output" = $'bind=Address already in use\nbind=ok\nreuseport=1\nreuseaddr=0' ]
+    [ "$output" = "3000 connected, 0 share" ]
+}
+
+# Whether a socket has $PORT on an interface that does not exist.
+trial_is_bound() {
+    [[ $(ss -Huan "sport = :$PORT") == *%if2147483647* ]]
+}
+
+@test "while the watcher asks, 2 000 datagrams reach those who share the port" {
+    need strace
+    cat >receives.py <<'END'
+import socket, sys
+family, address, port = getattr(socket, sys.argv[1]), sys.argv[2], int(sys.argv[3])
+receiver = socket.socket(family, socket.SOCK_DGRAM)
+receiver.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+receiver.bind((address, port))
+receiver.settimeout(5)
+sys.stdin.readline()
+for i in range(2000):
+    sender = socket.socket(family, socket.SOCK_DGRAM)
+    sender.sendto(b"%d" % i, (address, port))
+    assert receiver.recv(9) == b"%d" % i
+    sender.close()
+print("received 2000", flush=True)
+END
+    local row family address kind trial
+    mkfifo go
+    for row in "AF_INET 127.0.0.1 udp4 1" "AF_INET6 ::1 udp6 2"; do
+        read -r family address kind trial <<<"$row"
+        exec {GO}<>go
+        INPUT=go spawn receives /usr/bin/python3 receives.py "$family" "$address" "$PORT"
+        wait_until bound_udp_are "$PORT" 1
+        mkfifo "start-$kind"
+        spawn program env REUSEPORT_PORTS="$PORT" "$COMMAND" run -m seccomp sh -c 'read -r line <"$0"; exec "$@"' \
+            "start-$kind" "$STATIC" socket "$kind" bind "$address" "$PORT" get
+        guard_and_watcher
+        # The trial's socket is not closed for the time being.
+        trace_watcher close "delay_enter=2500000:when=$trial"
+        echo >"start-$kind"
+        wait_until trial_is_bound
+        echo >&"$GO"
+        wait_until grep -q "received 2000" "$(log receives)"
+        trial_is_bound
+        [ ! -s "$(log program)" ]
+        wait_until grep -q reuseport=1 "$(log program)"
+        stop_all
+        rm "$(log receives)" "$(log program)"
+    done
 }
 
 @test "a second bind of a socket that is bound and shared, which the kernel refuses, leaves it shared" {

@@ -163,12 +163,13 @@ static void say_cause(struct refusal *this) {
 }
 
 static void say_in_full(struct refusal *this, int fd, uint32_t pid) {
-    if (!rp_is_shared(fd)) {
+    if (!pid && !rp_is_shared(fd)) {
         rp_say(&this->message, ", and SO_REUSEPORT could not be set");
         return;
     }
     this->user = owner(fd);
-    rp_holder_find(&this->holder, this->where, this->proto, this->user, pid, SEARCH);
+    rp_holder_find(&this->holder, this->where, this->proto, this->user, pid ? pid : rp_own_pid(),
+                   SEARCH);
     say_cause(this);
 }
 
@@ -182,7 +183,7 @@ void rp_explain_refusal(unsigned *told, int fd, uint32_t pid, const struct rp_en
         rp_say(&this.message, "bind ");
         rp_say_endpoint(&this.message, where, this.proto);
         rp_say(&this.message, ": in use");
-        if (before == 0) say_in_full(&this, fd, pid ? pid : rp_own_pid());
+        if (before == 0) say_in_full(&this, fd, pid);
         if (before == TOLD_MOST - 1) rp_say(&this.message, "; no more of these are reported");
         if (before < TOLD_MOST) rp_send(&this.message);
     }

@@ -10,7 +10,7 @@
  * use: the first time in full, up to the tenth time in a few words, later not at all; *told counts
  * them for a process and starts at 0. The full one takes at most 5 ms of CPU time, for a program
  * may try one port after the other, and names what it could not find out by then. pid: the process
- * that binds, or 0 for this one. Nothing is looked for, nor counted, where it could not be written.
+ * that binds, whose socket is taken to have SO_REUSEPORT, or 0 for this one. Nothing is looked for, nor counted, where it could not be written.
  * Async-signal-safe, keeps errno. */
 RP_RARE void rp_explain_refusal(unsigned *told, int fd, uint32_t pid,
                                 const struct rp_endpoint *where);

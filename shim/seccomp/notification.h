@@ -15,14 +15,6 @@ struct rp_memory {
     _Alignas(8) unsigned char notification[RP_NOTIFICATION_SIZE];
     unsigned tries; /* made at answering it */
     bool warned;
-    /* Sockets whose options were changed for a bind that may have failed: if the program binds one
-     * of them elsewhere, the options are restored first. By inode, of which the kernel gives out
-     * four thousand million before it repeats one. */
-    struct {
-        ino_t inode; /* 0: none */
-        struct rp_change change;
-    } changed[RP_REMEMBERED];
-    unsigned next;
     struct {
         struct rp_process process; /* pid 0: none */
         unsigned told;             /* refused binds reported (core/explain.h) */

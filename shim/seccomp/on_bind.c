@@ -32,30 +32,6 @@ static int read_arguments(const struct rp_notification *notification, struct arg
     return error;
 }
 
-/* Forgets a socket. Returns what was changed on it earlier; all zero if nothing was. */
-static struct rp_change recall(struct rp_memory *memory, ino_t inode) {
-    struct rp_change change = {RP_LEAVE, false, false};
-    for (unsigned i = 0; i < RP_REMEMBERED; i++) {
-        if (memory->changed[i].inode != inode) continue;
-        change = memory->changed[i].change;
-        memory->changed[i].inode = 0;
-    }
-    return change;
-}
-
-static void remember(struct rp_memory *memory, ino_t inode, const struct rp_change *change) {
-    if (!change->reuseport && !change->reuseaddr) return;
-    memory->changed[memory->next].inode = inode;
-    memory->changed[memory->next].change = *change;
-    memory->next = (memory->next + 1) % RP_REMEMBERED;
-}
-
-static bool remembers_any(const struct rp_memory *memory) {
-    for (unsigned i = 0; i < RP_REMEMBERED; i++)
-        if (memory->changed[i].inode) return true;
-    return false;
-}
-
 /* Returns AF_INET and so on; -1 if not a socket, of which any other question might block. */
 static int domain_of(int fd) {
     int domain = -1;
@@ -68,21 +44,46 @@ static bool is_bound(int fd) {
     return !getsockname(fd, (struct sockaddr *)&name, &(socklen_t){sizeof(name)}) && name.sin6_port;
 }
 
-/* Whether the kernel is going to refuse the bind, tried beforehand, as nobody is notified
- * afterwards. For TCP only: another UDP socket on the port would be sent datagrams. */
-static bool will_be_refused(const struct rp_notification *notification,
-                            const struct rp_endpoint *where, int fd, uid_t user) {
-    int reuseaddr = 0, v6only = 0, interface = 0;
-    getsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &reuseaddr, &(socklen_t){sizeof(reuseaddr)});
-    getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only, &(socklen_t){sizeof(v6only)});
-    getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &interface, &(socklen_t){sizeof(interface)});
-    const struct rp_socket like = {.proto = RP_TCP,
-                                   .ipv6 = domain_of(fd) == AF_INET6,
-                                   .ipv6_only = v6only != 0,
-                                   .local = *where,
-                                   .interface = (uint32_t)interface,
-                                   .uid = user};
-    return rp_target_is_near(&notification->target) && rp_trial_in_use(&like, reuseaddr != 0);
+static bool asks_for(int fd, int level, int option) {
+    int value = 0;
+    return !getsockopt(fd, level, option, &value, &(socklen_t){sizeof(value)}) && value;
+}
+
+/* IP_TRANSPARENT takes rights that IP_FREEBIND does not, and lets bind(2) do the same. */
+static bool may_be_elsewhere(int fd, bool ipv6) {
+    return ipv6 ? asks_for(fd, IPPROTO_IPV6, IPV6_FREEBIND) ||
+                      asks_for(fd, IPPROTO_IPV6, IPV6_TRANSPARENT)
+                : asks_for(fd, IPPROTO_IP, IP_FREEBIND) || asks_for(fd, IPPROTO_IP, IP_TRANSPARENT);
+}
+
+/* TCP, UDP and MPTCP, which is bound as TCP is: other protocols have ports of their own. */
+static bool has_usual_ports(int fd) {
+    int protocol = 0;
+    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &(socklen_t){sizeof(protocol)});
+    return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == 262 /* MPTCP */;
+}
+
+/* The errno that the kernel is going to answer if the socket shares, tried beforehand: nobody is
+ * notified afterwards. 0 also if that is unknown. */
+static int foretell(const struct rp_notification *notification, const struct rp_endpoint *where,
+                    int fd, const struct stat *status) {
+    const bool ipv6 = domain_of(fd) == AF_INET6;
+    struct rp_trial trial = {
+        .proto = rp_ask_proto(fd),
+        .ipv6 = ipv6,
+        .ipv6_only = asks_for(fd, IPPROTO_IPV6, IPV6_V6ONLY),
+        .reuseaddr = asks_for(fd, SOL_SOCKET, SO_REUSEADDR),
+        .freebind = may_be_elsewhere(fd, ipv6),
+        .where = *where,
+        .user = status->st_uid,
+        .group = status->st_gid,
+    };
+    getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &trial.interface,
+               &(socklen_t){sizeof(trial.interface)});
+    if (trial.proto == RP_TCP && notification->watch->config->reuseaddr) trial.reuseaddr = true;
+    if (!has_usual_ports(fd) || !rp_target_is_near(&notification->target)) return 0;
+    const int error = rp_trial_bind(&trial);
+    return error == EADDRINUSE || error == EADDRNOTAVAIL ? error : 0;
 }
 
 /* The number of refused binds that the process has been told of. */
@@ -99,52 +100,55 @@ static unsigned *told_of_refusals(struct rp_memory *memory, const struct rp_proc
     return &memory->refused[i].told;
 }
 
-static void explain(const struct rp_notification *notification, const struct rp_endpoint *where,
-                    int fd) {
+static void explain(struct rp_notification *notification, const struct rp_endpoint *where, int fd) {
     struct rp_process process;
+    if (notification->watch->config->log == RP_LOG_OFF) return;
     if (!rp_process_find(rp_process_leader(notification->target.pid), &process, NULL)) return;
+    rp_stderr_borrow(notification);
     rp_explain_refusal(told_of_refusals(notification->watch->memory, &process), fd,
                        (uint32_t)process.pid, where);
-}
-
-/* What the library would log. */
-static void report(struct rp_notification *notification, const struct rp_endpoint *where, int fd,
-                   uid_t user, enum rp_verdict verdict) {
-    if (notification->watch->config->log == RP_LOG_OFF) return;
-    rp_stderr_borrow(notification);
-    if (notification->watch->config->log == RP_LOG_INFO) rp_tell(fd, where);
-    if (verdict == RP_SHARE && rp_ask_proto(fd) == RP_TCP &&
-        will_be_refused(notification, where, fd, user))
-        explain(notification, where, fd);
     rp_stderr_return(notification);
 }
 
-/* If the program bound the socket elsewhere before, in vain, undoes what was done for that. */
-static void prepare(struct rp_notification *notification, const struct rp_endpoint *where, int fd) {
-    struct rp_memory *memory = notification->watch->memory;
-    const int domain = domain_of(fd);
-    struct stat status;
-    if ((domain != AF_INET && domain != AF_INET6) || fstat(fd, &status)) return;
-    const struct rp_change earlier = recall(memory, status.st_ino);
-    if (is_bound(fd)) return; /* the kernel will refuse, and all stays as it is */
-    rp_unapply(fd, &earlier);
-    const struct rp_change change = rp_apply(notification->watch->config, fd, where, false);
-    remember(memory, status.st_ino, &change);
-    if (change.verdict == RP_LEAVE) return;
-    if (change.verdict == RP_SHARE && !rp_is_shared(fd))
+/* What the library says of a bind that is not refused. */
+static void report(struct rp_notification *notification, const struct rp_endpoint *where, int fd,
+                   enum rp_verdict verdict) {
+    if (verdict == RP_SHARE && !rp_is_shared(fd))
         rp_notification_warn(notification,
                              ": SO_REUSEPORT could not be set: ", strerror(EOPNOTSUPP));
-    report(notification, where, fd, status.st_uid, change.verdict);
+    if (notification->watch->config->log != RP_LOG_INFO) return;
+    rp_stderr_borrow(notification);
+    rp_tell(fd, where);
+    rp_stderr_return(notification);
+}
+
+/* Asks first, and leaves a socket alone whose bind is going to fail: it cannot be restored
+ * afterwards. */
+static void prepare(struct rp_notification *notification, const struct rp_endpoint *where, int fd) {
+    const struct rp_config *config = notification->watch->config;
+    const enum rp_proto proto = rp_ask_proto(fd);
+    const enum rp_verdict verdict = proto ? rp_ports_match(&config->ports, where, proto) : RP_LEAVE;
+    struct stat status;
+    if (verdict == RP_LEAVE || is_bound(fd) || fstat(fd, &status)) return;
+    const int refusal = verdict == RP_SHARE ? foretell(notification, where, fd, &status) : 0;
+    if (refusal == EADDRINUSE) explain(notification, where, fd);
+    if (refusal) return;
+    rp_apply(config, fd, where, true);
+    report(notification, where, fd, verdict);
 }
 
 /* Returns 0 or an errno; EFAULT also for what cannot be an inet address. */
 static int read_endpoint(const struct rp_notification *notification,
-                         const struct arguments *arguments, struct rp_endpoint *where) {
+                         const struct arguments *arguments, struct rp_endpoint *where,
+                         int *domain) {
     unsigned char bytes[RP_IPV6_SIZE];
+    sa_family_t family;
     const unsigned size = rp_endpoint_size(arguments->length);
     if (!size) return EFAULT;
     const int error = rp_target_read(&notification->target, arguments->address, bytes, size);
     if (error) return error;
+    memcpy(&family, bytes, sizeof(family));
+    *domain = family == AF_INET6 ? AF_INET6 : AF_INET; /* or AF_UNSPEC, which is taken for it */
     return rp_endpoint_read(bytes, size, where) ? 0 : EFAULT;
 }
 
@@ -152,21 +156,20 @@ void rp_on_bind(struct rp_notification *notification) {
     const struct rp_ports *ports = &notification->watch->config->ports;
     struct arguments arguments;
     struct rp_endpoint where;
-    int error = read_arguments(notification, &arguments);
-    if (!error) error = read_endpoint(notification, &arguments, &where);
+    int domain, error = read_arguments(notification, &arguments);
+    if (!error) error = read_endpoint(notification, &arguments, &where, &domain);
     if (error == EFAULT || error == ESRCH) return; /* the program's own affair */
     if (error) {
         rp_notification_warn(notification,
                              ": cannot read where it binds: ", rp_option_reason(error));
         return;
     }
-    if (!remembers_any(notification->watch->memory) &&
-        rp_ports_match(ports, &where, RP_TCP) == RP_LEAVE &&
+    if (rp_ports_match(ports, &where, RP_TCP) == RP_LEAVE &&
         rp_ports_match(ports, &where, RP_UDP) == RP_LEAVE)
         return;
     const int fd = rp_target_take(&notification->target, arguments.fd);
     if (fd >= 0) {
-        prepare(notification, &where, fd);
+        if (domain_of(fd) == domain) prepare(notification, &where, fd); /* else it will fail */
         close(fd);
     } else if (errno != EBADF && errno != ESRCH) {
         rp_notification_warn(notification, ": cannot take its socket: ", rp_option_reason(errno));

@@ -21,7 +21,7 @@ static int make_socket(const struct rp_notification *notification) {
         return -1;
     }
     const int fd =
-        rp_socket_of_user((uid_t)user, (int)data->args[0], (int)data->args[1], (int)data->args[2]);
+        rp_socket_of_user((uid_t)user, getegid(), (int)data->args[0], (int)data->args[1], (int)data->args[2]);
     if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
     return fd;
 }
