@@ -244,11 +244,20 @@ static bool read_value(pid_t pid, const char *key, char value[128]) {
     return found;
 }
 
-bool rp_process_catches(pid_t pid, int number) {
+/* One of the numbers that a mask in hexadecimal digits holds, from 0. */
+static bool has_bit(pid_t pid, const char *key, int number) {
     char digits[128] = "";
-    if (!read_value(pid, "SigCgt:", digits)) return false;
+    if (!read_value(pid, key, digits)) return false;
     const size_t length = strlen(digits); /* MIPS has 128 signals; the last 16 digits are 64 */
-    return strtoull(digits + (length > 16 ? length - 16 : 0), NULL, 16) >> (number - 1) & 1;
+    return strtoull(digits + (length > 16 ? length - 16 : 0), NULL, 16) >> number & 1;
+}
+
+bool rp_process_catches(pid_t pid, int number) {
+    return has_bit(pid, "SigCgt:", number - 1);
+}
+
+bool rp_process_has_capability(pid_t thread, int number) {
+    return has_bit(thread, "CapEff:", number);
 }
 
 int rp_process_filters(pid_t pid) {

@@ -79,6 +79,10 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 /* Whether the process has a handler for the signal (SigCgt of status); false if unknown. */
 bool rp_process_catches(pid_t pid, int number);
 
+/* Whether a thread has the capability in its effective set (CapEff of status, capabilities(7)), in
+ * whatever user namespace it is; false if unknown. */
+bool rp_process_has_capability(pid_t thread, int number);
+
 /* The number of the process's seccomp filters (Seccomp_filters of status, Linux 5.9); -1 if
  * unknown. */
 int rp_process_filters(pid_t pid);

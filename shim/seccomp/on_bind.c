@@ -81,7 +81,9 @@ static int foretell(const struct rp_notification *notification, const struct rp_
     getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &trial.interface,
                &(socklen_t){sizeof(trial.interface)});
     if (trial.proto == RP_TCP && notification->watch->config->reuseaddr) trial.reuseaddr = true;
-    if (!has_usual_ports(fd) || !rp_target_is_near(&notification->target)) return 0;
+    if (!has_usual_ports(fd) || !rp_target_is_near(&notification->target) ||
+        !rp_target_may_bind(&notification->target, where->port))
+        return 0;
     const int error = rp_trial_bind(&trial);
     return error == EADDRINUSE || error == EADDRNOTAVAIL ? error : 0;
 }

@@ -20,8 +20,8 @@ static int make_socket(const struct rp_notification *notification) {
         errno = EXDEV;
         return -1;
     }
-    const int fd =
-        rp_socket_of_user((uid_t)user, getegid(), (int)data->args[0], (int)data->args[1], (int)data->args[2]);
+    const int fd = rp_socket_of_user((uid_t)user, getegid(), (int)data->args[0], (int)data->args[1],
+                                     (int)data->args[2]);
     if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
     return fd;
 }

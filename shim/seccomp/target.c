@@ -8,7 +8,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -81,6 +83,32 @@ int rp_target_user(const struct rp_target *target) {
 
 bool rp_target_is_near(const struct rp_target *target) {
     return rp_process_is_surely_near(target->pid) && rp_target_waits(target);
+}
+
+/* Whether it is in the namespace of that name ("user") that this process is in; false if unknown. */
+static bool shares_namespace(const struct rp_target *target, const char *name) {
+    struct stat own, other;
+    char here[32], there[48];
+    snprintf(here, sizeof(here), "/proc/self/ns/%s", name);
+    snprintf(there, sizeof(there), "/proc/%d/ns/%s", (int)target->pid, name);
+    return !stat(there, &other) && rp_target_waits(target) && !stat(here, &own) &&
+           own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+}
+
+/* The first port that requires no privilege; 1024 before Linux 4.11. */
+static int unprivileged_start(void) {
+    int start = 1024;
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_unprivileged_port_start", "re");
+    if (file && fscanf(file, "%d", &start) != 1) start = 1024;
+    if (file) fclose(file);
+    return start;
+}
+
+bool rp_target_may_bind(const struct rp_target *target, uint16_t port) {
+    enum { NET_BIND_SERVICE = 10 }; /* as in linux/capability.h */
+    if (port >= unprivileged_start()) return true;
+    const bool has = rp_process_has_capability(target->pid, NET_BIND_SERVICE);
+    return rp_target_waits(target) && has && shares_namespace(target, "user");
 }
 
 void rp_target_close(struct rp_target *target) {

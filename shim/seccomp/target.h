@@ -38,6 +38,11 @@ int rp_target_user(const struct rp_target *target);
 /* Whether the target is known to be in this process's network namespace. */
 bool rp_target_is_near(const struct rp_target *target);
 
+/* Whether the target may bind to the port as far as privileges go: from ip_unprivileged_port_start
+ * of this network namespace on (ip(7)), or with CAP_NET_BIND_SERVICE in this user namespace. False
+ * if unknown. */
+bool rp_target_may_bind(const struct rp_target *target, uint16_t port);
+
 /* Closes the pidfd. */
 void rp_target_close(struct rp_target *target);
 
