@@ -7,7 +7,7 @@ set -eu
 # command:package. The package counts as installed where the command is found.
 wanted='
     gcc:gcc bats:bats parallel:parallel musl-gcc:musl-tools ip:iproute2 ss:iproute2 setpriv:util-linux flock:util-linux
-    strace:strace curl:curl python3:python3 clang:clang readelf:binutils
+    strace:strace curl:curl nft:nftables python3:python3 clang:clang readelf:binutils
     nginx:nginx-light redis-server:redis-server memcached:memcached haproxy:haproxy lighttpd:lighttpd
     dnsmasq:dnsmasq-base node:nodejs javac:default-jdk-headless wrk:wrk setcap:libcap2-bin mandoc:mandoc
     systemd-analyze:systemd ps:procps script:bsdutils gnuplot:gnuplot-nox valgrind:valgrind

@@ -95,3 +95,60 @@ END
         [[ $output == *"in use by "*$'\nbind=Address already in use\nreuseport=0\nreuseaddr=0' ]]
     done
 }
+
+# makes_sockets: under the second way, where the watcher makes the sockets.
+MAKES_SOCKETS=(env REUSEPORT_LOG=warn "$PROBES/without" pidfd_getfd "$BUILD/reuseport" run -m seccomp -p all)
+
+@test "a firewall sees a socket that the watcher made as the program's, by user and by group" {
+    need_root
+    need_unshare -n
+    need nft ip setpriv
+    local by row
+    cat >firewall.sh <<'END'
+ip link set lo up
+nft "add table inet t; add chain inet t out { type filter hook output priority 0; }; add rule inet t out $1 65534 reject" ||
+    exit
+"$PROBES/probe" socket tcp4 bind 127.0.0.1 80 listen pause >holder &
+until grep -q bind=ok holder; do sleep 0.01; done
+shift
+"$@" socket tcp4 connect 127.0.0.1 80 get
+kill $!
+END
+    export PROBES
+    run unshare -n sh -c 'nft "add table inet t; add chain inet t o { type filter hook output priority 0; }
+add rule inet t o meta skgid 1 reject"'
+    [ "$status" = 0 ] || missing "the kernel's nf_tables: $output"
+    for row in "skgid setpriv --reuid 65534 --regid 65534 --clear-groups" "skgid setpriv --regid 65534 --clear-groups" \
+        "skgid setpriv --reuid 64732 --regid 65534 --groups 0" "skuid setpriv --reuid 65534 --clear-groups"; do
+        # shellcheck disable=SC2086 # words
+        run unshare -n sh firewall.sh "meta ${row%% *}" "${MAKES_SOCKETS[@]}" ${row#* } "$STATIC"
+        echo "$row: $output"
+        [ "$output" = $'connect=Connection refused\nreuseport=1\nreuseaddr=0' ]
+    done
+    # Others get through.
+    run unshare -n sh firewall.sh "meta skgid" "${MAKES_SOCKETS[@]}" "$STATIC"
+    [ "$output" = $'connect=ok\nreuseport=1\nreuseaddr=0' ]
+}
+
+@test "a program in another cgroup or user namespace makes its sockets itself, and is told" {
+    need_root
+    need_unshare -m
+    need_unshare -U
+    cat >cgroup.sh <<'END'
+mount -t cgroup2 none "$1" && mkdir -p "$1/reuseport-$PPID" || exit
+sh -c 'echo $$ >"$0/cgroup.procs"; exec "$@"' "$1/reuseport-$PPID" "$STATIC" socket tcp4 get
+rmdir "$1/reuseport-$PPID"
+END
+    export STATIC
+    mkdir cgroup
+    run --separate-stderr "${MAKES_SOCKETS[@]}" unshare -m sh cgroup.sh "$PWD/cgroup"
+    echo "$output / $stderr"
+    [ "$output" = $'reuseport=0\nreuseaddr=0' ]
+    [[ $stderr == "libreuseport: pid "*": its socket is not shared: it is in another cgroup" ]]
+    run --separate-stderr "${MAKES_SOCKETS[@]}" unshare -U "$STATIC" socket tcp4 get
+    echo "$output / $stderr"
+    [ "$output" = $'reuseport=0\nreuseaddr=0' ]
+    [[ $stderr == "libreuseport: pid "*": its socket is not shared: it is in another user namespace" ]]
+    run --separate-stderr "${MAKES_SOCKETS[@]}" unshare -m "$STATIC" socket tcp4 get
+    [ "$output/$stderr" = $'reuseport=1\nreuseaddr=0/' ]
+}

@@ -224,9 +224,12 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group) {
     return true;
 }
 
-int rp_process_fsuid(pid_t thread) {
+bool rp_process_creator(pid_t thread, uid_t *user, gid_t *group) {
     struct rp_status status;
-    return find_thread(thread, &status) ? (int)status.users[3] : -1;
+    if (!find_thread(thread, &status)) return false;
+    *user = status.users[3];
+    *group = status.groups[3];
+    return true;
 }
 
 /* Reads what status says behind a key that may be beyond what read_file() reads: behind the list of

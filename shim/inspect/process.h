@@ -70,8 +70,8 @@ bool rp_process_is_surely_near(pid_t pid);
 /* The process that a thread belongs to; the thread's own number if that is unknown. */
 pid_t rp_process_leader(pid_t thread);
 
-/* The user that owns what a thread creates (setfsuid(2)); -1 if unknown. */
-int rp_process_fsuid(pid_t thread);
+/* The user and group that own what a thread creates (setfsuid(2)); false if unknown. */
+bool rp_process_creator(pid_t thread, uid_t *user, gid_t *group);
 
 /* Its real user and group; false if unknown. */
 bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A socket made by the watcher, but owned by the program's user. */
+/* A socket made by the watcher, but owned by the program's user and group. */
 #include "seccomp/on_socket.h"
 
 #include "core/message.h"
@@ -15,13 +15,14 @@
 /* A TCP socket with the option. Returns -1 and errno. */
 static int make_socket(const struct rp_notification *notification) {
     const struct seccomp_data *data = &notification->call->data;
-    const int user = rp_target_user(&notification->target);
-    if (user < 0) {
-        errno = EXDEV;
+    uid_t user;
+    gid_t group;
+    if (!rp_target_creator(&notification->target, &user, &group)) {
+        errno = EPERM;
         return -1;
     }
-    const int fd = rp_socket_of_user((uid_t)user, getegid(), (int)data->args[0], (int)data->args[1],
-                                     (int)data->args[2]);
+    const int fd =
+        rp_socket_of_user(user, group, (int)data->args[0], (int)data->args[1], (int)data->args[2]);
     if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
     return fd;
 }
@@ -46,16 +47,12 @@ static bool hand_over(const struct rp_notification *notification, int fd) {
 }
 
 bool rp_on_socket(struct rp_notification *notification) {
-    const int fd = make_socket(notification);
-    if (fd < 0) {
-        /* The program will be refused whatever else the kernel refuses us. */
-        if (errno == EXDEV)
-            rp_notification_warn(notification, ": its socket is not shared: ",
-                                 "it is in another network namespace, or cannot be looked into");
-        if (errno == EPERM)
-            rp_notification_warn(notification, ": its socket is not shared: ", strerror(EPERM));
-        return false;
-    }
+    const char *why = rp_target_difference(&notification->target);
+    const int fd = why ? -1 : make_socket(notification);
+    /* Whatever else the kernel refuses us it will refuse the program. */
+    if (!why && fd < 0 && errno == EPERM) why = strerror(EPERM);
+    if (why) rp_notification_warn(notification, ": its socket is not shared: ", why);
+    if (fd < 0) return false;
     const bool done = hand_over(notification, fd);
     if (done && notification->watch->config->log == RP_LOG_INFO) {
         rp_stderr_borrow(notification);

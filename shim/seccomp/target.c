@@ -76,9 +76,8 @@ int rp_target_take(struct rp_target *target, int fd) {
     return waits ? taken : -1;
 }
 
-int rp_target_user(const struct rp_target *target) {
-    const int user = rp_process_fsuid(target->pid);
-    return rp_target_is_near(target) ? user : -1;
+bool rp_target_creator(const struct rp_target *target, uid_t *user, gid_t *group) {
+    return rp_process_creator(target->pid, user, group) && rp_target_waits(target);
 }
 
 bool rp_target_is_near(const struct rp_target *target) {
@@ -93,6 +92,35 @@ static bool shares_namespace(const struct rp_target *target, const char *name) {
     snprintf(there, sizeof(there), "/proc/%d/ns/%s", (int)target->pid, name);
     return !stat(there, &other) && rp_target_waits(target) && !stat(here, &own) &&
            own.st_ino == other.st_ino && own.st_dev == other.st_dev;
+}
+
+enum { FILE_SIZE = 4096 };
+
+/* Returns the length, or -1, which a label is where there are none. */
+static ssize_t read_file(const char *path, char text[FILE_SIZE]) {
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t length = fd < 0 ? -1 : read(fd, text, FILE_SIZE);
+    if (fd >= 0) close(fd);
+    return length;
+}
+
+/* Whether a file of /proc/PID says the same of both; false if it is too long to tell. */
+static bool is_same(const struct rp_target *target, const char *name) {
+    char path[48], own[FILE_SIZE], other[FILE_SIZE];
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)target->pid, name);
+    const ssize_t length = read_file(path, other);
+    if (!rp_target_waits(target)) return false;
+    snprintf(path, sizeof(path), "/proc/self/%s", name);
+    return length < FILE_SIZE && read_file(path, own) == length &&
+           (length < 0 || !memcmp(own, other, (size_t)length));
+}
+
+const char *rp_target_difference(const struct rp_target *target) {
+    if (!rp_target_is_near(target))
+        return "it is in another network namespace, or cannot be looked into";
+    if (!shares_namespace(target, "user")) return "it is in another user namespace";
+    if (!is_same(target, "cgroup")) return "it is in another cgroup";
+    return is_same(target, "attr/current") ? NULL : "it has another security label";
 }
 
 /* The first port that requires no privilege; 1024 before Linux 4.11. */

@@ -31,9 +31,13 @@ int rp_target_read(const struct rp_target *target, uint64_t address, void *to, s
  * ESRCH if the call no longer waits, EPERM, ENOSYS before Linux 5.6 (pidfd_getfd(2)). */
 int rp_target_take(struct rp_target *target, int fd);
 
-/* The user that owns the sockets that the target creates; -1 if unknown, or if the target is in
- * another network namespace or the call no longer waits. */
-int rp_target_user(const struct rp_target *target);
+/* The user and group that own the sockets that the target creates; false if unknown. */
+bool rp_target_creator(const struct rp_target *target, uid_t *user, gid_t *group);
+
+/* Why a socket that this process creates for the target would not be like its own, whatever user
+ * and group create it; static. NULL if it would be: both are in the same network and user namespace
+ * and cgroup, and have the same security label (proc(5), attr/current). */
+const char *rp_target_difference(const struct rp_target *target);
 
 /* Whether the target is known to be in this process's network namespace. */
 bool rp_target_is_near(const struct rp_target *target);
