@@ -152,3 +152,41 @@ END
     run --separate-stderr "${MAKES_SOCKETS[@]}" unshare -m "$STATIC" socket tcp4 get
     [ "$output/$stderr" = $'reuseport=1\nreuseaddr=0/' ]
 }
+
+# told_of NAME: what of a line on stderr names the holder.
+told_of() {
+    case $stderr in
+    *"in use by pid $PID (probe)"*) echo process ;;
+    *"in use by "*"; its process is not visible to this one") [[ $stderr == *"$PID"* ]] || echo user ;;
+    *) echo "$stderr" ;;
+    esac
+}
+
+@test "the watcher tells a program of a process only what it may see itself" {
+    need_root
+    need_unshare -U
+    need_unshare -p -f
+    local expected holder program
+    while IFS=: read -r expected holder program; do
+        # shellcheck disable=SC2086 # words
+        spawn holder $holder "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+        wait_until listens "$PORT"
+        # shellcheck disable=SC2086 # words
+        run --separate-stderr "$COMMAND" run -m seccomp -p "$PORT" $program "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT"
+        echo "$expected for $program, of $holder: $output / $stderr"
+        [[ $output == *"bind=Address already in use" ]]
+        [ "$(told_of)" = "$expected" ]
+        stop_all
+    done <<END
+user::${AS_NOBODY[*]}
+user:setpriv --reuid 64732 --regid 64732 --clear-groups:${AS_NOBODY[*]}
+user:setpriv --reuid 65534 --regid 64732 --clear-groups:${AS_NOBODY[*]}
+user:setpriv --reuid 64732 --regid 64732 --clear-groups:${AS_NOBODY[*]} unshare -Ur
+user:setpriv --reuid 64732 --regid 64732 --clear-groups:unshare -Ur
+user:setpriv --reuid 64732 --regid 64732 --clear-groups:setpriv --bounding-set -sys_ptrace
+user::unshare -p -f
+process:${AS_NOBODY[*]}:${AS_NOBODY[*]}
+process:setpriv --reuid 64732 --regid 64732 --clear-groups:env
+process::env
+END
+}

@@ -162,18 +162,28 @@ static void say_cause(struct refusal *this) {
         say_oneself(this);
 }
 
-static void say_in_full(struct refusal *this, int fd, uint32_t pid) {
-    if (!pid && !rp_is_shared(fd)) {
+/* Forgets a process that the one that binds may not see. */
+static void hide(struct rp_holder *holder, const struct rp_binder *binder) {
+    if (!holder->pid || holder->pid == binder->pid || binder->may_see(binder->context, holder->pid))
+        return;
+    holder->pid = 0;
+    holder->kin = RP_STRANGER;
+}
+
+static void say_in_full(struct refusal *this, int fd, const struct rp_binder *binder) {
+    if (!binder && !rp_is_shared(fd)) {
         rp_say(&this->message, ", and SO_REUSEPORT could not be set");
         return;
     }
     this->user = owner(fd);
-    rp_holder_find(&this->holder, this->where, this->proto, this->user, pid ? pid : rp_own_pid(),
-                   SEARCH);
+    rp_holder_find(&this->holder, this->where, this->proto, this->user,
+                   binder ? binder->pid : rp_own_pid(), SEARCH);
+    if (binder) hide(&this->holder, binder);
     say_cause(this);
 }
 
-void rp_explain_refusal(unsigned *told, int fd, uint32_t pid, const struct rp_endpoint *where) {
+void rp_explain_refusal(unsigned *told, int fd, const struct rp_binder *binder,
+                        const struct rp_endpoint *where) {
     const int keep = errno;
     struct refusal this = {.where = where, .message = RP_MESSAGE};
     /* Asked first: a program may try thousands of ports. */
@@ -183,7 +193,7 @@ void rp_explain_refusal(unsigned *told, int fd, uint32_t pid, const struct rp_en
         rp_say(&this.message, "bind ");
         rp_say_endpoint(&this.message, where, this.proto);
         rp_say(&this.message, ": in use");
-        if (before == 0) say_in_full(&this, fd, pid);
+        if (before == 0) say_in_full(&this, fd, binder);
         if (before == TOLD_MOST - 1) rp_say(&this.message, "; no more of these are reported");
         if (before < TOLD_MOST) rp_send(&this.message);
     }

@@ -55,7 +55,7 @@ static bool read_endpoint(const struct sockaddr *address, socklen_t length,
 static void give_up(const struct rp_config *config, int fd, const struct rp_endpoint *where,
                     const struct rp_change *change) {
     if (config->log != RP_LOG_OFF && errno == EADDRINUSE && change->verdict == RP_SHARE)
-        rp_explain_refusal(&refusals_told, fd, 0, where);
+        rp_explain_refusal(&refusals_told, fd, NULL, where);
     rp_unapply(fd, change);
 }
 

@@ -102,13 +102,17 @@ static unsigned *told_of_refusals(struct rp_memory *memory, const struct rp_proc
     return &memory->refused[i].told;
 }
 
+static bool may_see(const void *target, uint32_t pid) {
+    return rp_target_may_see(target, (pid_t)pid);
+}
+
 static void explain(struct rp_notification *notification, const struct rp_endpoint *where, int fd) {
     struct rp_process process;
     if (notification->watch->config->log == RP_LOG_OFF) return;
     if (!rp_process_find(rp_process_leader(notification->target.pid), &process, NULL)) return;
+    const struct rp_binder binder = {(uint32_t)process.pid, may_see, &notification->target};
     rp_stderr_borrow(notification);
-    rp_explain_refusal(told_of_refusals(notification->watch->memory, &process), fd,
-                       (uint32_t)process.pid, where);
+    rp_explain_refusal(told_of_refusals(notification->watch->memory, &process), fd, &binder, where);
     rp_stderr_return(notification);
 }
 

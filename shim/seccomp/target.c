@@ -139,6 +139,20 @@ bool rp_target_may_bind(const struct rp_target *target, uint16_t port) {
     return rp_target_waits(target) && has && shares_namespace(target, "user");
 }
 
+/* The directory of descriptors is root's where a process may not be looked into by its own user. */
+bool rp_target_may_see(const struct rp_target *target, pid_t pid) {
+    enum { SYS_PTRACE = 19 }; /* as in linux/capability.h */
+    struct stat status;
+    char path[32];
+    uid_t user;
+    gid_t group;
+    snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
+    if (!shares_namespace(target, "pid") || !rp_target_creator(target, &user, &group)) return false;
+    if (!stat(path, &status) && status.st_uid == user && status.st_gid == group) return true;
+    const bool has = rp_process_has_capability(target->pid, SYS_PTRACE);
+    return rp_target_waits(target) && user == 0 && has && shares_namespace(target, "user");
+}
+
 void rp_target_close(struct rp_target *target) {
     if (target->process >= 0) close(target->process);
     target->process = -1;

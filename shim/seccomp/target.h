@@ -47,6 +47,10 @@ bool rp_target_is_near(const struct rp_target *target);
  * if unknown. */
 bool rp_target_may_bind(const struct rp_target *target, uint16_t port);
 
+/* Whether the target itself could find out that the process has a socket: it may look into it
+ * (ptrace(2), PTRACE_MODE_READ_FSCREDS), and this process's PIDs are its own. False if unknown. */
+bool rp_target_may_see(const struct rp_target *target, pid_t pid);
+
 /* Closes the pidfd. */
 void rp_target_close(struct rp_target *target);
 

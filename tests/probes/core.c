@@ -101,7 +101,7 @@ int main(int argc, char **argv) {
         return 0;
     }
     errno = 4242;
-    rp_explain_refusal(&told, -1, 0, &where);
+    rp_explain_refusal(&told, -1, NULL, &where);
     printf("errno=%d told=%u\n", errno, told);
     return 0;
 }
