@@ -286,6 +286,46 @@ END
     done
 }
 
+@test "an address rewritten while the watcher asks has another port shared, but with sockets of its own user alone" {
+    need_root
+    need strace
+    local other list
+    cat >rewrites.py <<'END'
+import ctypes, socket, struct, sys, threading, time
+listed, other = int(sys.argv[1]), int(sys.argv[2])
+server = socket.socket()
+address = ctypes.create_string_buffer(struct.pack("=H", socket.AF_INET) + struct.pack(">H", listed)
+                                      + socket.inet_aton("127.0.0.1") + bytes(8), 16)
+def rewrite():
+    time.sleep(0.3)
+    ctypes.memmove(ctypes.byref(address, 2), struct.pack(">H", other), 2)
+print("starts", flush=True)
+sys.stdin.readline()
+threading.Thread(target=rewrite).start()
+ctypes.CDLL(None).bind(server.fileno(), address, 16)
+server.listen()
+print(server.getsockname()[1], server.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), flush=True)
+threading.Event().wait()
+END
+    mkfifo go
+    exec {GO}<>go
+    lease_port other
+    for list in "$PORT" "$PORT,!$other"; do
+        INPUT=go spawn rewrites "$COMMAND" run -m seccomp -p "$list" /usr/bin/python3 rewrites.py "$PORT" "$other"
+        wait_until grep -q starts "$(log rewrites)"
+        trace_watcher pidfd_getfd delay_enter=1000000
+        echo >&"$GO"
+        wait_until listens "$other"
+        wait_until grep -q "^$other 1$" "$(log rewrites)"
+        run setpriv --reuid 64732 --regid 64732 --clear-groups "$PROBES/probe" socket tcp4 reuseport 1 bind 127.0.0.1 "$other"
+        [ "$output" = "bind=Address already in use" ]
+        # As it could have had by itself.
+        run "$PROBES/probe" socket tcp4 reuseport 1 bind 127.0.0.1 "$other"
+        [ "$output" = bind=ok ]
+        stop_all
+    done
+}
+
 @test "a second bind of a socket that is bound and shared, which the kernel refuses, leaves it shared" {
     local list other
     lease_port other
