@@ -47,7 +47,7 @@ ip link set lo up
 echo "$start" >/proc/sys/net/ipv4/ip_unprivileged_port_start
 "$COMMAND" run -m seccomp -p "$port" "$@" /usr/bin/python3 denied.py "$port" >denied 2>&1 &
 denied=$!
-until grep -q loops denied; do sleep 0.01; done
+until grep -qs loops denied; do sleep 0.01; done
 /usr/bin/python3 binds.py "$port"
 kill "$denied"
 wait "$denied"
@@ -82,7 +82,7 @@ shift
 ip link set lo up
 echo "$start" >/proc/sys/net/ipv4/ip_unprivileged_port_start
 "$PROBES/probe" socket tcp4 bind 127.0.0.1 80 listen pause >holder &
-until grep -q bind=ok holder; do sleep 0.01; done
+until grep -qs bind=ok holder; do sleep 0.01; done
 "$COMMAND" run -m seccomp -p 80 "$@" "$STATIC" socket tcp4 bind 127.0.0.1 80 get 2>&1
 kill $!
 END
@@ -103,13 +103,13 @@ MAKES_SOCKETS=(env REUSEPORT_LOG=warn "$PROBES/without" pidfd_getfd "$BUILD/reus
     need_root
     need_unshare -n
     need nft ip setpriv
-    local by row
+    local row
     cat >firewall.sh <<'END'
 ip link set lo up
 nft "add table inet t; add chain inet t out { type filter hook output priority 0; }; add rule inet t out $1 65534 reject" ||
     exit
 "$PROBES/probe" socket tcp4 bind 127.0.0.1 80 listen pause >holder &
-until grep -q bind=ok holder; do sleep 0.01; done
+until grep -qs bind=ok holder; do sleep 0.01; done
 shift
 "$@" socket tcp4 connect 127.0.0.1 80 get
 kill $!

@@ -272,8 +272,8 @@ END
         spawn program env REUSEPORT_PORTS="$PORT" "$COMMAND" run -m seccomp sh -c 'read -r line <"$0"; exec "$@"' \
             "start-$kind" "$STATIC" socket "$kind" bind "$address" "$PORT" get
         guard_and_watcher
-        # The trial's socket is not closed for the time being.
-        trace_watcher close "delay_enter=2500000:when=$trial"
+        # The trial's socket stays bound for the time being.
+        trace_watcher bind "delay_exit=2500000:when=$trial"
         echo >"start-$kind"
         wait_until trial_is_bound
         echo >&"$GO"

@@ -44,22 +44,22 @@ static bool is_bound(int fd) {
     return !getsockname(fd, (struct sockaddr *)&name, &(socklen_t){sizeof(name)}) && name.sin6_port;
 }
 
-static bool asks_for(int fd, int level, int option) {
+/* An option's value; 0 if the socket has no such option. */
+static int option_of(int fd, int level, int option) {
     int value = 0;
-    return !getsockopt(fd, level, option, &value, &(socklen_t){sizeof(value)}) && value;
+    return getsockopt(fd, level, option, &value, &(socklen_t){sizeof(value)}) ? 0 : value;
 }
 
-/* IP_TRANSPARENT takes rights that IP_FREEBIND does not, and lets bind(2) do the same. */
-static bool may_be_elsewhere(int fd, bool ipv6) {
-    return ipv6 ? asks_for(fd, IPPROTO_IPV6, IPV6_FREEBIND) ||
-                      asks_for(fd, IPPROTO_IPV6, IPV6_TRANSPARENT)
-                : asks_for(fd, IPPROTO_IP, IP_FREEBIND) || asks_for(fd, IPPROTO_IP, IP_TRANSPARENT);
+/* Whether bind(2) takes addresses that do not exist. */
+static bool binds_anywhere(int fd, bool ipv6) {
+    const int level = ipv6 ? IPPROTO_IPV6 : IPPROTO_IP;
+    return option_of(fd, level, ipv6 ? IPV6_FREEBIND : IP_FREEBIND) ||
+           option_of(fd, level, ipv6 ? IPV6_TRANSPARENT : IP_TRANSPARENT);
 }
 
 /* TCP, UDP and MPTCP, which is bound as TCP is: other protocols have ports of their own. */
 static bool has_usual_ports(int fd) {
-    int protocol = 0;
-    getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &(socklen_t){sizeof(protocol)});
+    const int protocol = option_of(fd, SOL_SOCKET, SO_PROTOCOL);
     return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == 262 /* MPTCP */;
 }
 
@@ -68,19 +68,19 @@ static bool has_usual_ports(int fd) {
 static int foretell(const struct rp_notification *notification, const struct rp_endpoint *where,
                     int fd, const struct stat *status) {
     const bool ipv6 = domain_of(fd) == AF_INET6;
-    struct rp_trial trial = {
-        .proto = rp_ask_proto(fd),
+    const enum rp_proto proto = rp_ask_proto(fd);
+    const bool adds_reuseaddr = proto == RP_TCP && notification->watch->config->reuseaddr;
+    const struct rp_trial trial = {
+        .proto = proto,
         .ipv6 = ipv6,
-        .ipv6_only = asks_for(fd, IPPROTO_IPV6, IPV6_V6ONLY),
-        .reuseaddr = asks_for(fd, SOL_SOCKET, SO_REUSEADDR),
-        .freebind = may_be_elsewhere(fd, ipv6),
+        .ipv6_only = option_of(fd, IPPROTO_IPV6, IPV6_V6ONLY) != 0,
+        .reuseaddr = adds_reuseaddr || option_of(fd, SOL_SOCKET, SO_REUSEADDR),
+        .freebind = binds_anywhere(fd, ipv6),
         .where = *where,
+        .interface = option_of(fd, SOL_SOCKET, SO_BINDTOIFINDEX),
         .user = status->st_uid,
         .group = status->st_gid,
     };
-    getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &trial.interface,
-               &(socklen_t){sizeof(trial.interface)});
-    if (trial.proto == RP_TCP && notification->watch->config->reuseaddr) trial.reuseaddr = true;
     if (!has_usual_ports(fd) || !rp_target_is_near(&notification->target) ||
         !rp_target_may_bind(&notification->target, where->port))
         return 0;

@@ -84,7 +84,7 @@ bool rp_target_is_near(const struct rp_target *target) {
     return rp_process_is_surely_near(target->pid) && rp_target_waits(target);
 }
 
-/* Whether it is in the namespace of that name ("user") that this process is in; false if unknown. */
+/* Whether it is in this process's namespace of that kind, such as "user"; false if unknown. */
 static bool shares_namespace(const struct rp_target *target, const char *name) {
     struct stat own, other;
     char here[32], there[48];
