@@ -284,8 +284,7 @@ time.sleep(600)' "$PORT"
     wait_until grep -q connect=ok "$(log connected)"
     wait_until bound_udp_are "$PORT" 2
     kill -STOP "$PID"
-    stopped() { grep -q '^State:.T' "/proc/$PID/status"; }
-    wait_until stopped
+    wait_until grep -q '^State:.T' "/proc/$PID/status"
     run "$COMMAND" list "$PORT"
     kill -CONT "$PID"
     echo "$output"
@@ -412,6 +411,7 @@ END
     [ "$("$COMMAND" list --json "$PORT" | grep -c '"proto": "tcp"')" = 2 ]
     [ "$("$COMMAND" list --json "$PORT" | grep -c '"mptcp": true')" = 1 ]
     [ "$("$PROBES/without" netlink "$COMMAND" list "$PORT" | grep -c '^mptcp')" = 1 ]
+    [ "$("$PROBES/without" pidfd_getfd "$COMMAND" list --json "$PORT" | grep -c '"mptcp": null')" = 2 ]
     stop_all
     need_linux 6.8
     spawn bound shared "$PROBES/probe" socket mptcp4 bind 127.0.0.1 "$PORT" pause

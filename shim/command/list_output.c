@@ -43,7 +43,8 @@ struct row {
 };
 
 static void fill_row(const struct rp_socket *socket, struct row *row) {
-    snprintf(row->cells[0], RP_NAME_SIZE, "%s", socket->mptcp ? "mptcp" : rp_proto_name(socket));
+    snprintf(row->cells[0], RP_NAME_SIZE, "%s",
+             socket->mptcp == RP_YES ? "mptcp" : rp_proto_name(socket));
     address_text(socket, row->cells[1]);
     interface_text(socket->interface, row->cells[INTERFACE]);
     snprintf(row->cells[3], RP_NAME_SIZE, "%u", socket->local.port);
@@ -131,7 +132,7 @@ void rp_list_json(const struct rp_sockets *sockets) {
         print_json_number("limit", socket->limit);
         print_json_number("inode", socket->inode);
         print_json_string("state", state_name(socket));
-        printf("\"mptcp\": %s, ", socket->mptcp ? "true" : "false");
+        printf("\"mptcp\": %s, ", values[socket->mptcp]);
         printf("\"shares\": %s}", values[socket->shares]);
     }
     printf("%s]\n", sockets->count ? "\n" : "");

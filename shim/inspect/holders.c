@@ -124,8 +124,8 @@ static bool read_through(int fd, struct rp_socket *socket) {
         socket->ipv6_only = value;
     if (!getsockopt(fd, SOL_SOCKET, SO_BINDTOIFINDEX, &value, &size))
         socket->interface = (uint32_t)value;
-    socket->mptcp =
-        !getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &size) && value == IPPROTO_MPTCP;
+    if (!getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &value, &size))
+        socket->mptcp = value == IPPROTO_MPTCP ? RP_YES : RP_NO;
     return true;
 }
 

@@ -10,8 +10,8 @@
  * or an errno as of pidfd_getfd(2); EBADF if the socket is gone. Keeps no descriptor. */
 int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed);
 
-/* Explains that errno, as it is for this process, and says what to do about it. Valid until the next
- * call; not async-signal-safe. */
+/* Explains that errno, as it is for this process, and says what to do about it. Valid until the
+ * next call; not async-signal-safe. */
 const char *rp_option_reason(int error);
 
 /* Explains why this process sees no owner of a socket, and what to do to have the subcommand work.

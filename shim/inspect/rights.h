@@ -26,8 +26,8 @@ long rp_yama_scope(void);
  * checked: a seccomp filter blocks it, as container runtimes' do without CAP_SYS_PTRACE. */
 bool rp_is_filtered(void);
 
-/* Tries pidfd_getfd(2) on a child made for it. Returns 0 or an errno: ENOSYS before Linux 5.6, EPERM
- * if a filter, Yama or a security module forbids it. Waits for the child. */
+/* Tries pidfd_getfd(2) on a child made for it. Returns 0 or an errno: ENOSYS before Linux 5.6,
+ * EPERM if a filter, Yama or a security module forbids it. Waits for the child. */
 int rp_try_child(void);
 
 #endif

@@ -26,7 +26,7 @@ struct rp_socket {
     enum rp_proto proto;
     bool ipv6, searched; /* searched: for owners, among all visible processes */
     bool ipv6_only;      /* IPV6_V6ONLY; from /proc/net only once the option is read, too */
-    bool mptcp;          /* known only once the option is read */
+    unsigned char mptcp; /* of enum rp_answer; known only once the option is read */
     unsigned state;      /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
     struct rp_endpoint local, remote;
     uint32_t interface; /* index of the one it is bound to (SO_BINDTODEVICE), or 0; from /proc/net

@@ -3,8 +3,8 @@
  *
  *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|setsockopt COMMAND...
  *
- * The call fails with ENOSYS; setsockopt, and pidfd_getfd:EPERM as in container runtimes, with EPERM;
- * socket(AF_NETLINK) with EAFNOSUPPORT. */
+ * The call fails with ENOSYS; setsockopt, and pidfd_getfd:EPERM as in container runtimes, with
+ * EPERM; socket(AF_NETLINK) with EAFNOSUPPORT. */
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
