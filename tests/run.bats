@@ -393,6 +393,107 @@ told_once() {
     [ "$(seen "0 HUP") $(seen "1 HUP")" = "0 1" ]
 }
 
+# kill_keeper SUPERVISOR: kills the first copy's keeper, and waits until all that it kept has ended, too.
+kill_keeper() {
+    local all kept pid
+    read -ra all <<<"$(keepers "$1")"
+    mapfile -t kept < <(descendants "${all[0]}" | tail -n +2)
+    [ "${#kept[@]}" -gt 0 ]
+    kill -KILL "${all[0]}"
+    for pid in "${kept[@]}"; do wait_until_ended "$pid"; done
+}
+
+@test "children that a start script left are no copy's: they outlive a killed keeper, and nobody waits for them" {
+    # The second leaves orphans of its own, now and then.
+    spawn copies sh -c '
+        sleep 1000 & echo $! >"$0.helper"
+        sh -c "while :; do (sleep 1000 & echo \$! >>$0.orphans); sleep 0.1; done" & echo $! >>"$0.helper"
+        exec "$@"' "$SEEN" "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 daemon
+    wait_until seen_is started 2
+    local inner helper orphans count status=0 pid
+    mapfile -t helper <"$SEEN.helper"
+    PIDS+=("${helper[@]}")
+    inner=$(for pid in $(keepers "$PID"); do ps -o pid=,comm= "$pid"; done | awk '$2 == "reuseport" { print $1 }' | head -n 1)
+    # Before a keeper had a parent apart from strangers, it was a child of the supervisor itself.
+    [ -n "$(keepers "$inner")" ] && [ "$(ps -o comm= $(keepers "$inner") | sort -u)" = reuseport ] || inner=$PID
+    kill_keeper "$inner"
+    count=$(wc -l <"$SEEN.orphans")
+    more_orphans() { [ "$(wc -l <"$SEEN.orphans")" -gt $((count + 1)) ]; }
+    wait_until more_orphans
+    kill -TERM "$PID"
+    wait "$PID" || status=$?
+    mapfile -t orphans <"$SEEN.orphans"
+    PIDS+=("${orphans[@]}")
+    [ "$status" = 137 ]
+    for pid in "${helper[@]}" "${orphans[@]}"; do kill -0 "$pid"; done
+}
+
+@test "as PID 1 it kills nothing that others have put into its container when a keeper is killed" {
+    need_root
+    need_unshare --pid --fork --mount-proc
+    need nsenter
+    spawn one unshare --pid --fork --mount-proc "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 daemon
+    wait_until seen_is started 2
+    local init inner before after status=0
+    init=$(keepers "$PID")
+    stranger() { # as docker exec does: its orphan becomes PID 1's child
+        nsenter -t "${init% }" -p -- sh -c 'sleep 1000 & exec true' >/dev/null 2>&1 3>&-
+        pgrep -n -x sleep --ns "${init% }" --nslist pid
+    }
+    before=$(stranger)
+    inner=$(for pid in $(keepers "${init% }"); do ps -o pid=,comm= "$pid"; done | awk '$2 == "reuseport" { print $1; exit }')
+    [ -n "$(keepers "$inner")" ] && [ "$(ps -o comm= $(keepers "$inner") | sort -u)" = reuseport ] || inner=${init% }
+    kill_keeper "$inner"
+    after=$(stranger)
+    kill -HUP "${init% }"
+    wait_until seen_is HUP 1
+    kill -0 "$before"
+    kill -0 "$after"
+    kill -TERM "${init% }"
+    wait "$PID" || status=$?
+    [ "$status" = 137 ]
+    [ "$before" != "$after" ]
+}
+
+@test "nobody waits for what a killed keeper leaves and may not be killed" {
+    need_root
+    need setpriv
+    cp "$(type -P setpriv)" "$BATS_TEST_TMPDIR/become"
+    chmod u+s "$BATS_TEST_TMPDIR/become"
+    spawn copies setpriv --reuid 64731 --clear-groups "$COMMAND" run -n 2 -p "$PORT" sh -c '
+        [ "$REUSEPORT_INSTANCE" = 0 ] || exec "$0" "$1"
+        "$2" --reuid 0 sleep 1000 & echo started >>"$1"; wait' "$PROBES/signals" "$SEEN" "$BATS_TEST_TMPDIR/become"
+    wait_until seen_is started 2
+    local first root status=0
+    read -ra first <<<"$(keepers "$PID")"
+    is_root() {
+        root=$(descendants "${first[0]}" | tail -n 1)
+        [[ $(ps -o ruid=,comm= "$root") == *" 0 sleep" ]]
+    }
+    wait_until is_root
+    PIDS+=("$root")
+    kill -KILL "${first[0]}"
+    kill -TERM "$PID"
+    wait "$PID" || status=$?
+    [ "$status" = 137 ]
+    kill -0 "$root"
+}
+
+@test "if the process apart from strangers is killed, the copies end, too, before reuseport does" {
+    spawn copies env MARK="$BATS_TEST_TMPDIR" sh -c 'env -u MARK sleep 1000 & exec "$@"' sh \
+        "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 0 graceful
+    wait_until seen_is started 2
+    local child status=0
+    for child in $(keepers "$PID"); do
+        [[ $(ps -o comm= "$child") != sleep ]] || PIDS+=("$child")
+        [[ $(ps -o comm= "$child") != reuseport ]] || kill -KILL "$child"
+    done
+    wait "$PID" || status=$?
+    [ "$status" = 137 ]
+    [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
+    none_left
+}
+
 @test "if the supervisor is killed, its copies end, daemons and those that ignore TERM included" {
     local kind
     for kind in plain daemon shy; do

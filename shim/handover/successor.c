@@ -117,7 +117,7 @@ int rp_successor_stay(struct rp_successor *successor) {
     const pid_t pid = rp_successor_pid(successor);
     int status = -1; /* of that process, whose PID may be another's once it has been reaped */
     while (!successor->left) {
-        const int number = rp_signals_wait();
+        const int number = rp_signals_wait(NULL);
         if (rp_signal_is_passed_on(number) && pid > 0 && status < 0) kill(pid, number);
         reap(successor, pid, &status);
     }

@@ -142,7 +142,7 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
     detach(supervisor);
     start_copy(&keeper, mask);
     while (left) {
-        const int number = rp_signals_wait();
+        const int number = rp_signals_wait(NULL);
         if (number == SIGCHLD)
             left = reap(&keeper);
         else if (number == ORPHANED)

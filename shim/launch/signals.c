@@ -5,10 +5,13 @@
 #include <errno.h>
 #include <stddef.h>
 #include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 static const int passed_on[] = {SIGHUP,  SIGINT,  SIGQUIT,  SIGTERM,
                                 SIGUSR1, SIGUSR2, SIGWINCH, SIGCONT};
 enum { PASSED_ON = sizeof(passed_on) / sizeof(*passed_on) };
+enum { FROM_TERMINAL = 0x7479 }; /* the value of a terminal's signal that is passed on */
 
 static sigset_t waited_for;
 
@@ -18,15 +21,39 @@ void rp_signals_block(sigset_t *before) {
     for (size_t i = 0; i < PASSED_ON; i++) sigaddset(&waited_for, passed_on[i]);
     sigaddset(&waited_for, SIGCHLD);
     sigaddset(&waited_for, SIGALRM);
-    sigprocmask(SIG_BLOCK, &waited_for, before);
+    sigset_t blocked = waited_for;
+    sigaddset(&blocked, SIGTTOU);
+    sigprocmask(SIG_BLOCK, &blocked, before);
 }
 
-int rp_signals_wait(void) {
+int rp_signals_wait(bool *terminal) {
+    siginfo_t info;
     int number;
     do {
-        number = sigwaitinfo(&waited_for, NULL);
+        number = sigwaitinfo(&waited_for, &info);
     } while (number < 0 && errno == EINTR);
+    if (terminal)
+        *terminal =
+            info.si_code == SI_KERNEL || (info.si_code == SI_QUEUE && info.si_pid == getppid() &&
+                                          info.si_value.sival_int == FROM_TERMINAL);
     return number;
+}
+
+void rp_signal_send(pid_t pid, int number, bool terminal) {
+    const union sigval value = {.sival_int = FROM_TERMINAL};
+    if (terminal)
+        sigqueue(pid, number, value);
+    else
+        kill(pid, number);
+}
+
+void rp_signal_send_group(int number) {
+    const struct timespec none = {0, 0};
+    sigset_t own;
+    sigemptyset(&own);
+    sigaddset(&own, number);
+    kill(0, number);
+    sigtimedwait(&own, NULL, &none);
 }
 
 bool rp_signal_is_passed_on(int number) {

@@ -8,12 +8,23 @@
 #include <sys/types.h>
 
 /* Blocks HUP INT QUIT TERM USR1 USR2 WINCH and CONT, which are passed on, and CHLD and ALRM, for
- * rp_signals_wait(). Resets CHLD to its default: inherited as ignored, it would never come.
- * *before, unless NULL, becomes the mask as it was (sigprocmask(2)). */
+ * rp_signals_wait(), and TTOU, so that messages may be written to any terminal (termios(3), TOSTOP).
+ * Resets CHLD to its default: inherited as ignored, it would never come. *before, unless NULL,
+ * becomes the mask as it was (sigprocmask(2)). */
 void rp_signals_block(sigset_t *before);
 
-/* Waits for one of those signals and returns its number (sigwaitinfo(2)). */
-int rp_signals_wait(void);
+/* Waits for one of those signals and returns its number (sigwaitinfo(2)). *terminal, unless NULL,
+ * tells whether a terminal sent it: to this process, as si_code SI_KERNEL says, or to the parent,
+ * which passed it on. */
+int rp_signals_wait(bool *terminal);
+
+/* Sends a signal to a child, with what rp_signals_wait() told of its origin (sigqueue(3)). Beyond
+ * RLIMIT_SIGPENDING the signal arrives without its origin. Async-signal-safe. */
+void rp_signal_send(pid_t pid, int number, bool terminal);
+
+/* Sends a blocked signal to all other members of this process's group (kill(2)).
+ * Async-signal-safe. */
+void rp_signal_send_group(int number);
 
 /* Whether the signal is one that is passed on. */
 bool rp_signal_is_passed_on(int number);
