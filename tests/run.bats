@@ -260,12 +260,60 @@ reuseport: sh: by preload" ]
     done
 }
 
-@test "what a terminal sends to the whole group reaches every copy once, too" {
-    run python3 "$BATS_TEST_DIRNAME/terminal.py" "$SEEN" 3 "$COMMAND" run -n 3 -p "$PORT" "$PROBES/signals" "$SEEN"
+# in_terminal LINES MORE COMMAND...: as terminal.py has it; a command that the key does not end is killed.
+in_terminal() {
+    run timeout --foreground -s KILL 20 python3 "$BATS_TEST_DIRNAME/terminal.py" "$SEEN" "$1" "$2" "${@:3}"
     echo "$output"
     cat "$SEEN"
+}
+
+@test "what a terminal sends to the whole group reaches every copy once, too" {
+    in_terminal 3 6 "$COMMAND" run -n 3 -p "$PORT" "$PROBES/signals" "$SEEN"
     [ "$status" = 0 ]
     [ "$(seen "0 INT") $(seen "1 INT") $(seen "2 INT")" = "1 1 1" ]
+}
+
+@test "^C ends a copy that is a script without exec, of bash and dash, and what it runs, ^\\ one of dash" {
+    local row shell status_ key
+    need dash
+    for row in $'bash 130 \003' $'dash 130 \003' $'dash 131 \034'; do # bash ignores QUIT
+        read -r shell status_ key <<<"$row"
+        : >"$SEEN"
+        KEY=$key MARK=$BATS_TEST_TMPDIR in_terminal 2 0 "$COMMAND" run -n 2 -p "$PORT" \
+            "$shell" -c 'ulimit -c 0; echo "$REUSEPORT_INSTANCE started" >>"$0"; sleep 1000; true' "$SEEN"
+        [ "$status" = "$status_" ]
+        none_left
+    done
+}
+
+@test "what a terminal sends reaches each process of a copy once: script, child, grandchild and daemon" {
+    local shell key script='"$0" "$1" & sh -c "\"\$0\" \"\$1\"; true" "$0" "$1" & "$0" "$1" 0 daemon; "$0" "$1"; true'
+    need dash
+    for shell in bash dash; do
+        for key in $'INT \003' $'QUIT \034'; do
+            : >"$SEEN"
+            KEY=${key#* } MARK=$BATS_TEST_TMPDIR in_terminal 8 16 "$COMMAND" run -n 2 -p "$PORT" "$shell" -c "$script" "$PROBES/signals" "$SEEN"
+            [ "$(seen "0 ${key% *}") $(seen "1 ${key% *}")" = "4 4" ]
+            wait_until none_left
+            [ "$(seen "0 TERM") $(seen "1 TERM")" = "4 4" ]
+        done
+    done
+}
+
+@test "INT and QUIT that somebody sends reach a copy's first process alone, not those that it leads" {
+    local shell name
+    need dash
+    for shell in bash dash; do
+        : >"$SEEN"
+        spawn copies "$COMMAND" run -n 2 -p "$PORT" "$shell" -c '"$0" "$1" & exec "$0" "$1"' "$PROBES/signals" "$SEEN"
+        wait_until seen_is started 4
+        for name in QUIT INT HUP; do
+            kill -"$name" "$PID"
+            wait_until seen_is " $name\$" 2
+        done
+        [ "$(seen "0 QUIT") $(seen "1 QUIT") $(seen "0 INT") $(seen "1 INT")" = "1 1 1 1" ]
+        stop_all
+    done
 }
 
 @test "servers in the background are supervised: signals reach the daemon, whose end is the copy's" {
@@ -396,11 +444,24 @@ told_once() {
 # kill_keeper SUPERVISOR: kills the first copy's keeper, and waits until all that it kept has ended, too.
 kill_keeper() {
     local all kept pid
-    read -ra all <<<"$(keepers "$1")"
+    mapfile -t all < <(reuseports $(keepers "$1"))
     mapfile -t kept < <(descendants "${all[0]}" | tail -n +2)
     [ "${#kept[@]}" -gt 0 ]
     kill -KILL "${all[0]}"
     for pid in "${kept[@]}"; do wait_until_ended "$pid"; done
+}
+
+# reuseports PID...: those of them that are reuseport.
+reuseports() {
+    local pid
+    for pid; do [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != reuseport ] || echo "$pid"; done
+}
+
+# supervisor_of PID: its child apart from strangers, if it has one; else itself.
+supervisor_of() {
+    local inner
+    inner=$(reuseports $(keepers "$1") | head -n 1)
+    [ -n "$inner" ] && [ -n "$(reuseports $(keepers "$inner"))" ] && echo "$inner" || echo "$1"
 }
 
 @test "children that a start script left are no copy's: they outlive a killed keeper, and nobody waits for them" {
@@ -413,9 +474,7 @@ kill_keeper() {
     local inner helper orphans count status=0 pid
     mapfile -t helper <"$SEEN.helper"
     PIDS+=("${helper[@]}")
-    inner=$(for pid in $(keepers "$PID"); do ps -o pid=,comm= "$pid"; done | awk '$2 == "reuseport" { print $1 }' | head -n 1)
-    # Before a keeper had a parent apart from strangers, it was a child of the supervisor itself.
-    [ -n "$(keepers "$inner")" ] && [ "$(ps -o comm= $(keepers "$inner") | sort -u)" = reuseport ] || inner=$PID
+    inner=$(supervisor_of "$PID")
     kill_keeper "$inner"
     count=$(wc -l <"$SEEN.orphans")
     more_orphans() { [ "$(wc -l <"$SEEN.orphans")" -gt $((count + 1)) ]; }
@@ -441,8 +500,7 @@ kill_keeper() {
         pgrep -n -x sleep --ns "${init% }" --nslist pid
     }
     before=$(stranger)
-    inner=$(for pid in $(keepers "${init% }"); do ps -o pid=,comm= "$pid"; done | awk '$2 == "reuseport" { print $1; exit }')
-    [ -n "$(keepers "$inner")" ] && [ "$(ps -o comm= $(keepers "$inner") | sort -u)" = reuseport ] || inner=${init% }
+    inner=$(supervisor_of "${init% }")
     kill_keeper "$inner"
     after=$(stranger)
     kill -HUP "${init% }"

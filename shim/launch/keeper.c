@@ -33,7 +33,8 @@ struct keeper {
     int stopping; /* the last of TERM, INT and QUIT that was passed on, or KILL, or 0 */
     struct told told[CHILDREN_MAX]; /* who was sent that one */
     int told_count;
-    bool orphaned; /* the supervisor is gone */
+    bool group_told; /* it went to the whole process group */
+    bool orphaned;   /* the supervisor is gone */
 };
 
 static struct told *find_told(struct keeper *keeper, pid_t pid) {
@@ -42,10 +43,16 @@ static struct told *find_told(struct keeper *keeper, pid_t pid) {
     return NULL;
 }
 
+/* Whether the signal that stops the copy went to the process with its group. */
+static bool told_with_group(const struct keeper *keeper, pid_t pid) {
+    return keeper->group_told && getpgid(pid) == getpgrp();
+}
+
 static void tell(struct keeper *keeper, pid_t pid, int number) {
-    if (number == keeper->stopping && keeper->told_count < CHILDREN_MAX)
+    const bool stops = number == keeper->stopping;
+    if (stops && keeper->told_count < CHILDREN_MAX)
         keeper->told[keeper->told_count++] = (struct told){pid, rp_process_catches(pid, number)};
-    kill(pid, number);
+    if (!stops || !told_with_group(keeper, pid)) kill(pid, number);
 }
 
 /* Sends a signal to the copy's processes that are children of the keeper; their own children are
@@ -58,14 +65,19 @@ static void pass_on(struct keeper *keeper, int number, bool all) {
         count = keeper->first ? 1 : 0;
     }
     for (int i = 0; i < count; i++)
-        if (all || !find_told(keeper, children[i])) tell(keeper, children[i], number);
+        if (all || !(find_told(keeper, children[i]) || told_with_group(keeper, children[i])))
+            tell(keeper, children[i], number);
 }
 
-/* Stops the copy: tells all its processes once, and later those that it leaves behind. */
-static void stop(struct keeper *keeper, int number) {
+/* Stops the copy: tells all its processes once, and later those that it leaves behind. group: as a
+ * terminal does, which reaches a script and what it runs alike; a server in the background has left
+ * the group, and is told as ever. */
+static void stop(struct keeper *keeper, int number, bool group) {
     keeper->stopping = number;
     keeper->told_count = 0;
+    keeper->group_told = group;
     pass_on(keeper, number, true);
+    if (group) rp_signal_send_group(number);
 }
 
 /* Whether the children of one that has ended are still to be told to stop: not if it caught the
@@ -115,9 +127,9 @@ static void start_copy(struct keeper *keeper, const sigset_t *mask) {
 /* The supervisor is gone: the copy is to end, too. */
 static void end_copy(struct keeper *keeper) {
     if (keeper->orphaned)
-        stop(keeper, SIGKILL);
+        stop(keeper, SIGKILL, false);
     else if (keeper->stopping != SIGTERM)
-        stop(keeper, SIGTERM);
+        stop(keeper, SIGTERM, false);
     alarm(keeper->orphaned ? 1 : GRACE);
     keeper->orphaned = true;
 }
@@ -142,13 +154,14 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
     detach(supervisor);
     start_copy(&keeper, mask);
     while (left) {
-        const int number = rp_signals_wait(NULL);
+        bool terminal;
+        const int number = rp_signals_wait(&terminal);
         if (number == SIGCHLD)
             left = reap(&keeper);
         else if (number == ORPHANED)
             end_copy(&keeper);
         else if (rp_signal_stops(number))
-            stop(&keeper, number);
+            stop(&keeper, number, terminal && number != SIGTERM);
         else
             pass_on(&keeper, number, true);
     }
