@@ -201,6 +201,16 @@ calls() {
     fails 125 "$PROBES/static-probe: static: has no loader to read LD_PRELOAD; use a dynamically linked build, or -m seccomp" "$COMMAND" run -m preload -p 80 "$PROBES/static-probe"
 }
 
+@test "a command that is an exported shell function is refused with a hint at bash -c" {
+    fails 127 'serve: No such file or directory; it is a shell function: use bash -c' \
+        bash -c 'serve() { true; }; export -f serve; "$@"' bash "$COMMAND" run -p 80 serve
+    fails 127 'other: No such file or directory' \
+        bash -c 'serve() { true; }; export -f serve; "$@"' bash "$COMMAND" run -n 2 -p 80 other
+    # A program comes first, as it does without reuseport.
+    run bash -c 'true() { exit 3; }; export -f true; "$@"' bash "$COMMAND" run -p 80 true
+    [ "$status" = 0 ]
+}
+
 @test "options of the command are its own, with and without --" {
     run "$COMMAND" run -p "$PORT" -- printf '%s.' -n 2 -- --help
     [ "$output" = "-n.2.--.--help." ]
@@ -233,15 +243,62 @@ calls() {
     done
 }
 
+# told: the lines on stderr of the last run, sorted, PIDs replaced.
+told() {
+    sort <<<"$stderr" | sed 's/pid [0-9]*/pid N/'
+}
+
 @test "it is silent, but for -v: one line on the method, and one for each copy started and ended" {
     run "$COMMAND" run -n 2 -p "$PORT" true
     [ -z "$output" ]
-    run --separate-stderr "$COMMAND" run -v -n 2 -p "$PORT" sh -c 'exit $((REUSEPORT_INSTANCE + 3))'
-    [ "$(sort <<<"$stderr" | sed 's/pid [0-9]*/pid N/')" = "reuseport: copy 0: ended with status 3
+    run --separate-stderr "$COMMAND" run -v -n 2 -p "$PORT" sh -c '[ $REUSEPORT_INSTANCE = 0 ] || kill -KILL $$'
+    [ "$(told)" = "reuseport: copy 0: ended with status 0
 reuseport: copy 0: started, pid N
-reuseport: copy 1: ended with status 4
+reuseport: copy 1: killed by KILL
 reuseport: copy 1: started, pid N
 reuseport: sh: by preload" ]
+}
+
+@test "a copy that fails gives one line, with its status or the signal's name; -q silences it" {
+    local script='ulimit -c 0; case $REUSEPORT_INSTANCE in 0) exit 3 ;; 1) kill -SEGV $$ ;; 2) kill -40 $$ ;; esac'
+    run --separate-stderr "$COMMAND" run -n 4 -p "$PORT" sh -c "$script"
+    [ "$(told)" = "reuseport: copy 0: ended with status 3
+reuseport: copy 1: killed by SEGV
+reuseport: copy 2: killed by signal 40" ]
+    run --separate-stderr "$COMMAND" run -q -n 4 -p "$PORT" sh -c "$script"
+    [ -z "$stderr" ]
+    # A daemon, whose starter ended with 0, and a keeper.
+    spawn copies "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 5 daemon
+    wait_until seen_is started 2
+    local all
+    read -ra all <<<"$(keepers "$PID")"
+    kill -KILL "${all[1]}"
+    wait_until grep -qx 'reuseport: copy 1: its keeper was killed by KILL; what is left of it is killed' "$(log copies)"
+    kill -TERM "$PID"
+    wait "$PID" || true
+    grep -qx 'reuseport: copy 0: ended with status 5' "$(log copies)"
+    [ "$(wc -l <"$(log copies)")" = 2 ]
+}
+
+@test "a copy that ends as it was told to is no failure: by TERM, QUIT or INT, or as shells report that" {
+    local name
+    for name in TERM QUIT INT; do
+        : >"$SEEN"
+        spawn copies "$COMMAND" run -n 2 -p "$PORT" sh -c 'ulimit -c 0
+            [ "$REUSEPORT_INSTANCE" = 0 ] || trap "kill \$!; exit $2" "$1"
+            sleep 1000 & echo started >>"$0"; wait' "$SEEN" "$name" $((128 + $(kill -l "$name")))
+        wait_until seen_is started 2
+        kill -"$name" "$PID"
+        [ "$name" = TERM ] || kill -TERM "$PID" # what the shell left ignores the others
+        wait "$PID" || true
+        [ ! -s "$(log copies)" ]
+    done
+    # A failure meanwhile is told of.
+    spawn copies "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 4
+    wait_until seen_is started 4
+    kill -TERM "$PID"
+    wait "$PID" || true
+    [ "$(grep -c 'ended with status 4' "$(log copies)")" = 2 ]
 }
 
 @test "each of the signals reaches every copy exactly once" {

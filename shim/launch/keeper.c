@@ -29,7 +29,7 @@ struct keeper {
     const struct rp_copies *copies;
     int index;
     pid_t first;  /* the copy's first process, 0 once it has been reaped */
-    int status;   /* of the first process, or of the last to end if that one ended with 0 */
+    int how;      /* the first process ended, or the last to end if that one ended with 0 */
     int stopping; /* the last of TERM, INT and QUIT that was passed on, or KILL, or 0 */
     struct told told[CHILDREN_MAX]; /* who was sent that one */
     int told_count;
@@ -100,7 +100,7 @@ static bool reap(struct keeper *keeper) {
     int how;
     while ((pid = rp_reap(&how)) > 0) {
         if (pid == keeper->first || !keeper->first) {
-            if (keeper->status == 0) keeper->status = rp_exit_status(how);
+            if (keeper->how == 0) keeper->how = how;
             if (pid == keeper->first) keeper->first = 0;
         }
         untold = untold || left_untold(keeper, pid, how);
@@ -134,6 +134,25 @@ static void end_copy(struct keeper *keeper) {
     keeper->orphaned = true;
 }
 
+/* Whether the copy ended as it was told to: with 0, by the signal, or as shells report that. */
+static bool ended_as_told(const struct keeper *keeper) {
+    const int number = rp_exit_status(keeper->how) - 128;
+    return keeper->how == 0 ||
+           (keeper->stopping && (rp_signal_stops(number) || number == keeper->stopping));
+}
+
+static void tell_end(const struct keeper *keeper) {
+    const struct rp_copies *copies = keeper->copies;
+    char name[RP_SIGNAL_NAME];
+    if (!copies->verbose && (copies->launch->quiet || ended_as_told(keeper))) return;
+    if (WIFSIGNALED(keeper->how)) {
+        rp_signal_name(WTERMSIG(keeper->how), name);
+        rp_warn("copy %d: killed by %s", keeper->index, name);
+    } else {
+        rp_warn("copy %d: ended with status %d", keeper->index, WEXITSTATUS(keeper->how));
+    }
+}
+
 /* In a process group of its own a copy gets a terminal's signals from the supervisor alone. */
 static void detach(pid_t supervisor) {
     setpgid(0, 0);
@@ -165,6 +184,6 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
         else
             pass_on(&keeper, number, true);
     }
-    if (copies->verbose) rp_warn("copy %d: ended with status %d", index, keeper.status);
-    _exit(keeper.status);
+    tell_end(&keeper);
+    _exit(rp_exit_status(keeper.how));
 }

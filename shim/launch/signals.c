@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -76,4 +77,18 @@ pid_t rp_reap(int *how) {
 
 int rp_exit_status(int how) {
     return WIFSIGNALED(how) ? 128 + WTERMSIG(how) : WEXITSTATUS(how);
+}
+
+void rp_signal_name(int number, char name[RP_SIGNAL_NAME]) {
+    static const struct {
+        const char *name;
+        int number;
+    } names[] = {{"HUP", SIGHUP},   {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ILL", SIGILL},
+                 {"TRAP", SIGTRAP}, {"ABRT", SIGABRT}, {"BUS", SIGBUS},   {"FPE", SIGFPE},
+                 {"KILL", SIGKILL}, {"USR1", SIGUSR1}, {"SEGV", SIGSEGV}, {"USR2", SIGUSR2},
+                 {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM}, {"XCPU", SIGXCPU},
+                 {"XFSZ", SIGXFSZ}, {"SYS", SIGSYS}};
+    snprintf(name, RP_SIGNAL_NAME, "signal %d", number);
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (names[i].number == number) snprintf(name, RP_SIGNAL_NAME, "%s", names[i].name);
 }

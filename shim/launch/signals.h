@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+enum { RP_SIGNAL_NAME = 16 };
+
 /* Blocks HUP INT QUIT TERM USR1 USR2 WINCH and CONT, which are passed on, and CHLD and ALRM, for
  * rp_signals_wait(), and TTOU, so that messages may be written to any terminal (termios(3), TOSTOP).
  * Resets CHLD to its default: inherited as ignored, it would never come. *before, unless NULL,
@@ -39,5 +41,8 @@ pid_t rp_reap(int *how);
 /* The exit status that a shell reports: 128 plus the signal's number for a killed process
  * (wait(2)). */
 int rp_exit_status(int how);
+
+/* Writes the name of a signal that ends processes, without SIG, or "signal 40" (signal(7)). */
+void rp_signal_name(int number, char name[RP_SIGNAL_NAME]);
 
 #endif

@@ -48,6 +48,14 @@ static bool kill_orphans(const struct supervisor *this) {
     return wait;
 }
 
+/* Which its keeper could not tell. */
+static void tell_loss(const struct supervisor *this, int number, int how) {
+    char name[RP_SIGNAL_NAME];
+    rp_signal_name(WTERMSIG(how), name);
+    if (this->copies->verbose || !this->copies->launch->quiet)
+        rp_warn("copy %d: its keeper was killed by %s; what is left of it is killed", number, name);
+}
+
 static void note_end(struct supervisor *this, pid_t pid, int how) {
     for (int i = 0; i < this->copies->count; i++) {
         if (this->keepers[i] != pid) continue;
@@ -55,6 +63,7 @@ static void note_end(struct supervisor *this, pid_t pid, int how) {
         this->running--;
         if (!this->first_failure) this->first_failure = rp_exit_status(how);
         this->bereaved = this->bereaved || WIFSIGNALED(how);
+        if (WIFSIGNALED(how)) tell_loss(this, i, how);
         if (this->copies->stop_all && !this->stopping) send_all(this, SIGTERM, false);
     }
 }
