@@ -7,11 +7,21 @@
 #include "launch/find_library.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* Returns the exit status for an errno of execve(2). */
 static int status_of(int error) {
     return error == ENOENT ? RP_NOT_FOUND : RP_CANNOT_RUN;
+}
+
+/* Whether the shell has exported a function of that name, as bash does: then it is likely to be
+ * what was meant. */
+static bool is_shell_function(const char *command) {
+    char name[128];
+    const int length = snprintf(name, sizeof(name), "BASH_FUNC_%s%%%%", command);
+    return length < (int)sizeof(name) && getenv(name);
 }
 
 int rp_launch_prepare(struct rp_launch *launch) {
@@ -22,7 +32,10 @@ int rp_launch_prepare(struct rp_launch *launch) {
     launch->config = rp_environment_read(launch->list);
     const int error = rp_preflight_examine(launch->command, preflight);
     if (error) {
-        rp_warn("%s: %s", launch->command, strerror(error));
+        rp_warn("%s: %s%s", launch->command, strerror(error),
+                error == ENOENT && is_shell_function(launch->command)
+                    ? "; it is a shell function: use bash -c"
+                    : "");
         return status_of(error);
     }
     const bool needs_library = rp_preflight_needs_library(preflight, launch->wanted);
