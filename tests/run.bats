@@ -301,6 +301,26 @@ reuseport: copy 2: killed by signal 40" ]
     [ "$(grep -c 'ended with status 4' "$(log copies)")" = 2 ]
 }
 
+@test "with -v it says after 10 s that no port of the list was bound, and what was bound instead" {
+    local OTHER UNUSED
+    lease_port OTHER UNUSED
+    spawn one "$COMMAND" run -v -n 2 -p "$UNUSED" "$PROBES/probe" socket udp4 bind 127.0.0.1 "$UNUSED" pause
+    spawn two "$COMMAND" run -v -n 2 -p "$UNUSED/tcp" sh -c '
+        [ "$REUSEPORT_INSTANCE" = 0 ] || exec sleep 1000
+        "$0" "$1" 127.0.0.1; true' "$BUILD/examples/server" "$PORT"
+    spawn three "$COMMAND" run -n 2 -p "$UNUSED/tcp" sleep 1000
+    spawn four "$COMMAND" run -v -n 2 -p "$UNUSED/tcp,!$OTHER" sh -c '
+        [ "$REUSEPORT_INSTANCE" = 0 ] || exec sleep 1000
+        exec "$0" socket udp4 bind 127.0.0.1 "$1" pause' "$PROBES/probe" "$OTHER"
+    wait_until grep -qx "reuseport: nothing bound $UNUSED/tcp in 10 s; sh bound 127.0.0.1:$PORT/tcp" "$(log two)"
+    wait_until grep -qx "reuseport: nothing bound $UNUSED/tcp,!$OTHER in 10 s; sh bound 127.0.0.1:$OTHER/udp" "$(log four)"
+    # The first has bound its port.
+    run grep 'nothing bound' "$(log one)" "$(log three)"
+    [ "$status" = 1 ]
+    [ "$(ss -Huan "sport = :$UNUSED" | wc -l)" -ge 2 ]
+    stop_all
+}
+
 @test "each of the signals reaches every copy exactly once" {
     local name names=(HUP INT QUIT USR1 USR2 WINCH CONT TERM) n=0
     spawn copies "$COMMAND" run -n 3 -p "$PORT" "$PROBES/signals" "$SEEN"
