@@ -29,7 +29,7 @@ struct keeper {
     const struct rp_copies *copies;
     int index;
     pid_t first;  /* the copy's first process, 0 once it has been reaped */
-    int how;      /* the first process ended, or the last to end if that one ended with 0 */
+    int how;      /* as in wait(2): of the first process, or of the last if the first gave 0 */
     int stopping; /* the last of TERM, INT and QUIT that was passed on, or KILL, or 0 */
     struct told told[CHILDREN_MAX]; /* who was sent that one */
     int told_count;

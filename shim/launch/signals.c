@@ -28,7 +28,7 @@ void rp_signals_block(sigset_t *before) {
 }
 
 int rp_signals_wait(bool *terminal) {
-    siginfo_t info;
+    siginfo_t info = {0};
     int number;
     do {
         number = sigwaitinfo(&waited_for, &info);

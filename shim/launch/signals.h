@@ -10,9 +10,9 @@
 enum { RP_SIGNAL_NAME = 16 };
 
 /* Blocks HUP INT QUIT TERM USR1 USR2 WINCH and CONT, which are passed on, and CHLD and ALRM, for
- * rp_signals_wait(), and TTOU, so that messages may be written to any terminal (termios(3), TOSTOP).
- * Resets CHLD to its default: inherited as ignored, it would never come. *before, unless NULL,
- * becomes the mask as it was (sigprocmask(2)). */
+ * rp_signals_wait(), and TTOU, so that messages reach a terminal with TOSTOP (termios(3)). Resets
+ * CHLD to its default: inherited as ignored, it would never come. *before, unless NULL, becomes the
+ * mask as it was (sigprocmask(2)). */
 void rp_signals_block(sigset_t *before);
 
 /* Waits for one of those signals and returns its number (sigwaitinfo(2)). *terminal, unless NULL,
