@@ -401,7 +401,7 @@ END
     need_unshare -n
     [ -e /proc/sys/net/ipv4/tcp_migrate_req ] || missing "Linux 5.14"
     unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req' || missing "a /proc/sys that can be written"
-    answers 0 "net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are reset; with 1" \
+    answers 0 "net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are reset; with 1 the other copies get them, which is recommended where nginx -t or the like visits the port" \
         unshare -n "$COMMAND" check
     answers 0 "net.ipv4.tcp_migrate_req is 1: connections in the queue of a copy that ends go to the others" \
         unshare -n sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req && "$0" check' "$COMMAND"

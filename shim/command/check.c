@@ -64,7 +64,8 @@ static void check_migration(void) {
     const long migrate = rp_setting("/proc/sys/net/ipv4/tcp_migrate_req", -1);
     if (migrate == 0)
         printf("net.ipv4.tcp_migrate_req is 0: connections in the queue of a copy that ends are "
-               "reset; with 1 the other copies get them\n");
+               "reset; with 1 the other copies get them, which is recommended where nginx -t or "
+               "the like visits the port\n");
     if (migrate > 0)
         printf("net.ipv4.tcp_migrate_req is %ld: connections in the queue of a copy that ends go "
                "to the others\n",
