@@ -190,3 +190,69 @@ process:setpriv --reuid 64732 --regid 64732 --clear-groups:env
 process::env
 END
 }
+
+# Watchers that are frozen, by -m seccomp.
+
+# need_fuse: a device of this test's own, which an ordinary user may open.
+need_fuse() {
+    need_root
+    need_unshare -Um
+    mknod -m 666 fuse c 10 229 2>/dev/null && { : <>fuse; } 2>/dev/null || missing "/dev/fuse"
+}
+
+# freeze HOW COUNT: in HELD, milliseconds that another program's bind took under a guard whose watcher is frozen by
+# COUNT binds; it was shared. Then the FUSE daemon ends, and no watching process is left.
+freeze() {
+    rm -f bound frozen end
+    mkfifo end
+    cat >both.sh <<'END'
+setpriv --reuid 65534 --regid 65534 --clear-groups "$1" /proc/self/fd/5 "$2" "$3" "$4" 5<fuse 3>&- <>end >frozen 2>/dev/null &
+until [ "$(grep -c binding frozen)" = "$4" ]; do sleep 0.02; done
+sleep 0.5
+start=$(date +%s%N)
+"$5" socket tcp4 bind 127.0.0.1 "$2" get >bound 2>&1
+echo "held=$((($(date +%s%N) - start) / 1000000))" >>bound
+read -r _ <end
+END
+    spawn both env REUSEPORT_PORTS="$PORT" REUSEPORT_LOG=info "$BUILD/reuseport" run -m seccomp sh both.sh \
+        "$PROBES/frozen" "$PORT" "$1" "$2" "$PROBES/static-probe"
+    wait_until grep -q held= bound
+    HELD=$(sed -n 's/^held=//p' bound)
+    WATCHERS=$(our_watchers)
+    kill -KILL "$(sed -n 's/^daemon=//p' frozen)"
+    stop_all
+    echo "$1: held $HELD ms, watchers: $WATCHERS"
+    cat bound
+    grep -q '^reuseport=1' bound
+    wait_until no_watcher
+}
+
+export BATS_TEST_TMPDIR
+
+our_watchers() {
+    local pid
+    for pid in $(grep -lsx reuseport-watch /proc/[0-9]*/comm | grep -o "[0-9]*"); do
+        ! grep -qszxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" || echo "$pid"
+    done | wc -l
+}
+
+no_watcher() {
+    [ "$(our_watchers)" = 0 ]
+}
+
+@test "a bind that freezes the watcher keeps another program's waiting for less than 4 seconds" {
+    local how
+    need_fuse
+    for how in socket file; do
+        freeze "$how" 1
+        ((HELD < 4500))
+        ((WATCHERS > 2)) # it was frozen
+    done
+}
+
+@test "who freezes watchers repeatedly ties up four, and keeps others waiting for less than 4 seconds" {
+    need_fuse
+    freeze file 8
+    ((HELD < 4800))
+    ((WATCHERS == 6)) # with the guard and the watcher at work
+}

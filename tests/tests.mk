@@ -60,6 +60,9 @@ $(BUILD)/probes/empty $(BUILD)/probes/musl/empty: PROBE_FLAGS = -shared -fPIC -n
 $(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): PROBE_FLAGS = $(wildcard shim/core/*.c)
 $(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): $(wildcard shim/core/*.[ch])
 
+# musl-gcc leaves out the kernel's headers.
+$(BUILD)/probes/musl/frozen: PROBE_FLAGS = $(KERNEL_HEADERS)
+
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
 $(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i386-probe: tests/probes/probe.c $(PROBE_NEEDS)
 $(addprefix $(BUILD)/probes/,static-server static-pie-server musl/static-server i386-server): examples/server.c $(PROBE_NEEDS)

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PATIENCE = 3 /* seconds */, TRIES = 2 };
+enum { TRIES = 2 };
 
 _Static_assert(sizeof(struct seccomp_notif) <= RP_NOTIFICATION_SIZE, "room for a notification");
 
@@ -23,6 +23,26 @@ static bool handle(struct rp_notification *notification) {
     return kind == RP_SOCKETS && rp_on_socket(notification);
 }
 
+/* Whose notification it is; the same for all whom /proc hides. */
+static uid_t user_of(const struct rp_target *target) {
+    uid_t user;
+    gid_t group;
+    return rp_process_user(target->pid, &user, &group) ? user : (uid_t)-1;
+}
+
+/* Whether the target may be looked into. */
+static bool is_readable(struct rp_notification *notification) {
+    struct rp_memory *memory = notification->watch->memory;
+    if (!rp_target_waits(&notification->target)) return false;
+    if (memory->tries++ < TRIES && !rp_patience_is_lost(&memory->patience, memory->patience.user))
+        return true;
+    /* The program's own stderr may be what blocks. */
+    if (notification->watch->stderr_fd >= 0)
+        rp_notification_warn(notification, ": its call goes on as it is: ",
+                             "looking into the program takes too long");
+    return false;
+}
+
 static void answer(const struct rp_watch *watch) {
     struct rp_memory *memory = watch->memory;
     const struct seccomp_notif *call = (const void *)memory->notification;
@@ -32,13 +52,13 @@ static void answer(const struct rp_watch *watch) {
         .target = {watch->listener, call->id, (pid_t)call->pid, -1},
     };
     struct seccomp_notif_resp go_on = {.id = call->id, .flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE};
-    alarm(PATIENCE);
-    const bool answered = memory->tries++ < TRIES && handle(&notification);
-    rp_target_close(&notification.target);
+    rp_patience_begin(&memory->patience, user_of(&notification.target));
+    const bool answered = is_readable(&notification) && handle(&notification);
     if (!answered) rp_listener_ioctl(watch, SECCOMP_IOCTL_NOTIF_SEND, &go_on);
-    alarm(0);
+    rp_target_close(&notification.target);
     memset(memory->notification, 0, sizeof(memory->notification));
     memory->tries = 0;
+    rp_patience_end(&memory->patience);
 }
 
 bool rp_answer_all(const struct rp_watch *watch, int guard) {

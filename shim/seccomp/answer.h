@@ -7,9 +7,7 @@
 
 /* Answers notifications, first the one that the memory still holds. Returns true when no process
  * with the filter is left, or false on EOF on guard, a descriptor. Whatever fails lets the
- * program's call go on. A notification that takes longer than 3 seconds ends this process, by
- * SIGALRM (alarm(2)), as a program's descriptors and memory can be made to block whoever touches
- * them. */
+ * program's call go on. The guard may give this process up at any moment (seccomp/patience.h). */
 bool rp_answer_all(const struct rp_watch *watch, int guard);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The guard starts a watcher anew whenever that dies; a watcher that loses its guard takes its
- * place. */
+/* The guard starts a watcher anew whenever that dies or takes too long; a watcher that loses its
+ * guard takes its place. The guard itself touches nothing of the program's. */
 #include "seccomp/guard.h"
 
 #include "base/title.h"
@@ -31,13 +31,10 @@ static void close_from(int first) {
     for (int fd = first; fd < MANY; fd++) close(fd);
 }
 
-/* SIGALRM is the watcher's patience. */
 static void block_signals(void) {
     sigset_t all;
     sigfillset(&all);
-    sigdelset(&all, SIGALRM);
     sigprocmask(SIG_SETMASK, &all, NULL);
-    signal(SIGALRM, SIG_DFL);
     signal(SIGCHLD, SIG_DFL); /* inherited as ignored, it would hide the watcher's end */
 }
 
@@ -66,15 +63,21 @@ static void keep_descriptors(int socket, struct rp_watch *watch) {
     close_from(watch->stderr_fd < 0 ? ERROR_OUTPUT : FIRST_FREE);
 }
 
-/* Waits for the end of a child, and continues it if it is stopped, which the user that a watcher
- * becomes for a moment may do. Returns how it ended (wait(2)). */
-static int await(pid_t child) {
-    int how = 0;
+/* Waits for the end of the watcher, or gives it up. Continues it if it is stopped, which the user
+ * that it becomes for a moment may do. Returns true when no process with the filter is left. */
+static bool await(pid_t watcher, struct rp_patience *patience) {
     for (;;) {
-        const pid_t pid = waitpid(child, &how, WUNTRACED);
-        if (pid < 0 && errno != EINTR) return how;
-        if (pid > 0 && !WIFSTOPPED(how)) return how;
-        if (pid > 0) kill(child, SIGCONT);
+        int how = 0;
+        rp_patience_reap(patience);
+        const pid_t pid = waitpid(watcher, &how, WUNTRACED | WNOHANG);
+        if (pid < 0) return false;
+        if (pid > 0 && !WIFSTOPPED(how)) return WIFEXITED(how) && WEXITSTATUS(how) == 0;
+        if (pid > 0) kill(watcher, SIGCONT);
+        if (rp_patience_left(patience) == 0) {
+            rp_patience_give_up(patience, watcher);
+            return false;
+        }
+        rp_patience_sleep(patience);
     }
 }
 
@@ -83,6 +86,8 @@ static void keep_watching(struct rp_watch *watch) __attribute__((noreturn));
 static void keep_watching(struct rp_watch *watch) {
     for (;;) {
         int alive[2];
+        rp_patience_reap(&watch->memory->patience);
+        rp_patience_end(&watch->memory->patience); /* the last watcher's */
         if (pipe2(alive, O_CLOEXEC)) _exit(rp_answer_all(watch, -1) ? 0 : 1);
         const pid_t watcher = fork();
         if (watcher < 0) _exit(rp_answer_all(watch, -1) ? 0 : 1);
@@ -93,9 +98,9 @@ static void keep_watching(struct rp_watch *watch) {
             continue;
         }
         close(alive[0]);
-        const int how = await(watcher);
+        const bool over = await(watcher, &watch->memory->patience);
         close(alive[1]);
-        if (WIFEXITED(how) && WEXITSTATUS(how) == 0) _exit(0);
+        if (over) _exit(0);
     }
 }
 

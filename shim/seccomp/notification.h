@@ -5,6 +5,7 @@
 
 #include "core/apply.h"
 #include "inspect/process.h"
+#include "seccomp/patience.h"
 #include "seccomp/target.h"
 
 enum { RP_NOTIFICATION_SIZE = 1024, RP_REMEMBERED = 64 };
@@ -14,6 +15,7 @@ struct rp_memory {
     /* struct seccomp_notif, the one being answered; id 0: none. */
     _Alignas(8) unsigned char notification[RP_NOTIFICATION_SIZE];
     unsigned tries; /* made at answering it */
+    struct rp_patience patience;
     bool warned;
     struct {
         struct rp_process process; /* pid 0: none */
