@@ -4,9 +4,9 @@
  *
  *     frozen FUSE-DEVICE PORT HOW [COUNT]
  *
- * HOW: memory, the address; words, the arguments of an i386 socketcall(2); socket, a UDP socket
- * locked by a sendto(2) from there; file, a file instead of a socket; stderr, where the watcher
- * writes. Prints the daemon's PID, then each bind's result, and waits for standard input. */
+ * HOW: memory, the address, which only users of its namespace can read; socket, a UDP socket locked
+ * by a sendto(2) from there; file, a file instead of a socket.
+ * Prints the daemon's PID, then each bind's result, and waits for standard input. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -22,10 +22,6 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#ifndef MAP_32BIT
-#define MAP_32BIT 0
-#endif
 
 enum { PAGE = 4096, PAGES = 64 };
 
@@ -133,30 +129,13 @@ static void lock_socket(int fd, const char *memory) {
     poll(NULL, 0, 300);
 }
 
-/* bind(2) by the i386 call gate, which 64-bit programs may use, too. */
-static int bind_by_words(const char *memory) {
-    int result = -ENOSYS;
-#ifdef __x86_64__
-    __asm__ volatile("int $0x80"
-                     : "=a"(result)
-                     : "a"(102), "b"(2), "c"(memory)
-                     : "memory", "r8", "r9", "r10", "r11");
-#else
-    (void)memory;
-#endif
-    errno = -result;
-    return result ? -1 : 0;
-}
-
 static int freeze(const char *how, int port, int file, const char *memory) {
     const struct sockaddr_in here = {.sin_family = AF_INET,
                                      .sin_port = htons((uint16_t)port),
                                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const int fd = socket(AF_INET, strcmp(how, "socket") ? SOCK_STREAM : SOCK_DGRAM, 0);
-    if (!strcmp(how, "words")) return bind_by_words(memory);
     if (!strcmp(how, "memory")) return bind(fd, (const void *)memory, sizeof(here));
     if (!strcmp(how, "file")) return bind(file, (const void *)&here, sizeof(here));
-    if (!strcmp(how, "stderr")) dup2(file, STDERR_FILENO);
     if (!strcmp(how, "socket")) lock_socket(fd, memory);
     return bind(fd, (const void *)&here, sizeof(here));
 }
@@ -165,7 +144,7 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 4) return 2;
     const int file = mount_frozen(argv[1]);
-    char *memory = mmap(NULL, PAGE * PAGES, PROT_READ, MAP_SHARED | MAP_32BIT, file, 0);
+    char *memory = mmap(NULL, PAGE * PAGES, PROT_READ, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED || madvise(memory, PAGE * PAGES, MADV_RANDOM)) fail("mmap");
     for (int i = 0; i < (argc > 4 ? atoi(argv[4]) : 1); i++) {
         if (fork()) continue;
