@@ -197,7 +197,9 @@ END
 need_fuse() {
     need_root
     need_unshare -Um
-    mknod -m 666 fuse c 10 229 2>/dev/null && { : <>fuse; } 2>/dev/null || missing "/dev/fuse"
+    mknod fuse c 10 229 2>/dev/null || missing "the right to make /dev/fuse"
+    chmod 666 fuse
+    { : <>fuse; } 2>/dev/null || missing "/dev/fuse"
 }
 
 # freeze HOW COUNT: in HELD, milliseconds that another program's bind took under a guard whose watcher is frozen by
