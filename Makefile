@@ -37,7 +37,8 @@ FOREIGN = -pg --coverage -fprofile-% -ftest-coverage -finstrument-% -fsanitize-c
 	-static -static-pie -pie -l%
 # Compilers for arm64 otherwise call a function of libgcc to compare and swap; those for other CPUs lack the option.
 INLINE_ATOMICS := $(shell $(CC) -Werror -mno-outline-atomics -c -x c -o /dev/null /dev/null 2>/dev/null && echo -mno-outline-atomics)
-LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS)) $(COMMON) $(INLINE_ATOMICS) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
+# The library is to be small, and fast enough at -Os: what it costs is system calls.
+LIB_CFLAGS = $(CPPFLAGS) $(filter-out $(FOREIGN),$(CFLAGS:-O2=-Os)) $(COMMON) $(INLINE_ATOMICS) -fPIC -fvisibility=hidden -fno-stack-protector -fno-lto \
 	-fno-sanitize=all -fno-exceptions -fno-unwind-tables -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -U_TIME_BITS -U_FILE_OFFSET_BITS
 LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -fno-lto -fno-sanitize=all \
 	-Wl,--version-script=shim/preload/libreuseport.map -Wl,-soname,libreuseport.so -Wl,-z,now \

@@ -161,12 +161,13 @@ early() {
         "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" get
     echo "$output / $stderr"
     [ "$output" = $'bind=ok\nreuseport=0\nreuseaddr=0' ]
-    [ "${stderr_lines[*]:1}" = "libreuseport: bind 127.0.0.1:$PORT/tcp: not shared" ]
+    local why='not shared: setsockopt: Operation not permitted (a sandbox?); "reuseport run -m seccomp" goes round that'
+    [ "${stderr_lines[*]:1}" = "libreuseport: bind 127.0.0.1:$PORT/tcp: $why" ]
     run --separate-stderr "${probe[@]}" REUSEPORT_PORTS=all REUSEPORT_AT=socket \
         "$PROBES/probe" socket tcp4 get bind 127.0.0.1 "$PORT" get
     echo "$output / $stderr"
     [ "$output" = $'reuseport=0\nreuseaddr=0\nbind=ok\nreuseport=0\nreuseaddr=0' ]
-    [ "${stderr_lines[1]}" = "libreuseport: socket: not shared" ]
+    [ "${stderr_lines[1]}" = "libreuseport: socket: $why" ]
     [ "${stderr_lines[2]}" = "libreuseport: bind 127.0.0.1:$PORT/tcp: not shared" ]
 }
 

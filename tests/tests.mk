@@ -152,7 +152,7 @@ matrix:
 
 # Without those that only explain a refused bind.
 print-library-sources:
-	@echo $(filter-out $(addprefix %/,explain.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
+	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
 .PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 

@@ -39,6 +39,48 @@ same_odd_calls() {
     [ "$output" = $'bind=ok\nbind=ok' ]
 }
 
+# kept_from WHAT LINE STEP...: what the probe's steps bind is not shared, since a sandbox forbids WHAT; of that the
+# library writes that one line at warn, and nothing when off. The program's results are as without the library.
+kept_from() {
+    local plain sandbox=("$PROBES/without" "$1" env LD_PRELOAD="$LIBRARY")
+    plain=$("$PROBES/without" "$1" "$PROBES/probe" "${@:3}")
+    run --separate-stderr "${sandbox[@]}" "$PROBES/probe" "${@:3}"
+    echo "$output / $stderr"
+    [ "$output" = "$plain" ]
+    [ "$stderr" = "${2:+libreuseport: bind $2 (a sandbox?); \"reuseport run -m seccomp\" goes round that}" ]
+    run --separate-stderr env REUSEPORT_LOG=off "${sandbox[@]}" "$PROBES/probe" "${@:3}"
+    [ "$output" = "$plain" ]
+    [ -z "$stderr" ]
+}
+
+@test "warn tells once in a process that a listed port is bound without the option, and that a sandbox is why" {
+    local other no='not shared' why='Operation not permitted'
+    lease_port other
+    export REUSEPORT_PORTS=$PORT
+    kept_from setsockopt "127.0.0.1:$PORT/tcp: $no: setsockopt: $why" socket tcp4 bind 127.0.0.1 "$other" close \
+        socket tcp4 bind 127.0.0.1 "$PORT" close socket tcp4 bind 127.0.0.1 "$PORT"
+    kept_from setsockopt "[::1]:$PORT/udp: $no: setsockopt: $why" socket udp6 bind ::1 "$PORT"
+    kept_from setsockopt '' socket tcp4 bind 127.0.0.1 "$other" close socket unix bind path "$other"
+    REUSEPORT_PORTS=$PORT/tcp
+    kept_from getsockopt "127.0.0.1:$PORT: $no: getsockopt: $why" \
+        socket tcp4 bind 127.0.0.1 "$other" close socket tcp4 bind 127.0.0.1 "$PORT"
+}
+
+@test "warn tells it, too, in a sandbox such as tor's, which forbids to ask whether an address can be read" {
+    local other no='not shared' why='Operation not permitted'
+    lease_port other
+    export REUSEPORT_PORTS=$PORT/udp
+    kept_from tor "127.0.0.1:$PORT: $no: rt_sigprocmask: $why" socket udp4 bind 127.0.0.1 "$other" close \
+        socket udp4 bind 127.0.0.1 "$PORT" close socket udp4 bind 127.0.0.1 "$PORT"
+    REUSEPORT_PORTS=[::1]:$PORT
+    kept_from tor "[::1]:$PORT: $no: rt_sigprocmask: $why" socket tcp6 bind ::1 "$PORT"
+    kept_from tor '' socket tcp4 bind 127.0.0.1 "$PORT" close socket unix bind path "$PORT"
+    "$PROBES/without" tor "$PROBES/odd-calls" "$PORT" >"$BATS_TEST_TMPDIR/plain"
+    "$PROBES/without" tor env REUSEPORT_PORTS=all LD_PRELOAD="$LIBRARY" "$PROBES/odd-calls" "$PORT" \
+        >"$BATS_TEST_TMPDIR/shared" 2>/dev/null
+    diff "$BATS_TEST_TMPDIR/plain" "$BATS_TEST_TMPDIR/shared"
+}
+
 @test "a data file in the place of descriptor 2 stays as it is, at any log level" {
     local level data=$BATS_TEST_TMPDIR/data
     spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1

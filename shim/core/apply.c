@@ -4,6 +4,7 @@
 
 #include "core/message.h"
 
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -37,25 +38,36 @@ bool rp_is_shared(int fd) {
 }
 
 /* Sets a boolean option. Returns whether that changed it. */
-static bool switch_option(int fd, int option, int wanted) {
+static bool switch_option(int fd, int option, int wanted, struct rp_failure *failure) {
     int before;
-    if (getsockopt(fd, SOL_SOCKET, option, &before, &(socklen_t){sizeof(before)})) return false;
-    return !before != !wanted && !setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof(wanted));
+    *failure = (struct rp_failure){"getsockopt", 0};
+    if (!getsockopt(fd, SOL_SOCKET, option, &before, &(socklen_t){sizeof(before)})) {
+        failure->call = NULL;
+        if (!before == !wanted) return false;
+        if (!setsockopt(fd, SOL_SOCKET, option, &wanted, sizeof(wanted))) return true;
+        failure->call = "setsockopt";
+    }
+    failure->error = errno;
+    return false;
 }
 
 struct rp_change rp_apply(const struct rp_config *config, int fd, const struct rp_endpoint *where,
                           bool known) {
     const enum rp_verdict tcp = rp_ports_match(&config->ports, where, RP_TCP);
     const enum rp_verdict udp = rp_ports_match(&config->ports, where, RP_UDP);
-    struct rp_change change = {tcp, false, false};
+    struct rp_change change = {.verdict = tcp};
     if (tcp != udp || (tcp != RP_LEAVE && (!known || config->reuseaddr))) {
+        errno = 0;
         const enum rp_proto proto = rp_ask_proto(fd);
         change.verdict = proto == RP_TCP ? tcp : proto == RP_UDP ? udp : RP_LEAVE;
+        if (!proto && errno && (tcp == RP_SHARE || udp == RP_SHARE))
+            return (struct rp_change){.verdict = RP_SHARE, .failure = {"getsockopt", errno}};
         if (config->reuseaddr && change.verdict == RP_SHARE && proto == RP_TCP)
-            change.reuseaddr = switch_option(fd, SO_REUSEADDR, 1);
+            change.reuseaddr = switch_option(fd, SO_REUSEADDR, 1, &change.failure);
     }
     if (change.verdict != RP_LEAVE)
-        change.reuseport = switch_option(fd, SO_REUSEPORT, change.verdict == RP_SHARE);
+        change.reuseport =
+            switch_option(fd, SO_REUSEPORT, change.verdict == RP_SHARE, &change.failure);
     return change;
 }
 

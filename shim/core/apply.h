@@ -6,10 +6,18 @@
 
 #include "core/config.h"
 
+/* The system call that kept SO_REUSEPORT from a socket, or NULL, and its errno. */
+struct rp_failure {
+    const char *call;
+    int error;
+};
+
 /* Options changed on a socket, restored if bind fails. */
 struct rp_change {
-    enum rp_verdict verdict;
+    enum rp_verdict verdict;   /* RP_SHARE also if the list says so of one protocol alone, and the
+                                  socket's could not be asked for */
     bool reuseport, reuseaddr; /* whether the option was changed */
+    struct rp_failure failure;
 };
 
 enum { RP_IPV4_SIZE = 16, RP_IPV6_SIZE = 24 };
@@ -22,7 +30,7 @@ unsigned rp_endpoint_size(unsigned length);
  * it. */
 bool rp_endpoint_read(const unsigned char *bytes, unsigned size, struct rp_endpoint *where);
 
-/* The socket's protocol by its type (socket(7), SO_TYPE), or 0 if it is neither. */
+/* The socket's protocol by its type (socket(7), SO_TYPE), or 0 if it is neither or does not tell. */
 enum rp_proto rp_ask_proto(int fd);
 
 /* Whether the socket has SO_REUSEPORT. */

@@ -3,7 +3,6 @@
  * it (socket(7), SO_REUSEPORT). */
 #include "core/explain.h"
 
-#include "core/apply.h"
 #include "core/budget.h"
 #include "core/holder.h"
 #include "core/kernel.h"
@@ -198,4 +197,24 @@ void rp_explain_refusal(unsigned *told, int fd, const struct rp_binder *binder,
         if (before < TOLD_MOST) rp_send(&this.message);
     }
     errno = keep;
+}
+
+bool rp_explain_failure(unsigned *told, int fd, const struct rp_endpoint *where,
+                        const struct rp_failure *failure) {
+    struct rp_message message = RP_MESSAGE;
+    const int error = failure->error;
+    if (__atomic_load_n(told, __ATOMIC_RELAXED) || !rp_may_send() ||
+        __atomic_exchange_n(told, 1, __ATOMIC_RELAXED))
+        return false;
+    rp_say(&message, where ? "bind " : "socket");
+    if (where) rp_say_endpoint(&message, where, rp_ask_proto(fd));
+    rp_say(&message, rp_is_shared(fd) ? ": shared: " : ": not shared: ");
+    rp_say(&message, failure->call);
+    rp_say(&message, error == EPERM ? ": Operation not permitted" : ": error ");
+    if (error != EPERM) rp_say_number(&message, (uint32_t)error);
+    /* What seccomp filters and security modules answer. */
+    if (error == EPERM || error == EACCES || error == ENOSYS)
+        rp_say(&message, " (a sandbox?); \"reuseport run -m seccomp\" goes round that");
+    rp_send(&message);
+    return true;
 }

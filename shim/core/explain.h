@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Why the kernel refused to bind a socket that was to share its port. */
+/* Why the kernel refused to bind a socket that was to share its port, or why it does not share. */
 #ifndef RP_EXPLAIN_H
 #define RP_EXPLAIN_H
 
-#include "core/ports.h"
+#include "core/apply.h"
 #include "core/rare.h"
 
 /* Another process that binds, to which the refusal is explained. */
@@ -22,5 +22,11 @@ struct rp_binder {
  * counted, where it could not be written. Async-signal-safe, keeps errno. */
 RP_RARE void rp_explain_refusal(unsigned *told, int fd, const struct rp_binder *binder,
                                 const struct rp_endpoint *where);
+
+/* Reports that a socket has been bound, or created if where is NULL, without the option that it was
+ * to have, and which call failed: once for a process, told being 0 until then. Returns whether it
+ * did. Async-signal-safe; may change errno. */
+RP_RARE bool rp_explain_failure(unsigned *told, int fd, const struct rp_endpoint *where,
+                                const struct rp_failure *failure);
 
 #endif

@@ -95,7 +95,7 @@ void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where
         rp_say(message, "]:");
     }
     rp_say_number(message, where->port);
-    rp_say(message, proto == RP_UDP ? "/udp" : "/tcp");
+    if (proto) rp_say(message, proto == RP_UDP ? "/udp" : "/tcp");
 }
 
 /* A pipe that polls as writable takes PIPE_BUF bytes without blocking (pipe(7)). */
@@ -103,22 +103,32 @@ bool rp_may_send(void) {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     const long long at_once[2] = {0};
     unsigned char now[STAT_MAX] = {0}; /* the kernel leaves the padding of i386 as it is */
-    return __atomic_load_n(&stderr_known, __ATOMIC_ACQUIRE) &&
-           !syscall(SYS_fstat64, STDERR_FILENO, now) &&
-           !memcmp(now, stderr_at_load, RP_FILE_ID_SIZE) &&
-           syscall(SYS_ppoll, &out, 1, at_once, NULL, 0) == 1 && (out.revents & POLLOUT);
+    if (!__atomic_load_n(&stderr_known, __ATOMIC_ACQUIRE) ||
+        syscall(SYS_fstat64, STDERR_FILENO, now) || memcmp(now, stderr_at_load, RP_FILE_ID_SIZE))
+        return false;
+    long ready = syscall(SYS_ppoll, &out, 1, at_once, NULL, 0);
+#ifdef SYS_poll
+    if (ready < 0) ready = syscall(SYS_poll, &out, 1, 10); /* tor's sandbox permits this alone */
+#endif
+    return ready == 1 && (out.revents & POLLOUT);
 }
 
 void rp_send(struct rp_message *message) {
     const int keep = errno;
     const unsigned long pipe_signal = 1UL << (SIGPIPE - 1);
     const struct signals broken_pipe = {{pipe_signal}};
-    const struct signals both = {{pipe_signal | 1UL << (SIGTTOU - 1)}}; /* stty tostop */
     const long long at_once[2] = {0};
-    struct signals pending = {{0}}, before;
+    struct signals pending = {{0}}, before, blocked;
     memcpy(message->text, "libreuseport: ", RP_PREFIX_SIZE);
     message->text[message->length] = '\n';
-    if (rp_may_send() && !syscall(SYS_rt_sigprocmask, SIG_BLOCK, &both, &before, RP_SIGSET_SIZE)) {
+    /* By SIG_SETMASK, since sandboxes such as tor's forbid SIG_BLOCK. */
+    if (!rp_may_send() || syscall(SYS_rt_sigprocmask, SIG_SETMASK, NULL, &before, RP_SIGSET_SIZE)) {
+        errno = keep;
+        return;
+    }
+    blocked = before;
+    blocked.words[0] |= pipe_signal | 1UL << (SIGTTOU - 1); /* stty tostop */
+    if (!syscall(SYS_rt_sigprocmask, SIG_SETMASK, &blocked, NULL, RP_SIGSET_SIZE)) {
         syscall(SYS_rt_sigpending, &pending, RP_SIGSET_SIZE);
         if (syscall(SYS_write, STDERR_FILENO, message->text, message->length + 1) < 0 &&
             errno == EPIPE && !(pending.words[0] & pipe_signal))

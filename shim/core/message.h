@@ -22,7 +22,7 @@ enum { RP_PREFIX_SIZE = 14 };
 void rp_message_init(void);
 
 /* Append; what does not fit is left out. An endpoint reads as in REUSEPORT_PORTS:
- * "0.0.0.0:80/tcp". */
+ * "0.0.0.0:80/tcp", without a protocol if that is 0. */
 RP_RARE void rp_say(struct rp_message *message, const char *text);
 RP_RARE void rp_say_number(struct rp_message *message, uint32_t number);
 RP_RARE void rp_say_endpoint(struct rp_message *message, const struct rp_endpoint *where,

@@ -45,5 +45,5 @@ bool rp_has_outside(void) {
     char link[32] = {0};
     const long length =
         syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/pid", link, sizeof(link) - 1);
-    return length > 0 && strcmp(link, initial) != 0;
+    return length > 0 && memcmp(link, initial, sizeof(initial)) != 0;
 }

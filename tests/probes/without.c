@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|setsockopt COMMAND...
+ *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|getsockopt|setsockopt|tor COMMAND...
  *
- * The call fails with ENOSYS; setsockopt, and pidfd_getfd:EPERM as in container runtimes, with
- * EPERM; socket(AF_NETLINK) with EAFNOSUPPORT. */
+ * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
+ * pidfd_getfd:EPERM as in container runtimes, with EPERM; socket(AF_NETLINK) with EAFNOSUPPORT. */
 #include <errno.h>
+#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,9 +32,11 @@ enum { LOAD = 0x20, JUMP_EQUAL = 0x15, RETURN = 0x06 };
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
     const int is_netlink = !strcmp(argv[1], "netlink");
-    const int is_option = !strcmp(argv[1], "setsockopt");
+    const int is_getting = !strcmp(argv[1], "getsockopt");
+    const int is_option = is_getting || !strcmp(argv[1], "setsockopt");
     const int is_denied = is_option || !strcmp(argv[1], "pidfd_getfd:EPERM");
-    const unsigned call_number = is_option                   ? SYS_setsockopt
+    const unsigned call_number = is_getting                  ? SYS_getsockopt
+                                 : is_option                 ? SYS_setsockopt
                                  : !strcmp(argv[1], "statx") ? SYS_statx
                                                              : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
@@ -46,7 +49,20 @@ int main(int argc, char **argv) {
                                     {JUMP_EQUAL, 0, 1, AF_NETLINK},
                                     {RETURN, 0, 0, FAIL(EAFNOSUPPORT)},
                                     {RETURN, 0, 0, ALLOW}};
-    const struct program program = {is_netlink ? 6 : 4, is_netlink ? netlink : call};
+    /* Of rt_sigprocmask it permits SIG_UNBLOCK and SIG_SETMASK. */
+    struct instruction tor[] = {{LOAD, 0, 0, 0},
+                                {JUMP_EQUAL, 6, 0, SYS_setsockopt},
+                                {JUMP_EQUAL, 5, 0, SYS_getsockopt},
+                                {JUMP_EQUAL, 4, 0, SYS_ppoll},
+                                {JUMP_EQUAL, 0, 4, SYS_rt_sigprocmask},
+                                {LOAD, 0, 0, 16},
+                                {JUMP_EQUAL, 2, 0, SIG_UNBLOCK},
+                                {JUMP_EQUAL, 1, 0, SIG_SETMASK},
+                                {RETURN, 0, 0, FAIL(EPERM)},
+                                {RETURN, 0, 0, ALLOW}};
+    const struct program program = !strcmp(argv[1], "tor") ? (struct program){10, tor}
+                                   : is_netlink            ? (struct program){6, netlink}
+                                                           : (struct program){4, call};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) || prctl(PR_SET_SECCOMP, 2L, &program)) {
         perror("without");
         return 2;
