@@ -27,6 +27,53 @@ added() {
     echo "REUSEPORT_PORTS=$1 ${*:2}: $plain without, $CALLS with the library"
 }
 
+# names_of LIST STEP...: the system calls, sorted, that the probe makes between two marks.
+names_of() {
+    calls "$@" 2>/dev/null
+    awk '/getppid/ { inside = !inside; next } inside { sub(/^[0-9]+ +/, ""); sub(/\(.*/, ""); print }' \
+        "$BATS_TEST_TMPDIR/trace" | sort
+}
+
+# documented CASE: the names in libreuseport(7), sorted.
+documented() {
+    awk -v row=".It $1" '$0 == row { found = 1; next } /^\./ { found = 0 } found' "$ROOT/shim/doc/libreuseport.7" |
+        tr -s ', \n' '\n' | grep -vx none | sort
+}
+
+# adds CASE LIST STEP...: the calls that the library adds there are those that the manual lists, no less, no more.
+adds() {
+    local plain with added
+    grep -qFx ".It $1" "$ROOT/shim/doc/libreuseport.7"
+    plain=$(names_of - "${@:3}")
+    with=$(names_of "${@:2}")
+    added=$(comm -13 <(echo "$plain") <(echo "$with") | sort -u)
+    echo "$1, REUSEPORT_PORTS=$2: $added"
+    diff <(documented "$1") <(printf '%s' "${added:+$added$'\n'}")
+}
+
+@test "the system calls that libreuseport(7) lists are those that the library adds, in each case" {
+    local new=(socket tcp4 mark bind 127.0.0.1 "$PORT" mark) ten=() i
+    adds 'socket()' all mark socket tcp4 socket udp6 mark
+    SETTING=REUSEPORT_AT=socket adds 'socket() of a TCP socket with REUSEPORT_AT=socket' all mark socket tcp4 mark
+    adds 'bind() to a port that no entry names, or of AF_UNIX' 1 "${new[@]}"
+    adds 'bind() to a port that no entry names, or of AF_UNIX' all socket unix mark bind path "$PORT" mark
+    adds 'bind() to a shared port' "$PORT" "${new[@]}"
+    adds 'bind() to a shared port' "$PORT/udp" socket udp6 mark bind ::1 "$PORT" mark
+    adds 'bind() to a shared port' "!$PORT" socket tcp4 reuseport 1 mark bind 127.0.0.1 "$PORT" mark
+    SETTING=REUSEPORT_LOG=info adds 'bind() to a shared port with REUSEPORT_LOG=info' "$PORT" "${new[@]}"
+    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    SETTING=REUSEPORT_LOG=warn adds 'a bind() that is refused, the first in a process' "$PORT" "${new[@]}"
+    for ((i = 0; i < 10; i++)); do
+        [ $i = 0 ] || SETTING=REUSEPORT_LOG=warn adds 'a bind() that is refused, the second to tenth' \
+            "$PORT" socket tcp4 "${ten[@]}" mark "${ten[@]:0:3}" mark
+        ten+=(bind 127.0.0.1 "$PORT")
+    done
+    local later='a bind() that is refused, any later, or the first with REUSEPORT_LOG=off'
+    SETTING=REUSEPORT_LOG=warn adds "$later" "$PORT" socket tcp4 "${ten[@]}" mark "${ten[@]:0:3}" mark
+    adds "$later" "$PORT" "${new[@]}"
+}
+
 @test "the inert library adds no system call" {
     added '' mark socket tcp4 bind 127.0.0.1 "$PORT" mark
     [ "$ADDED" = 0 ]
