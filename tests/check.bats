@@ -82,6 +82,59 @@ compile() {
     gcc -x c -o "$OPEN/$1" "${@:2}" -
 }
 
+@test "check PID says whether the library is loaded in a running process, and with which list" {
+    local plain loaded listless other
+    lease_port PORT
+    spawn plain "$PROBES/probe" pause
+    plain=$PID
+    spawn loaded env LD_PRELOAD="$LIBRARY" REUSEPORT_PORTS="$PORT" "$PROBES/probe" pause
+    loaded=$PID
+    spawn listless env LD_PRELOAD="$LIBRARY" "$PROBES/probe" pause
+    listless=$PID
+    mkdir "$OPEN/other"
+    cp "$LIBRARY" "$OPEN/other/libreuseport.so"
+    spawn other env LD_PRELOAD="$OPEN/other/libreuseport.so" REUSEPORT_PORTS="$PORT" "$PROBES/probe" pause
+    other=$PID
+    for PID in "$plain" "$loaded" "$listless" "$other"; do
+        wait_until grep -qx probe "/proc/$PID/comm"
+    done
+    wait_until grep -q libreuseport "/proc/$other/maps"
+    says 1 "pid $plain (probe): the library is not loaded" "$plain"
+    says 0 "pid $loaded (probe): started with REUSEPORT_PORTS=$PORT" "$loaded"
+    says 0 "pid $loaded (probe): the library is loaded" "$loaded"
+    says 1 "pid $listless (probe): started without REUSEPORT_PORTS" "$listless"
+    says 1 "pid $other (probe): a file named libreuseport.so is loaded, but not " "$other"
+    says 0 "the library is loaded" --library "$OPEN/other/libreuseport.so" "$other"
+    says 1 "" -m seccomp "$loaded"
+    fails "check: no process with the PID 4194304" "$COMMAND" check 4194304
+    fails 'check: "99999999999": not a number from 1 to 2147483647' "$COMMAND" check 99999999999
+}
+
+@test "check PID and list tell of a process that has a seccomp filter, and of the remedy" {
+    local remedy='"reuseport run -m seccomp" goes round that' kind
+    for kind in setsockopt tor; do
+        lease_port PORT
+        spawn server env LD_PRELOAD="$LIBRARY" REUSEPORT_PORTS="$PORT" REUSEPORT_LOG=off \
+            "$PROBES/without" $kind "$BUILD/examples/server" "$PORT" 127.0.0.1
+        wait_until listens "$PORT"
+        says 1 "pid $PID (server): has a seccomp filter, which may keep the library from sharing; $remedy" "$PID"
+        answers 0 "pid $PID (server) has a seccomp filter, which may be why it does not share: $remedy" \
+            "$COMMAND" list "$PORT"
+    done
+    # Not of one that has none.
+    lease_port PORT
+    spawn server "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    silent_on "has a seccomp filter" "$COMMAND" list "$PORT"
+    run "$COMMAND" check "$PID"
+    [[ $output != *"has a seccomp filter"* ]]
+    spawn watched "$COMMAND" run -m seccomp -p "$PORT" "$PROBES/probe" pause
+    wait_until grep -qx probe "/proc/$PID/comm"
+    says 0 'was started by "reuseport run -m seccomp"' -m seccomp "$PID"
+    says 0 "" -m auto "$PID"
+    says 1 "the library is not loaded" "$PID"
+}
+
 # What is said of the files of broken-files.py: status, text, names.
 broken_files() {
     cat <<'END'
@@ -501,7 +554,7 @@ check -z|check: no such option: -z; see reuseport check --help
 check -p 80 -z true|check: no such option: -z; see reuseport check --help
 check -p|check: -p needs a value; see reuseport check --help
 check --library|check: --library needs a value; see reuseport check --help
-check true false|check: expected one COMMAND; see reuseport check --help
+check true false|check: expected one COMMAND or PID; see reuseport check --help
 check --library=/nonexistent true|the library /nonexistent: No such file or directory
 check --library=/dev/null true|the library /dev/null: not a regular file
 check --library=/etc/passwd true|the library /etc/passwd: neither an ELF file nor a script with #!

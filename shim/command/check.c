@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* reuseport check: whether the library reaches a command, and what this machine offers. */
+#include "command/check.h"
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
@@ -16,10 +17,12 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: reuseport check [OPTION]... [COMMAND]\n"
+    "Usage: reuseport check [OPTION]... [COMMAND|PID]\n"
     "Say whether the library reaches COMMAND, and if not, why, and which method run\n"
     "would use; then what this kernel offers and what stands in the way. Prints one\n"
-    "line for each finding; starts nothing.\n"
+    "line for each finding; starts nothing. Of a process, PID, say\n"
+    "whether the library is loaded there, with which list, and whether a sandbox may\n"
+    "be in the way.\n"
     "\n"
     "  -p, --ports=LIST       check this list, too, as run would\n"
     "  -m, --method=METHOD    which method the exit status is about: preload, by the\n"
@@ -28,8 +31,8 @@ static const char help[] =
     "  -h, --help             print this help\n"
     "  -V, --version          print the version\n"
     "\n"
-    "Exit status: 0 if the method reaches COMMAND, 1 if it does not, 125 if reuseport\n"
-    "itself fails.\n";
+    "Exit status: 0 if the method reaches COMMAND or PID, 1 if it does not, 125 if\n"
+    "reuseport itself fails.\n";
 
 #define IN_VAIN "list cannot tell who shares, adopt and replace cannot work"
 
@@ -126,7 +129,7 @@ static void parse_options(int argc, char **argv, struct subject *subject) {
         if (option == 'm') subject->method = rp_parse_method(optarg);
         if (option == LIBRARY) subject->library = optarg;
     }
-    if (argc - optind > 1) rp_die("check: expected one COMMAND; see reuseport check --help");
+    if (argc - optind > 1) rp_die("check: expected one COMMAND or PID; see reuseport check --help");
     subject->command = argv[optind];
 }
 
@@ -163,16 +166,25 @@ static bool check_command(const struct subject *subject, const struct rp_executa
     return !rp_preflight_hindrance(&preflight, asked) && !(asked == RP_SECCOMP && no_seccomp);
 }
 
+static bool is_pid(const char *text) {
+    return text && *text && !text[strspn(text, "0123456789")];
+}
+
 int rp_cmd_check(int argc, char **argv) {
     struct subject subject = {.method = RP_PRELOAD};
     struct rp_library library;
     parse_options(argc, argv, &subject);
     const struct rp_config config = check_list(subject.list);
-    if (subject.method != RP_SECCOMP) rp_find_library(subject.library, &library);
+    const bool is_process = is_pid(subject.command);
+    if (subject.method != RP_SECCOMP || is_process) rp_find_library(subject.library, &library);
     const char *no_seccomp = rp_seccomp_try(&config, rp_environment_list(subject.list));
     const bool reached =
-        !subject.command ||
-        check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program, no_seccomp);
+        !subject.command ? true
+        : is_process
+            ? rp_check_process((pid_t)rp_parse_number("check", subject.command, 1, INT_MAX),
+                               library.path, subject.method)
+            : check_command(&subject, subject.method == RP_SECCOMP ? NULL : &library.program,
+                            no_seccomp);
     const int error = rp_try_child();
     check_kernel(error);
     check_migration();

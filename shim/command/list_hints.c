@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 size_t rp_group_end(const struct rp_sockets *sockets, size_t start) {
     const struct rp_socket *first = &sockets->list[start];
@@ -39,6 +40,11 @@ static void hint_at_socket(const struct rp_socket *socket) {
         printf("%s %u: pid %d (%s) does not share it, so nobody can join: \"reuseport adopt "
                "%u/%s\" changes that\n",
                rp_proto_name(socket), port, pid, name, port, rp_proto_name(socket));
+    if (socket->shares == RP_NO && rp_process_filters(pid) > rp_process_filters(getpid()) &&
+        rp_process_exists(&socket->owners[0].process))
+        printf("%s %u: pid %d (%s) has a seccomp filter, which may be why it does not share: "
+               "\"reuseport run -m seccomp\" goes round that\n",
+               rp_proto_name(socket), port, pid, name);
     if (socket->limit >= 0 && socket->queue > socket->limit)
         printf("%s %u: the accept queue of pid %d (%s) is full, %ld of %ld: new connections to it "
                "wait or fail; "

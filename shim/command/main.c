@@ -14,7 +14,7 @@ static const char help[] =
     "Run several copies of an unmodified server on one port, by SO_REUSEPORT.\n"
     "\n"
     "  run COMMAND [ARG]...   start a command, or N copies of it, sharing ports\n"
-    "  check [COMMAND]        say whether that can work, and by which method\n"
+    "  check [COMMAND|PID]    say whether that can work, and by which method\n"
     "  list [PORT[/PROTO]]... show who holds a port and whether they share it\n"
     "  adopt PORT[/PROTO] [PID]  let others join a server that is already running\n"
     "  replace PID COMMAND... put a new server in the place of a running one\n"

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* reuseport check PID: whether a running process shares its ports, and what is in the way. All is
+ * read below one descriptor of /proc/PID, and the library is known by device and inode. */
+#include "command/check.h"
+
+#include "base/die.h"
+#include "inspect/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+/* Opens a file of the process. Says why if that fails. */
+static FILE *open_file(int directory, const char *name, const char *process) {
+    const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
+    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!file)
+        printf("%s: its %s: %s; ask as root, or as its user\n", process, name, strerror(errno));
+    return file;
+}
+
+/* Whether the library's file is mapped; *namesake: another one of its name is. */
+static bool is_mapped(FILE *maps, const struct stat *library, bool *namesake) {
+    unsigned major_number, minor_number;
+    unsigned long long inode;
+    bool mapped = false;
+    size_t size = 0;
+    char *line = NULL;
+    while (!mapped && getline(&line, &size, maps) > 0) {
+        if (sscanf(line, "%*s %*s %*s %x:%x %llu", &major_number, &minor_number, &inode) != 3)
+            continue;
+        mapped = inode == library->st_ino && major_number == major(library->st_dev) &&
+                 minor_number == minor(library->st_dev);
+        if (strstr(line, "/libreuseport.so")) *namesake = true;
+    }
+    free(line);
+    return mapped;
+}
+
+static bool check_maps(int directory, const char *process, const char *library) {
+    struct stat status;
+    bool namesake = false;
+    FILE *maps = open_file(directory, "maps", process);
+    if (!maps) return false;
+    const bool mapped = !stat(library, &status) && is_mapped(maps, &status, &namesake);
+    fclose(maps);
+    if (mapped)
+        printf("%s: the library is loaded\n", process);
+    else if (namesake)
+        printf("%s: a file named libreuseport.so is loaded, but not %s; name the one meant with "
+               "--library\n",
+               process, library);
+    else
+        printf("%s: the library is not loaded; start it by \"reuseport run\"\n", process);
+    return mapped;
+}
+
+/* The environment that the process started with. *watched: by a watcher of run -m seccomp. Returns
+ * whether it has a list for the library. */
+static bool check_environment(int directory, const char *process, bool *watched) {
+    static const char ports[] = "REUSEPORT_PORTS=", seccomp[] = "REUSEPORT_SECCOMP=";
+    size_t size = 0;
+    char *entry = NULL;
+    bool list = false;
+    FILE *environment = open_file(directory, "environ", process);
+    if (!environment) return false;
+    while (getdelim(&entry, &size, '\0', environment) > 0) {
+        if (!strncmp(entry, seccomp, sizeof(seccomp) - 1)) *watched = true;
+        if (strncmp(entry, ports, sizeof(ports) - 1) != 0 || !entry[sizeof(ports) - 1]) continue;
+        list = true;
+        printf("%s: started with %s\n", process, rp_make_plain(entry));
+    }
+    if (!list) printf("%s: started without REUSEPORT_PORTS\n", process);
+    free(entry);
+    fclose(environment);
+    return list;
+}
+
+/* Whether it has a seccomp filter that this process has not: those of a container all have. */
+static bool check_filters(pid_t pid, const char *process, bool *watched) {
+    const int filters = rp_process_filters(pid), own = rp_process_filters(getpid());
+    *watched = *watched && filters > 0;
+    if (*watched)
+        printf("%s: has a seccomp filter, and was started by \"reuseport run -m seccomp\"\n",
+               process);
+    else if (filters > own)
+        printf("%s: has a seccomp filter, which may keep the library from sharing; \"reuseport run "
+               "-m seccomp\" goes round that\n",
+               process);
+    return filters > own;
+}
+
+bool rp_check_process(pid_t pid, const char *library, enum rp_method method) {
+    struct rp_process before;
+    unsigned long long start = 0;
+    char name[RP_NAME_SIZE], process[RP_NAME_SIZE + 32];
+    bool watched = false;
+    if (!rp_process_find(pid, &before, NULL)) rp_die("check: no process with the PID %d", (int)pid);
+    const int directory = rp_process_open(pid);
+    snprintf(process, sizeof(process), "pid %d (%s)", (int)pid, rp_process_name(&before, name));
+    const bool mapped = check_maps(directory, process, library);
+    const bool list = check_environment(directory, process, &watched);
+    const bool filtered = check_filters(pid, process, &watched);
+    if (!rp_process_start(directory, &start) || start != before.start)
+        rp_die("check: %s has ended", process);
+    close(directory);
+    const bool preloaded = mapped && list && !filtered;
+    return method == RP_SECCOMP ? watched : preloaded || (method == RP_AUTO && watched);
+}
