@@ -14,6 +14,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, PAGES = 64 };
+enum { PAGE = 4096 };
+
+static const size_t file_size = 64UL * PAGE;
 
 static void fail(const char *what) {
     printf("%s: %s\n", what, strerror(errno));
@@ -48,7 +51,7 @@ static struct fuse_attr attributes(uint64_t node) {
     return (struct fuse_attr){.ino = node,
                               .mode = node == 1 ? S_IFDIR | 0755 : S_IFREG | 0666,
                               .nlink = 1,
-                              .size = PAGE * PAGES,
+                              .size = file_size,
                               .blksize = PAGE};
 }
 
@@ -144,13 +147,13 @@ int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 4) return 2;
     const int file = mount_frozen(argv[1]);
-    char *memory = mmap(NULL, PAGE * PAGES, PROT_READ, MAP_SHARED, file, 0);
-    if (memory == MAP_FAILED || madvise(memory, PAGE * PAGES, MADV_RANDOM)) fail("mmap");
+    char *memory = mmap(NULL, file_size, PROT_READ, MAP_SHARED, file, 0);
+    if (memory == MAP_FAILED || madvise(memory, file_size, MADV_RANDOM)) fail("mmap");
     for (int i = 0; i < (argc > 4 ? atoi(argv[4]) : 1); i++) {
         if (fork()) continue;
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         printf("binding\n");
-        const int result = freeze(argv[3], atoi(argv[2]), file, memory + PAGE * i);
+        const int result = freeze(argv[3], atoi(argv[2]), file, memory + (ptrdiff_t)PAGE * i);
         printf("bind=%s\n", result ? strerror(errno) : "ok");
         pause();
     }
