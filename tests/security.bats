@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # AS and SERVER are replacement.bash's
 # The section SECURITY of libreuseport(7): a table of the tests that hold its sentences, and those tests that no
 # other file has. Their titles are the sentences.
 
@@ -24,8 +25,9 @@ Sharing does not open privileged ports: those below net.ipv4.ip_unprivileged_por
 The list is no access control: a program may set the option itself on a port that no entry names. | own
 In a secure-execution process (AT_SECURE) the library ignores every variable. | effect | a secure-execution process ignores every variable
 The watcher has the rights of the user who started it. | own
-It looks only into the program that asks, and only while its call waits. | seccomp | each look into the program is followed by the question whether its call still waits
-It looks only into the program that asks, and only while its call waits. | seccomp | a program that is killed while it is watched, and whose PID becomes another's, leaves that alone
+It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | each look into the program is followed by the question whether its call still waits
+It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | a program that is killed while it is watched, and whose PID becomes another's, leaves that alone
+Of the process that holds a port it tells the program only what that could find out itself. | hostile | the watcher tells a program of a process only what it may see itself
 If a program holds it up for more than 3 seconds, another watcher replaces it. | seccomp | one that is held up for too long is replaced
 A process of the watcher's user can kill it, with the same effect. | seccomp | the watcher killed before and during a bind, and the guard: each bind is shared
 Without CAP_SYS_ADMIN the program runs with no_new_privs. | seccomp | as an ordinary user, who takes no_new_privs, and as root, who does not
