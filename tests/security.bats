@@ -28,7 +28,8 @@ The watcher has the rights of the user who started it. | own
 It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | each look into the program is followed by the question whether its call still waits
 It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | a program that is killed while it is watched, and whose PID becomes another's, leaves that alone
 Of the process that holds a port it tells the program only what that could find out itself. | hostile | the watcher tells a program of a process only what it may see itself
-If a program holds it up for more than 3 seconds, another watcher replaces it. | seccomp | one that is held up for too long is replaced
+If a program holds it up for more than 2 seconds, another watcher replaces it. | seccomp | one that is held up for too long is replaced
+A user who does that repeatedly ties up four watchers, and keeps the binds of others waiting for less than 4 seconds. | hostile | who freezes watchers repeatedly ties up four, and keeps others waiting for less than 4 seconds
 A process of the watcher's user can kill it, with the same effect. | seccomp | the watcher killed before and during a bind, and the guard: each bind is shared
 Without CAP_SYS_ADMIN the program runs with no_new_privs. | seccomp | as an ordinary user, who takes no_new_privs, and as root, who does not
 A program that is set-user-ID is refused. | seccomp | set-user-id programs, and for others than root file capabilities, are refused with a way out
