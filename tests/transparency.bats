@@ -72,7 +72,7 @@ kept_from() {
     export REUSEPORT_PORTS=$PORT/udp
     kept_from tor "127.0.0.1:$PORT: $no: rt_sigprocmask: $why" socket udp4 bind 127.0.0.1 "$other" close \
         socket udp4 bind 127.0.0.1 "$PORT" close socket udp4 bind 127.0.0.1 "$PORT"
-    REUSEPORT_PORTS=[::1]:$PORT
+    REUSEPORT_PORTS="[::1]:$PORT"
     kept_from tor "[::1]:$PORT: $no: rt_sigprocmask: $why" socket tcp6 bind ::1 "$PORT"
     kept_from tor '' socket tcp4 bind 127.0.0.1 "$PORT" close socket unix bind path "$PORT"
     "$PROBES/without" tor "$PROBES/odd-calls" "$PORT" >"$BATS_TEST_TMPDIR/plain"

@@ -30,7 +30,7 @@ unsigned rp_endpoint_size(unsigned length);
  * it. */
 bool rp_endpoint_read(const unsigned char *bytes, unsigned size, struct rp_endpoint *where);
 
-/* The socket's protocol by its type (socket(7), SO_TYPE), or 0 if it is neither or unknown. */
+/* The protocol by the socket's type (socket(7), SO_TYPE), or 0 if it is neither or hidden. */
 enum rp_proto rp_ask_proto(int fd);
 
 /* Whether the socket has SO_REUSEPORT. */

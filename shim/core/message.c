@@ -104,7 +104,8 @@ bool rp_may_send(void) {
     const long long at_once[2] = {0};
     unsigned char now[STAT_MAX] = {0}; /* the kernel leaves the padding of i386 as it is */
     if (!__atomic_load_n(&stderr_known, __ATOMIC_ACQUIRE) ||
-        syscall(SYS_fstat64, STDERR_FILENO, now) || memcmp(now, stderr_at_load, RP_FILE_ID_SIZE))
+        syscall(SYS_fstat64, STDERR_FILENO, now) ||
+        memcmp(now, stderr_at_load, RP_FILE_ID_SIZE) != 0)
         return false;
     long ready = syscall(SYS_ppoll, &out, 1, at_once, NULL, 0);
 #ifdef SYS_poll
