@@ -768,3 +768,31 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     wait_until listeners_are "$PORT" 0
     wait_until no_watcher
 }
+
+@test "a tracer, which would wait for the guard for ever, is refused by name, also behind a script; by preload it runs" {
+    need strace
+    local reason='waits for all of its children, so under seccomp it would never end; start the server by -m seccomp and attach to that (-p PID)'
+    cp "$(type -P strace)" "$BATS_TEST_TMPDIR/ltrace"
+    printf '#!%s -qq\n' "$(type -P strace)" >"$BATS_TEST_TMPDIR/script"
+    chmod +x "$BATS_TEST_TMPDIR/script"
+    local command file
+    for command in strace "$BATS_TEST_TMPDIR/ltrace" "$BATS_TEST_TMPDIR/script"; do
+        file=$(type -P strace)
+        [[ $command != *ltrace ]] || file=$command
+        run -125 --separate-stderr timeout 20 "$COMMAND" run -m seccomp -p "$PORT" "$command" true
+        echo "$stderr"
+        [ "$stderr" = "reuseport: $file: $reason" ]
+    done
+    timeout 20 "$COMMAND" run -p "$PORT" strace -qq -o /dev/null true
+}
+
+@test "a limit of open files that is too low for the watching processes is named as the cause" {
+    local limit
+    for limit in 4 5 7; do
+        run -125 bash -c 'exec 3>&- 4>&-; ulimit -n "$1"; shift; exec "$@"' bash "$limit" "$COMMAND" run -m seccomp -p "$PORT" "$STATIC"
+        echo "$output"
+        [[ $output == *"sharing by seccomp cannot be done: the limit of open files, $limit, is too low (ulimit -n)" ]]
+    done
+    run -0 bash -c 'exec 3>&- 4>&-; ulimit -n 8; exec "$@"' bash "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+    [[ $output == *reuseport=1* ]]
+}

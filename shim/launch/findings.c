@@ -30,6 +30,10 @@ static const struct {
     [RP_OTHER_MACHINE] = {NO_PRELOAD,
                           "%p: for %m, but the library is for %l; build the library for %m and "
                           "name it with --library, or use -m seccomp"},
+    /* It waits with __WALL, which sees the guard, too (wait(2)). */
+    [RP_IS_TRACER] = {NO_SECCOMP,
+                      "%p: waits for all of its children, so under seccomp it would never end; "
+                      "start the server by -m seccomp and attach to that (-p PID)"},
     [RP_IS_GO] = {NO_PRELOAD,
                   "%p: a Go program: makes its own system calls, which no preload sees; set "
                   "SO_REUSEPORT in its code (net.ListenConfig), or use -m seccomp"},

@@ -53,6 +53,15 @@ static bool is_for_same(const struct rp_executable *a, const struct rp_executabl
            a->foreign_order == b->foreign_order;
 }
 
+/* Programs that would wait for the guard for ever. */
+static bool is_tracer(const char *path) {
+    static const char *const names[] = {"strace", "ltrace"};
+    const char *slash = strrchr(path, '/');
+    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+        if (!strcmp(slash ? slash + 1 : path, names[i])) return true;
+    return false;
+}
+
 void rp_preflight_judge(struct rp_preflight *preflight, const struct rp_executable *library) {
     const struct rp_executable *program = &preflight->program;
     struct stat status;
@@ -60,6 +69,8 @@ void rp_preflight_judge(struct rp_preflight *preflight, const struct rp_executab
     if (!preflight->is_program) return;
     if (sizeof(void *) == 4 && program->elf_class == ELFCLASS64)
         rp_finding_add(preflight, RP_NEEDS_64_BITS, 0, "");
+    if (is_tracer(preflight->files[preflight->depth]))
+        rp_finding_add(preflight, RP_IS_TRACER, 0, "");
     if (program->is_library) {
         preflight->error = ENOEXEC;
         rp_finding_add(preflight, RP_IS_LIBRARY, 0, "");

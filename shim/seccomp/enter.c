@@ -15,19 +15,34 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const char no_guard[] = "cannot be done: the process that was to watch has ended";
+/* Descriptors that the guard has at most, and some more for what it inherits. */
+enum { GUARD_FILES = 16 };
 
 /* Says an errno in words. */
 static const char *failed(int error) {
     static char text[128];
-    snprintf(text, sizeof(text), "cannot be done: %s", strerror(error));
+    struct rlimit files;
+    if (error == EMFILE && !getrlimit(RLIMIT_NOFILE, &files))
+        snprintf(text, sizeof(text),
+                 "cannot be done: the limit of open files, %llu, is too low (ulimit -n)",
+                 (unsigned long long)files.rlim_cur);
+    else
+        snprintf(text, sizeof(text), "cannot be done: %s", strerror(error));
     return text;
+}
+
+/* The guard has ended before its time: a low limit is the cause that is known. */
+static const char *no_guard(void) {
+    struct rlimit files;
+    if (!getrlimit(RLIMIT_NOFILE, &files) && files.rlim_max < GUARD_FILES) return failed(EMFILE);
+    return "cannot be done: the process that was to watch has ended";
 }
 
 /* The kernel tells of the end of the last process with the filter since 5.9 (poll(2), POLLHUP). */
@@ -76,7 +91,7 @@ static const char *enter(const struct rp_config *config, int socket, const char 
                          bool *watched) {
     const char *why = NULL;
     const int error = rp_channel_send(socket, 0, -1) ? rp_channel_receive(socket, NULL) : -1;
-    if (error < 0) return no_guard;
+    if (error < 0) return no_guard();
     const unsigned calls = choose(config, error, &why);
     if (!calls) return why;
     const int listener = rp_filter_install(calls);
@@ -88,7 +103,7 @@ static const char *enter(const struct rp_config *config, int socket, const char 
     }
     *watched = rp_channel_send(socket, 0, listener) && rp_channel_receive(socket, NULL) == 0;
     close(listener);
-    return *watched ? NULL : no_guard;
+    return *watched ? NULL : no_guard();
 }
 
 const char *rp_seccomp_enter(const struct rp_config *config, const char *list) {
