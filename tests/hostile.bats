@@ -269,3 +269,27 @@ no_watcher() {
     ((HELD < 4500))
     ((WATCHERS > 2)) # it was frozen
 }
+
+@test "a holder whose name imitates /proc's format is named in one line, as what it is, by either method" {
+    need_root
+    need setpriv python3
+    local method try
+    cat >impostor.py <<'END'
+import ctypes, socket, sys, time
+assert ctypes.CDLL(None).prctl(15, b"x) S 1\nPid:\t1", 0, 0, 0) == 0  # PR_SET_NAME
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+time.sleep(600)
+END
+    chmod 755 . "$BATS_RUN_TMPDIR"
+    spawn impostor setpriv --reuid 65534 --regid 65534 --clear-groups /usr/bin/python3 impostor.py "$PORT"
+    wait_until listens "$PORT"
+    for method in preload seccomp; do
+        for try in 1 2 3 4 5; do # the machine may be too busy to find the holder within 5 ms
+            run --separate-stderr "$BUILD/reuseport" run -m "$method" -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
+            [[ $stderr == *"within 5 ms"* ]] || break
+        done
+        echo "$method, try $try: $stderr"
+        [ "$(wc -l <<<"$stderr")" = 1 ]
+        [[ $stderr == "libreuseport: bind 127.0.0.1:$PORT/tcp: in use by pid $PID (x) S 1"*") of user nobody; only sockets of one user share"* ]]
+    done
+}

@@ -301,6 +301,17 @@ reuseport: copy 2: killed by signal 40" ]
     [ "$(grep -c 'ended with status 4' "$(log copies)")" = 2 ]
 }
 
+@test "with -v it says after 10 s that a port was bound, but not shared, as by a static program behind a script" {
+    local SHARED
+    lease_port SHARED
+    spawn static "$COMMAND" run -v -n 2 -p "$PORT" sh -c '"$0" "$1" 127.0.0.1 || exec sleep 1000; true' \
+        "$PROBES/static-server" "$PORT"
+    spawn shared "$COMMAND" run -v -n 2 -p "$SHARED" sh -c '"$0" "$1" 127.0.0.1; true' "$BUILD/examples/server" "$SHARED"
+    wait_until grep -qx "reuseport: 127.0.0.1:$PORT/tcp is bound, but not shared; static and Go programs behind a script need -m seccomp" \
+        "$(log static)"
+    run ! grep 'not shared' "$(log shared)"
+}
+
 @test "with -v it says after 10 s that no port of the list was bound, and what was bound instead" {
     local OTHER UNUSED
     lease_port OTHER UNUSED
