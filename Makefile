@@ -77,18 +77,20 @@ $(BUILD)/cmd/%.o: shim/%.c Makefile
 	$(MKDIR)
 	$(CC) $(CMD_CFLAGS) -c -o '$@' '$<'
 
-# Its time changes when LIBDIR does: `make install LIBDIR=...` makes anew what names the folder.
-$(BUILD)/libdir: FORCE
+# Its time changes when LIBDIR or BINDIR does: `make install LIBDIR=...` makes anew what names the folder.
+FOLDERS = $(call quote,$(LIBDIR) $(BINDIR))
+$(BUILD)/folders: FORCE
 	$(MKDIR)
-	@[ "$$(cat '$@' 2>/dev/null)" = $(call quote,$(LIBDIR)) ] || echo $(call quote,$(LIBDIR)) >'$@'
+	@[ "$$(cat '$@' 2>/dev/null)" = $(FOLDERS) ] || echo $(FOLDERS) >'$@'
 
 $(BUILD)/cmd/launch/find_library.o: CMD_CFLAGS += $(DEFINE_LIBDIR)
-$(BUILD)/cmd/launch/find_library.o: $(BUILD)/libdir
+$(BUILD)/cmd/launch/find_library.o: $(BUILD)/folders
 
 sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
-$(BUILD)/doc/%: shim/doc/% $(BUILD)/libdir
+$(BUILD)/doc/%: shim/doc/% $(BUILD)/folders
 	$(MKDIR)
-	sed $(call quote,s|/usr/local/lib/libreuseport|$(call sed_text,$(LIBDIR))/libreuseport|g) '$<' >'$@'
+	sed -e $(call quote,s|/usr/local/lib/libreuseport|$(call sed_text,$(LIBDIR))/libreuseport|g) \
+		-e $(call quote,s|/usr/local/bin/reuseport|$(call sed_text,$(BINDIR))/reuseport|g) '$<' >'$@'
 
 # musl-gcc leaves out the kernel's headers, which know no libc.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -96,7 +98,7 @@ KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -
 # For containers: needs no libc of theirs.
 static: $(BUILD)/static/reuseport
 
-$(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile $(BUILD)/libdir
+$(BUILD)/static/reuseport: $(wildcard shim/*/*.[ch]) Makefile $(BUILD)/folders
 	$(if $(shell command -v $(MUSL_CC)),,$(error make static needs $(MUSL_CC), of the package musl-tools))
 	$(MKDIR)
 	$(MUSL_CC) $(CMD_CFLAGS) $(DEFINE_LIBDIR) -MF '$@.d' $(LDFLAGS) -static -o '$@' $(CMD_SOURCES) $(KERNEL_HEADERS)
