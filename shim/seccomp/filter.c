@@ -142,10 +142,10 @@ int rp_filter_install(unsigned what) {
     for (;;) {
         const int listener = install(&compiled, flags);
         if (listener >= 0) return listener;
-        if (errno == EINVAL && flags) {
-            flags &= flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-                         ? ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
-                         : 0UL;
+        if (errno == EINVAL && (flags & SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)) {
+            flags &= ~SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV; /* the younger one first */
+        } else if (errno == EINVAL && flags) {
+            flags = 0;
         } else if (errno == EACCES && prctl(PR_GET_NO_NEW_PRIVS, 0L, 0L, 0L, 0L) == 0) {
             if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L)) return -1;
         } else {
