@@ -108,6 +108,7 @@ told_once() {
 
 @test "where a program tries one taken port after the other, all but the first bind cost next to nothing" {
     need_root
+    need_unshare -n
     # 300 ports of a machine with 20 000 connections.
     spawn crowd unshare -n sh -c 'ip link set lo up && exec "$0" 300 10000' "$PROBES/crowd"
     wait_until grep -q ready "$(log crowd)"
@@ -137,6 +138,7 @@ among_many() {
 
 @test "the explanation takes at most 5 ms of CPU time, and says what it did not find out within them" {
     need_root
+    need_unshare -p -f --mount-proc
     export PORT LIBRARY
     # Its listener comes after its own many descriptors and those of the others.
     run --separate-stderr among_many prlimit --nofile=4000:4000 "$PROBES/probe" descriptors 3000 \
@@ -158,6 +160,7 @@ among_many() {
 
 @test "the low descriptors of all processes are looked at before the high ones of any" {
     need_root
+    need_unshare -p -f --mount-proc
     export PORT LIBRARY
     run --separate-stderr among_many "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" listen pause
     echo "$output / $stderr"
