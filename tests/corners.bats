@@ -85,6 +85,15 @@ options_set() {
     done
 }
 
+@test "where a sandbox lets the question succeed that tells readable memory, an unreadable address is EFAULT all the same" {
+    local preload
+    for preload in LD_PRELOAD= LD_PRELOAD="$LIBRARY"; do
+        run env REUSEPORT_PORTS="$PORT" REUSEPORT_LOG=off "$preload" "$PROBES/without" mask "$PROBES/address" 4 2 16 "$PORT" 8
+        echo "$status: $output"
+        [ "$output" = "bind=-1 Bad address" ]
+    done
+}
+
 # bats test_tags=sanitized
 @test "an address whose beginning cannot be read fails as it does without the library" {
     local before kind

@@ -65,7 +65,8 @@ END
     grep -q 'connections were left to the old server' out
 }
 
-@test "UDP: after the change every datagram reaches the newcomer" {
+# A UDP server in udp.py that answers each datagram with its PID.
+udp_server() {
     cat >udp.py <<'END'
 import os, socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -73,6 +74,10 @@ server.bind(("127.0.0.1", int(sys.argv[1])))
 while True:
     server.sendto(b"%d" % os.getpid(), server.recvfrom(64)[1])
 END
+}
+
+@test "UDP: after the change every datagram reaches the newcomer" {
+    udp_server
     spawn server /usr/bin/python3 udp.py "$PORT"
     SERVER=$PID
     wait_until bound_udp_are "$PORT" 1
@@ -106,13 +111,7 @@ serves_as_before() {
 }
 
 @test "UDP: what the old server has not read by then it reads, and only then is it signalled" {
-    cat >udp.py <<'END'
-import os, socket, sys
-server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-server.bind(("127.0.0.1", int(sys.argv[1])))
-while True:
-    server.sendto(b"%d" % os.getpid(), server.recvfrom(64)[1])
-END
+    udp_server
     cat >ask-udp.py <<'END'
 """Sends one datagram from each of so many sockets, then prints who answered how many."""
 import collections, socket, sys

@@ -34,7 +34,7 @@ __attribute__((constructor)) static void load(void) {
  * else EINVAL, as no signal mask can be set in the way ~0 (sigprocmask(2)). Sets *failure if a
  * sandbox answers something else. */
 static bool readable(const char *bytes, struct rp_failure *failure) {
-    syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, RP_SIGSET_SIZE);
+    if (syscall(SYS_rt_sigprocmask, ~0, bytes, NULL, RP_SIGSET_SIZE) != -1) errno = EPERM;
     if (errno != EINVAL && errno != EFAULT) *failure = (struct rp_failure){"rt_sigprocmask", errno};
     return errno == EINVAL;
 }

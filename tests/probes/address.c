@@ -43,8 +43,8 @@ int main(int argc, char **argv) {
     const size_t before = argc > 5 ? (size_t)atoi(argv[5]) : 0;
     const int fd = socket(ipv6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
     const void *name = before ? across(&address, sizeof(address), before) : &address;
-    errno = 0;
+    errno = EINVAL; /* as an earlier call may have left it */
     const int result = bind(fd, name, (socklen_t)atoi(argv[3]));
-    printf("bind=%d %s\n", result, strerror(errno));
+    printf("bind=%d %s\n", result, strerror(result ? errno : 0));
     return 0;
 }

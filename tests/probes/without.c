@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|getsockopt|setsockopt|tor COMMAND...
+ *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|mask|getsockopt|setsockopt|tor COMMAND...
  *
  * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
- * pidfd_getfd:EPERM as in container runtimes, with EPERM; socket(AF_NETLINK) with EAFNOSUPPORT. */
+ * pidfd_getfd:EPERM as in container runtimes, with EPERM; socket(AF_NETLINK) with EAFNOSUPPORT;
+ * mask has rt_sigprocmask(~0) succeed, which the kernel never does. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -31,7 +32,8 @@ enum { LOAD = 0x20, JUMP_EQUAL = 0x15, RETURN = 0x06 };
 
 int main(int argc, char **argv) {
     if (argc < 3) return 2;
-    const int is_netlink = !strcmp(argv[1], "netlink");
+    const int is_mask = !strcmp(argv[1], "mask"),
+              is_argument = is_mask || !strcmp(argv[1], "netlink");
     const int is_getting = !strcmp(argv[1], "getsockopt");
     const int is_option = is_getting || !strcmp(argv[1], "setsockopt");
     const int is_denied = is_option || !strcmp(argv[1], "pidfd_getfd:EPERM");
@@ -43,12 +45,12 @@ int main(int argc, char **argv) {
                                  {JUMP_EQUAL, 0, 1, call_number},
                                  {RETURN, 0, 0, is_denied ? FAIL(EPERM) : FAIL(ENOSYS)},
                                  {RETURN, 0, 0, ALLOW}};
-    struct instruction netlink[] = {{LOAD, 0, 0, 0},
-                                    {JUMP_EQUAL, 0, 3, SYS_socket},
-                                    {LOAD, 0, 0, 16},
-                                    {JUMP_EQUAL, 0, 1, AF_NETLINK},
-                                    {RETURN, 0, 0, FAIL(EAFNOSUPPORT)},
-                                    {RETURN, 0, 0, ALLOW}};
+    struct instruction argument[] = {{LOAD, 0, 0, 0},
+                                     {JUMP_EQUAL, 0, 3, is_mask ? SYS_rt_sigprocmask : SYS_socket},
+                                     {LOAD, 0, 0, 16},
+                                     {JUMP_EQUAL, 0, 1, is_mask ? ~0U : AF_NETLINK},
+                                     {RETURN, 0, 0, FAIL(is_mask ? 0U : EAFNOSUPPORT)},
+                                     {RETURN, 0, 0, ALLOW}};
     /* Of rt_sigprocmask it permits SIG_UNBLOCK and SIG_SETMASK. */
     struct instruction tor[] = {{LOAD, 0, 0, 0},
                                 {JUMP_EQUAL, 6, 0, SYS_setsockopt},
@@ -61,7 +63,7 @@ int main(int argc, char **argv) {
                                 {RETURN, 0, 0, FAIL(EPERM)},
                                 {RETURN, 0, 0, ALLOW}};
     const struct program program = !strcmp(argv[1], "tor") ? (struct program){10, tor}
-                                   : is_netlink            ? (struct program){6, netlink}
+                                   : is_argument           ? (struct program){6, argument}
                                                            : (struct program){4, call};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) || prctl(PR_SET_SECCOMP, 2L, &program)) {
         perror("without");
