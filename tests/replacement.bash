@@ -44,7 +44,9 @@ replace() {
         options+=("$1")
         shift
     done
-    # Into files: the new server inherits them, and outlives the command.
+    # Into files: the new server inherits them, and outlives the command. New ones each time: a server of the
+    # round before still writes where it was in the old ones.
+    rm -f out replace.log
     "${NET[@]}" "${AS[@]}" timeout 100 "$COMMAND" replace "${options[@]}" "$SERVER" "$@" >out 2>replace.log 3>&- </dev/null || {
         cat out replace.log
         return 1
