@@ -2,8 +2,8 @@
 /* reuseport replace: a new server takes over a running one's ports without losing a connection. */
 #include "base/die.h"
 #include "base/progress.h"
-#include "command/arguments.h"
 #include "command/command.h"
+#include "command/replace_options.h"
 #include "handover/arrival.h"
 #include "handover/departure.h"
 #include "inspect/option.h"
@@ -12,114 +12,9 @@
 #include "launch/environment.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static const char help[] =
-    "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
-    "Start COMMAND on the ports of PID and its descendants, send new connections to\n"
-    "it alone, wait until PID has none left to accept, and signal PID. If COMMAND\n"
-    "does not come up, PID serves as before.\n"
-    "\n"
-    "  -p, --ports=LIST       only those of PID's ports that are in LIST\n"
-    "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
-    "  -I STRING              replace STRING in the ARGs by the copy's number\n"
-    "  -m, --method=METHOD    how COMMAND shares its ports, as for run\n"
-    "  -s, --signal=SIGNAL    send PID this signal at the end (default TERM)\n"
-    "      --drain=SECONDS    wait for PID's connections to end (default 10)\n"
-    "      --start-timeout=SECONDS  wait for COMMAND to listen (default 30)\n"
-    "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
-    "      --kill             send PID KILL after that\n"
-    "      --strict           refuse if a connection could be lost\n"
-    "      --foreground       stay, pass on signals, and end when the new server does\n"
-    "      --library=FILE     use this library (default: as for run)\n"
-    "  -h, --help             this help\n"
-    "  -V, --version          the version\n"
-    "\n"
-    "Exit status: 0 if PID has been replaced, 125 if not: PID then serves as before,\n"
-    "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
-    "127 if it is not found; with --foreground that of the new server.\n";
-
-struct options {
-    struct rp_plan plan;
-    const char *library, *ports;
-    enum rp_method method;
-    bool foreground;
-    pid_t pid;
-};
-
-enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY };
-static const struct option long_options[] = {
-    {"ports", required_argument, NULL, 'p'},
-    {"copies", required_argument, NULL, 'n'},
-    {"method", required_argument, NULL, 'm'},
-    {"signal", required_argument, NULL, 's'},
-    {"drain", required_argument, NULL, DRAIN},
-    {"start-timeout", required_argument, NULL, START},
-    {"stop-timeout", required_argument, NULL, STOP},
-    {"kill", no_argument, NULL, KILL},
-    {"strict", no_argument, NULL, STRICT},
-    {"foreground", no_argument, NULL, FOREGROUND},
-    {"library", required_argument, NULL, LIBRARY},
-    {"help", no_argument, NULL, 'h'},
-    {"version", no_argument, NULL, 'V'},
-    {NULL, 0, NULL, 0},
-};
-
-static void parse_option(int option, struct options *options) {
-    const long most = 24L * 60 * 60; /* seconds */
-    switch (option) {
-    case 'p':
-        options->ports = optarg;
-        break;
-    case 'n':
-        options->plan.copies.count = rp_parse_copies(optarg);
-        break;
-    case 'I':
-        options->plan.copies.replace = rp_parse_replaced(optarg);
-        break;
-    case 'm':
-        options->method = rp_parse_method(optarg);
-        break;
-    case 's':
-        options->plan.signal_number = rp_parse_signal(optarg);
-        break;
-    case DRAIN:
-        options->plan.drain = rp_parse_number("--drain", optarg, 0, most);
-        break;
-    case START:
-        options->plan.start_timeout = rp_parse_number("--start-timeout", optarg, 1, most);
-        break;
-    case STOP:
-        options->plan.stop_timeout = rp_parse_number("--stop-timeout", optarg, 1, most);
-        break;
-    case LIBRARY:
-        options->library = optarg;
-        break;
-    default:
-        *(option == KILL     ? &options->plan.kill
-          : option == STRICT ? &options->plan.strict
-                             : &options->foreground) = true;
-        break;
-    }
-}
-
-/* The options, PID, and COMMAND. */
-static void parse_arguments(int argc, char **argv, struct options *options) {
-    int option;
-    *options = (struct options){
-        .plan = {.signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30}};
-    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", long_options, help)) != -1)
-        parse_option(option, options);
-    if (argc - optind < 1) rp_die("replace: no PID given; see reuseport replace --help");
-    options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
-    if (optind < argc && !strcmp(argv[optind], "--")) optind++;
-    if (optind == argc) rp_die("replace: no command given; see reuseport replace --help");
-    options->plan.copies.arguments = argv + optind;
-}
 
 /* Opens the old server, or exits with 125 if it cannot be replaced. */
 static void open_old(struct rp_replacement *this, pid_t pid) {
@@ -174,7 +69,7 @@ static const char *list_ports(const struct rp_sockets *held) {
 
 /* COMMAND shares those ports at bind, with SO_REUSEADDR for connections in TIME_WAIT. Returns 0 or
  * an exit status. */
-static int prepare(const struct options *options, const struct rp_sockets *held,
+static int prepare(const struct rp_replace_options *options, const struct rp_sockets *held,
                    struct rp_launch *launch) {
     launch->command = options->plan.copies.arguments[0];
     launch->list = list_ports(held);
@@ -215,10 +110,10 @@ static void report(struct rp_replacement *this, unsigned long left) {
 
 int rp_cmd_replace(int argc, char **argv) {
     static struct rp_launch launch;
-    struct options options;
+    struct rp_replace_options options;
     struct rp_replacement this = {.plan = &options.plan};
     unsigned long left = 0;
-    parse_arguments(argc, argv, &options);
+    rp_parse_replace(argc, argv, &options);
     open_old(&this, options.pid);
     find_held(&this, options.ports);
     int status = prepare(&options, &this.held, &launch);
