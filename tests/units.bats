@@ -16,6 +16,10 @@ unit() {
     unit processes
 }
 
+@test "a group's members have the numbers that the kernel gives them; programs, visits and invisible members do as promised" {
+    unit group
+}
+
 @test "what a look at two servers' sockets tells: groups, who is up, where to steer, what is under way" {
     unit handover
 }

@@ -122,6 +122,7 @@ int rp_cmd_replace(int argc, char **argv) {
     status = hand_over(&this, &left);
     if (status) return status;
     const bool stopped = rp_stop_old(&this);
+    rp_steward_leave(this.steward);
     rp_steps_end();
     report(&this, left);
     if (!stopped)

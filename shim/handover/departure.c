@@ -5,16 +5,16 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "handover/settle.h"
 #include "handover/steer.h"
 #include "handover/traffic.h"
+#include "inspect/holders.h"
 
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-enum { SETTLE = 100 }; /* milliseconds without anything left to accept */
 
 static bool migrates(void) {
     char value = '0';
@@ -27,7 +27,7 @@ static bool migrates(void) {
 
 /* Warns of the group's weakness, or if the plan is strict undoes everything. */
 static int tell_weakness(struct rp_replacement *this, const struct rp_group *group) {
-    const char *why = rp_group_weakness(group);
+    const char *why = rp_group_weakness(group, &this->look);
     char text[RP_SOCKET_TEXT];
     if (!why) return 0;
     rp_socket_text(&group->like, text);
@@ -48,47 +48,29 @@ int rp_send_to_new(struct rp_replacement *this) {
         const int status = tell_weakness(this, &this->groups.list[i]);
         if (status) return status;
     }
-    const int error = rp_groups_steer(&this->groups, &this->look, RP_TO_NEW);
+    const int error = rp_replacement_steer(this, RP_TO_NEW, true);
     return error ? rp_undo(this, "the group could not be steered: %s", strerror(error)) : 0;
 }
 
-/* Waits for quiet. Returns how many of the last ticks were quiet, and stores what was not. */
-static int await_quiet(struct rp_replacement *this, const struct rp_sockets *unsettled,
-                       unsigned long *waiting, unsigned long *under_way) {
-    const double begin = rp_now();
-    int quiet = 0;
-    for (; quiet < SETTLE / RP_TICK && !rp_old_has_ended(this); rp_tick()) {
-        rp_replacement_look(this, RP_CONNECTED | RP_SYN_RECEIVED);
-        *waiting = rp_waiting(&this->look, RP_OLD);
-        *under_way = rp_still_unsettled(&this->look, unsettled);
-        quiet = *waiting || *under_way ? 0 : quiet + 1;
-        rp_step(true, "%lu connections wait for the old server, %lu are under way, %.0f s",
-                *waiting, *under_way, rp_now() - begin);
-        if (rp_is_interrupted() || rp_successor_is_lost(&this->successor)) break;
-        if (rp_now() - begin > (double)this->plan->drain + 1 && !quiet) break;
-    }
-    return quiet;
+static bool stops_waiting(struct rp_replacement *this) {
+    return rp_is_interrupted() || rp_successor_is_lost(&this->successor) || rp_old_has_ended(this);
 }
 
 int rp_wait_for_queues(struct rp_replacement *this) {
-    struct rp_sockets unsettled = {NULL, 0, 0};
-    unsigned long waiting = 0, under_way = 0;
-    rp_replacement_look(this, RP_CONNECTED | RP_SYN_RECEIVED);
-    rp_unsettled(&this->groups, &this->look, &unsettled);
+    struct rp_unsettled_counts left = {0, 0};
     rp_step(false, "waiting for what the old server still has to accept");
-    const int quiet = await_quiet(this, &unsettled, &waiting, &under_way);
-    rp_sockets_free(&unsettled);
+    const bool quiet = rp_settle(this, RP_OLD, this->plan->drain, stops_waiting, &left);
     if (rp_is_interrupted()) return rp_undo(this, "interrupted");
     if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, "");
     if (quiet || rp_old_has_ended(this)) return 0;
     if (this->plan->strict)
         return rp_undo(this,
                        "--strict: %lu connections still wait for the old server, %lu are under way",
-                       waiting, under_way);
+                       left.waiting, left.under_way);
     rp_steps_end();
     rp_warn("replace: %lu connections that still wait for the old server, and %lu under way, will "
             "be reset",
-            waiting, under_way);
+            left.waiting, left.under_way);
     return 0;
 }
 
@@ -116,15 +98,25 @@ static bool wait_for_end(struct rp_replacement *this) {
     for (double end = rp_now() + (double)this->plan->stop_timeout;; rp_tick()) {
         rp_replacement_look(this, 0);
         const bool holds = rp_still_exist(&this->look, &this->held);
-        if (!holds) rp_groups_release(&this->groups, &this->look);
+        if (!holds) rp_replacement_steer(this, RP_BY_HASH, true);
         if (!holds && rp_old_has_ended(this)) return true;
         if (rp_now() > end) return false;
     }
 }
 
+/* From here on there is no way back: an invisible listener stays so. */
+static void hide_old(struct rp_replacement *this) {
+    struct rp_sockets *olds = &this->look.of[RP_OLD];
+    rp_replacement_look(this, 0);
+    rp_sockets_find_owners(olds);
+    rp_steward_expect_end(this->steward);
+    rp_groups_hide(&this->groups, olds, &this->servers.old.tree);
+}
+
 bool rp_stop_old(struct rp_replacement *this) {
     rp_step(false, "signalling pid %d", (int)this->pid);
-    rp_groups_steer(&this->groups, &this->look, RP_TO_FIRST);
+    rp_replacement_steer(this, RP_TO_FIRST, true);
+    hide_old(this);
     syscall(SYS_pidfd_send_signal, this->pidfd, this->plan->signal_number, NULL, 0);
     if (wait_for_end(this)) return true;
     if (this->plan->kill) {
@@ -132,6 +124,6 @@ bool rp_stop_old(struct rp_replacement *this) {
         if (wait_for_end(this)) return true;
     }
     /* It may still listen. */
-    rp_groups_steer(&this->groups, &this->look, RP_TO_NEW);
+    rp_replacement_steer(this, RP_TO_NEW, true);
     return false;
 }

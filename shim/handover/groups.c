@@ -1,20 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Members of a group have identical addresses, and are numbered in the order of joining. */
+/* Groups are told by address, and their members by the sides of a look. */
 #include "handover/groups.h"
 
 #include "base/memory.h"
 
-static bool is_in(const struct rp_group *group, const struct rp_socket *socket) {
-    return group->like.proto == socket->proto && group->like.ipv6 == socket->ipv6 &&
-           group->like.ipv6_only == socket->ipv6_only &&
-           group->like.local.port == socket->local.port &&
-           group->like.interface == socket->interface &&
-           IN6_ARE_ADDR_EQUAL(&group->like.local.address, &socket->local.address);
-}
+#include <stdlib.h>
+#include <string.h>
 
 struct rp_group *rp_groups_find(const struct rp_groups *groups, const struct rp_socket *socket) {
     for (size_t i = 0; i < groups->count; i++)
-        if (is_in(&groups->list[i], socket)) return &groups->list[i];
+        if (rp_is_same_group(&groups->list[i].like, socket)) return &groups->list[i];
     return NULL;
 }
 
@@ -32,8 +27,32 @@ void rp_groups_make(struct rp_groups *groups, const struct rp_sockets *sockets) 
 static unsigned count_in(const struct rp_group *group, const struct rp_sockets *sockets) {
     unsigned count = 0;
     for (size_t i = 0; i < sockets->count; i++)
-        count += rp_is_receiver(&sockets->list[i]) && is_in(group, &sockets->list[i]);
+        count +=
+            rp_is_receiver(&sockets->list[i]) && rp_is_same_group(&group->like, &sockets->list[i]);
     return count;
+}
+
+/* Appends copies, without owners. */
+static void collect(const struct rp_group *group, const struct rp_sockets *from,
+                    struct rp_sockets *to) {
+    for (size_t i = 0; i < from->count; i++) {
+        struct rp_socket socket = from->list[i];
+        socket.owners = NULL;
+        socket.owner_count = 0;
+        if (rp_is_receiver(&socket) && rp_is_same_group(&group->like, &socket))
+            rp_sockets_add(to, &socket);
+    }
+}
+
+static bool renumber(struct rp_group *group, const struct rp_look *look) {
+    struct rp_sockets all = {NULL, 0, 0};
+    for (enum rp_side side = RP_OLD; side < RP_SIDES; side++) collect(group, &look->of[side], &all);
+    rp_members_order(all.list, all.count);
+    uint32_t *inodes = rp_sockets_inodes(&all);
+    const bool changed = rp_members_update(&group->members, inodes, all.count);
+    free(inodes);
+    rp_sockets_free(&all);
+    return changed;
 }
 
 void rp_groups_count(struct rp_groups *groups, const struct rp_look *look) {
@@ -43,6 +62,7 @@ void rp_groups_count(struct rp_groups *groups, const struct rp_look *look) {
         group->news = count_in(group, &look->of[RP_NEW]);
         group->others =
             count_in(group, &look->of[RP_OTHERS]) + count_in(group, &look->of[RP_NOBODY]);
+        group->changed = renumber(group, look);
     }
 }
 
@@ -65,20 +85,43 @@ bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look,
     return true;
 }
 
-bool rp_group_range(const struct rp_group *group, enum rp_way way, unsigned *first,
-                    unsigned *count) {
-    /* Stays valid while old members leave. */
-    const unsigned news_first = group->steered ? group->first : group->olds;
-    *first = way == RP_TO_OLD ? 0 : news_first;
-    *count = way == RP_TO_OLD ? group->olds : way == RP_TO_NEW ? group->news : 1;
-    return group->olds && group->news && !group->others;
+/* Stores which numbers are those of one side, and how many. Returns whether that is sure. */
+static bool choose_side(const struct rp_group *group, const struct rp_look *look, enum rp_side side,
+                        bool *chosen, size_t *count) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    bool sure;
+    collect(group, &look->of[side], &sockets);
+    uint32_t *inodes = rp_sockets_inodes(&sockets);
+    *count = rp_members_choose(&group->members, inodes, sockets.count, chosen, &sure);
+    free(inodes);
+    rp_sockets_free(&sockets);
+    return sure;
 }
 
-const char *rp_group_weakness(const struct rp_group *group) {
+bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, enum rp_way way,
+                     bool *chosen) {
+    const enum rp_side to = way == RP_TO_OLD ? RP_OLD : RP_NEW, away = to ^ RP_OLD ^ RP_NEW;
+    const size_t all = group->members.count;
+    size_t count;
+    if (way == RP_BY_HASH || !(to == RP_OLD ? group->olds : group->news)) return false;
+    if (way != RP_TO_FIRST && choose_side(group, look, away, chosen, &count)) {
+        for (size_t i = 0; i < all; i++) chosen[i] = !chosen[i];
+        return true;
+    }
+    if (!choose_side(group, look, to, chosen, &count) || !count) return false;
+    if (way != RP_TO_FIRST) return true;
+    const size_t first = (size_t)((bool *)memchr(chosen, true, all) - chosen);
+    memset(chosen + first + 1, false, all - first - 1);
+    return true;
+}
+
+const char *rp_group_weakness(const struct rp_group *group, const struct rp_look *look) {
     if (!group->news)
         return "the new server is on another address, so what arrives here cannot be sent to it";
-    if (group->others)
-        return "somebody else has sockets there too, so the new ones cannot be told apart";
+    bool *chosen = calloc(group->members.count, sizeof(*chosen));
+    const bool known = chosen && rp_group_choose(group, look, RP_TO_NEW, chosen);
+    free(chosen);
+    if (!known) return "the new sockets cannot be told apart from the others there";
     if (group->olds > group->news && group->like.proto == RP_TCP)
         return "the old server has more sockets than the new one, so a connection may still reach "
                "it while it ends";

@@ -4,13 +4,20 @@
 #ifndef RP_GROUPS_H
 #define RP_GROUPS_H
 
+#include "group/members.h"
 #include "handover/look.h"
+
+/* Where what arrives is sent. RP_TO_FIRST: to the new server's first member alone. Its number stays
+ * valid while the old server's members leave one by one, the last taking the number of each, if the
+ * new server has as many. */
+enum rp_way { RP_BY_HASH, RP_TO_OLD, RP_TO_NEW, RP_TO_FIRST };
 
 struct rp_group {
     struct rp_socket like; /* one of the old server's; without owners */
     unsigned olds, news, others;
-    unsigned first; /* the new server's first member, by its number when steering began */
-    bool steered;
+    struct rp_members members;
+    bool changed;    /* the members have, with the latest count */
+    enum rp_way way; /* as it is steered now */
 };
 
 struct rp_groups {
@@ -24,7 +31,8 @@ void rp_groups_make(struct rp_groups *groups, const struct rp_sockets *sockets);
 /* The socket's group, or NULL. */
 struct rp_group *rp_groups_find(const struct rp_groups *groups, const struct rp_socket *socket);
 
-/* Counts the members of each group. */
+/* Counts the members of each group, and brings their numbers up to date. Exits with 125 if memory
+ * runs out. */
 void rp_groups_count(struct rp_groups *groups, const struct rp_look *look);
 
 /* Whether the new server has that many sockets in every group, as counted. */
@@ -33,18 +41,14 @@ bool rp_groups_are_up(const struct rp_groups *groups, unsigned copies);
 /* Whether it has that many on every port, whatever the address. */
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
-/* RP_TO_FIRST: to the new server's first socket alone. Its number stays valid while the old
- * server's sockets close one by one, the last member taking the number of each, if the new server
- * has as many. */
-enum rp_way { RP_TO_NEW, RP_TO_FIRST, RP_TO_OLD };
-
-/* The range of members that receive what arrives. Returns false if their numbers are unknown: the
- * old server's come first only if both servers are there, as counted, and nobody else is. */
-bool rp_group_range(const struct rp_group *group, enum rp_way way, unsigned *first,
-                    unsigned *count);
+/* Stores which members receive what is steered that way, for each of group->members.count: all but
+ * the other server's; or if their numbers are unknown, the server's own. Returns false if those are
+ * unknown, too, or if there are none. */
+bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, enum rp_way way,
+                     bool *chosen);
 
 /* Why connections to the group could be lost, or NULL; static. */
-const char *rp_group_weakness(const struct rp_group *group);
+const char *rp_group_weakness(const struct rp_group *group, const struct rp_look *look);
 
 /* Whether one of those sockets still exists, whoever has it. */
 bool rp_still_exist(const struct rp_look *look, const struct rp_sockets *sockets);

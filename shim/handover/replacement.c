@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "handover/settle.h"
 #include "handover/steer.h"
 #include "handover/traffic.h"
 #include "inspect/option.h"
@@ -14,13 +15,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* Seconds for COMMAND to answer what it has accepted, before it is ended. */
-static const double answer_time = 2;
-
-static volatile sig_atomic_t interrupted;
+static volatile sig_atomic_t interrupts;
 
 static void interrupt(int signal_number) {
-    interrupted = signal_number;
+    (void)signal_number;
+    interrupts++;
 }
 
 void rp_watch_interrupts(void) {
@@ -35,12 +34,22 @@ void rp_watch_interrupts(void) {
 }
 
 bool rp_is_interrupted(void) {
-    return interrupted;
+    return interrupts > 0;
 }
 
 void rp_replacement_look(struct rp_replacement *this, unsigned states) {
     rp_look_again(&this->look, &this->servers, &this->held, states);
     rp_groups_count(&this->groups, &this->look);
+    if (this->way == RP_TO_OLD || this->way == RP_TO_NEW)
+        rp_groups_renew(&this->groups, &this->look, this->way);
+    rp_steward_note(this->steward, &this->groups);
+}
+
+int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit) {
+    this->way = way;
+    const int error = rp_groups_steer(&this->groups, &this->look, way, visit);
+    rp_steward_note(this->steward, &this->groups);
+    return error;
 }
 
 bool rp_old_has_ended(const struct rp_replacement *this) {
@@ -72,21 +81,29 @@ void rp_give_back(struct rp_replacement *this) {
     }
 }
 
-/* Sends connections back to the old server, and gives COMMAND time to answer those it has. */
+static bool stops_answering(struct rp_replacement *this) {
+    return interrupts > 1 || rp_successor_is_lost(&this->successor) || rp_old_has_ended(this);
+}
+
+/* Sends connections back to the old server, and gives COMMAND time to accept and answer those it
+ * has. */
 static void send_to_old(struct rp_replacement *this) {
-    const double end = rp_now() + answer_time;
-    rp_replacement_look(this, RP_CONNECTED);
-    rp_groups_steer(&this->groups, &this->look, RP_TO_OLD);
-    while (rp_now() < end && !rp_successor_is_lost(&this->successor) &&
-           (rp_waiting(&this->look, RP_NEW) || rp_connections(&this->look, RP_NEW))) {
-        rp_tick();
+    struct rp_unsettled_counts left;
+    rp_step(false, "sending connections back to the old server");
+    rp_replacement_look(this, 0);
+    rp_replacement_steer(this, RP_TO_OLD, true);
+    rp_settle(this, RP_NEW, this->plan->drain, stops_answering, &left);
+    for (double end = rp_now() + (double)this->plan->drain;
+         rp_now() < end && !stops_answering(this); rp_tick()) {
         rp_replacement_look(this, RP_CONNECTED);
+        if (!rp_connections(&this->look, RP_NEW)) break;
     }
+    rp_groups_hide(&this->groups, &this->look.of[RP_NEW], &this->servers.new.tree);
 }
 
 static void release(struct rp_replacement *this) {
     rp_replacement_look(this, 0);
-    rp_groups_release(&this->groups, &this->look);
+    rp_replacement_steer(this, RP_BY_HASH, true);
     rp_steps_end();
 }
 

@@ -4,6 +4,7 @@
 #define RP_REPLACEMENT_H
 
 #include "handover/groups.h"
+#include "handover/steward.h"
 #include "handover/successor.h"
 
 /* What was asked for; times in seconds. */
@@ -22,7 +23,9 @@ struct rp_replacement {
     struct rp_sockets held;  /* the old server's receivers, as found at first */
     bool *adopted;           /* of held: whether SO_REUSEPORT was switched on */
     struct rp_groups groups; /* of held */
+    enum rp_way way;         /* how the groups are to be steered */
     struct rp_look look;     /* the latest */
+    struct rp_steward *steward;
     struct rp_successor successor;
 };
 
@@ -31,8 +34,12 @@ struct rp_replacement {
 void rp_watch_interrupts(void);
 bool rp_is_interrupted(void);
 
-/* Looks anew at the ports, and at TCP sockets in those states, and counts the groups' members. */
+/* Looks anew at the ports, and at TCP sockets in those states, counts the groups' members, and steers
+ * those that have changed. */
 void rp_replacement_look(struct rp_replacement *this, unsigned states);
+
+/* Steers the groups that way from now on, as rp_groups_steer does. */
+int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit);
 
 bool rp_old_has_ended(const struct rp_replacement *this);
 

@@ -1,16 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Steering: which members of a group receive what arrives, by a classic BPF program on the group
- * (socket(7), SO_ATTACH_REUSEPORT_CBPF), which requires no privilege. */
+/* Steering the groups of a replacement (group/steer.h), as a look shows them. */
 #ifndef RP_STEER_H
 #define RP_STEER_H
 
 #include "handover/groups.h"
 
-/* Steers every group whose members' numbers are known (rp_group_range), through a socket of either
- * server in the look, and marks it as steered. Returns 0, or the errno of the last failure. */
-int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);
+/* Steers every group whose members' numbers are known (rp_group_choose), through a duplicate of a
+ * member of either server, or else by a visit; visit: also where the old server's listener, adopted
+ * after listen(2), is in no group yet. RP_BY_HASH ends steering: the kernel's hash chooses again.
+ * Marks the groups. Returns 0, or the errno of the last failure. */
+int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
+                    bool visit);
 
-/* Ends steering: the kernel's hash chooses again. */
-void rp_groups_release(struct rp_groups *groups, const struct rp_look *look);
+/* Steers the groups whose members have changed, or that are not steered that way yet. */
+void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);
+
+/* Makes the listeners that are about to leave invisible (rp_group_hide), where their group is steered
+ * away from them and all their owners are in the tree. Requires all owners (rp_sockets_find_owners).
+ */
+void rp_groups_hide(const struct rp_groups *groups, const struct rp_sockets *leaving,
+                    const struct rp_tree *tree);
 
 #endif

@@ -66,6 +66,7 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
         .queue = listening ? (long)message->idiag_rqueue : -1,
         .limit = listening ? (long)message->idiag_wqueue : -1,
         .unread = listening ? 0 : message->idiag_rqueue,
+        .position = (uint32_t)sockets->count,
     };
     read_address(&socket.local.address, ipv6, message->id.idiag_src);
     read_address(&socket.remote.address, ipv6, message->id.idiag_dst);
@@ -155,6 +156,7 @@ static void find_in_proc(const char *table, enum rp_proto proto, const struct rp
                                     .queue = found.state == RP_LISTEN ? (long)found.queue : -1,
                                     .limit = -1,
                                     .unread = proto == RP_UDP ? found.queue : 0,
+                                    .position = (uint32_t)sockets->count,
                                 });
     }
     rp_lines_close(&lines);
@@ -168,6 +170,15 @@ void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets)
         find_in_proc(proto == RP_TCP ? "/proc/net/tcp" : "/proc/net/udp", proto, wanted, sockets);
         find_in_proc(proto == RP_TCP ? "/proc/net/tcp6" : "/proc/net/udp6", proto, wanted, sockets);
     }
+}
+
+uint32_t *rp_sockets_inodes(const struct rp_sockets *sockets) {
+    uint32_t *inodes = NULL;
+    for (size_t i = 0; i < sockets->count; i++) {
+        inodes = rp_grow(inodes, i, sizeof(*inodes));
+        inodes[i] = sockets->list[i].inode;
+    }
+    return inodes;
 }
 
 static int by_inode(const void *a, const void *b) {

@@ -35,6 +35,7 @@ struct rp_socket {
         inode;         /* inode: 0 if no process can have it, as in an accept queue or TIME_WAIT */
     long queue, limit; /* a listener's accept queue and its limit, in connections; -1: unknown */
     uint32_t unread;   /* bytes in the receive queue of any other socket */
+    uint32_t position; /* in the kernel's dump: see rp_members_order */
     enum rp_answer shares;
     struct rp_owner *owners; /* see inspect/holders.h */
     size_t owner_count;
@@ -64,6 +65,9 @@ void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets)
 
 /* Appends a copy, which takes over the owners. Exits with 125 if memory runs out. */
 void rp_sockets_add(struct rp_sockets *sockets, const struct rp_socket *socket);
+
+/* The inodes of all, in the same order; free(3) them. Exits with 125 if memory runs out. */
+uint32_t *rp_sockets_inodes(const struct rp_sockets *sockets);
 
 /* Sorts by inode, for rp_sockets_get. */
 void rp_sockets_index(struct rp_sockets *sockets);

@@ -6,12 +6,9 @@
 #include "core/address.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <unistd.h>
-
-enum { NOWHERE = INT_MAX }; /* an interface's number: the kernel counts up from 1 */
 
 int rp_socket_of_user(uid_t user, gid_t group, int domain, int type, int protocol) {
     /* An invalid ID changes nothing (setfsuid(2)). */
@@ -42,28 +39,32 @@ static void set_options(int fd, const struct rp_trial *trial) {
         trial->freebind);
 }
 
-static int try_bind(const struct rp_trial *trial) {
+int rp_trial_bind_fd(int fd, const struct rp_trial *trial) {
     union {
         struct sockaddr any;
         struct sockaddr_in ipv4;
         struct sockaddr_in6 ipv6;
     } to = {.any.sa_family = trial->ipv6 ? AF_INET6 : AF_INET};
-    const socklen_t size = trial->ipv6 ? sizeof(to.ipv6) : sizeof(to.ipv4);
-    const int type = trial->proto == RP_UDP ? SOCK_DGRAM : SOCK_STREAM;
-    const int fd = rp_socket_of_user(trial->user, trial->group, to.any.sa_family, type, 0);
-    if (fd < 0) return errno;
     to.ipv4.sin_port = htons(trial->where.port); /* in the same place for both */
     memcpy(&to.ipv4.sin_addr, trial->where.address.s6_addr + 12, 4);
     if (trial->ipv6) to.ipv6.sin6_addr = trial->where.address;
     if (trial->ipv6) to.ipv6.sin6_scope_id = (uint32_t)trial->interface;
     set_options(fd, trial);
-    const int error = bind(fd, &to.any, size) ? errno : 0;
+    return bind(fd, &to.any, trial->ipv6 ? sizeof(to.ipv6) : sizeof(to.ipv4)) ? errno : 0;
+}
+
+static int try_bind(const struct rp_trial *trial) {
+    const int type = trial->proto == RP_UDP ? SOCK_DGRAM : SOCK_STREAM;
+    const int fd =
+        rp_socket_of_user(trial->user, trial->group, trial->ipv6 ? AF_INET6 : AF_INET, type, 0);
+    if (fd < 0) return errno;
+    const int error = rp_trial_bind_fd(fd, trial);
     close(fd);
     return error;
 }
 
 static int try_nowhere(struct rp_trial trial) {
-    trial.interface = NOWHERE;
+    trial.interface = RP_NOWHERE;
     return try_bind(&trial);
 }
 
@@ -88,14 +89,18 @@ int rp_trial_bind(const struct rp_trial *trial) {
     return try_nowhere(ipv4);
 }
 
+struct rp_trial rp_trial_like(const struct rp_socket *like) {
+    return (struct rp_trial){.proto = like->proto,
+                             .ipv6 = like->ipv6,
+                             .ipv6_only = like->ipv6_only,
+                             .where = like->local,
+                             .interface = (int)like->interface,
+                             .user = like->uid,
+                             .group = (gid_t)setfsgid((gid_t)-1)};
+}
+
 bool rp_trial_in_use(const struct rp_socket *like, bool reuseaddr) {
-    const struct rp_trial trial = {.proto = RP_TCP,
-                                   .ipv6 = like->ipv6,
-                                   .ipv6_only = like->ipv6_only,
-                                   .reuseaddr = reuseaddr,
-                                   .where = like->local,
-                                   .interface = (int)like->interface,
-                                   .user = like->uid,
-                                   .group = (gid_t)setfsgid((gid_t)-1)};
+    struct rp_trial trial = rp_trial_like(like);
+    trial.reuseaddr = reuseaddr;
     return rp_trial_bind(&trial) == EADDRINUSE;
 }

@@ -12,6 +12,10 @@
 #define SO_BINDTOIFINDEX 62 /* Linux 5.0 */
 #endif
 
+/* The number of an interface that no machine has: the kernel counts up from 1. No packet finds a
+ * socket that is bound to it. */
+enum { RP_NOWHERE = INT32_MAX };
+
 /* The socket whose bind is tried. SO_REUSEPORT is set for the trial. */
 struct rp_trial {
     enum rp_proto proto;
@@ -35,6 +39,13 @@ struct rp_trial {
  *
  * Meanwhile the port is taken for those who do not share it, as by any bind. */
 int rp_trial_bind(const struct rp_trial *trial);
+
+/* The trial of a socket like that one, of its user and this process's group. */
+struct rp_trial rp_trial_like(const struct rp_socket *like);
+
+/* Sets the trial's options on fd, a fresh socket of its family and type, and binds it. Returns 0 or
+ * the errno of bind(2). */
+int rp_trial_bind_fd(int fd, const struct rp_trial *trial);
 
 /* Whether binding a TCP socket of like's user to like's address would fail with EADDRINUSE, given
  * SO_REUSEPORT and, if reuseaddr, SO_REUSEADDR. False if that cannot be tried. */

@@ -28,6 +28,7 @@ static struct rp_socket at(enum rp_proto proto, const char *address, uint16_t po
                                .state = state,
                                .local.port = port,
                                .inode = inode,
+                               .position = 100000 - inode, /* newest first */
                                .queue = -1,
                                .limit = -1};
     char mapped[64];
@@ -65,6 +66,7 @@ static void begin(struct rp_look *look, struct rp_groups *groups) {
 
 static void finish(struct rp_look *look, struct rp_groups *groups) {
     rp_look_free(look);
+    for (size_t i = 0; i < groups->count; i++) rp_members_free(&groups->list[i].members);
     free(groups->list);
 }
 
@@ -146,48 +148,83 @@ static void check_up(void) {
     finish(&look, &groups);
 }
 
-static bool is_range(const struct rp_group *group, enum rp_way way, unsigned first,
-                     unsigned count) {
-    unsigned from = 99, many = 99;
-    return rp_group_range(group, way, &from, &many) && from == first && many == count;
+/* The members that are steered to, as "0110" in the order of joining; "-": unknown. */
+static bool goes(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
+                 const char *expected) {
+    bool chosen[8];
+    char text[9] = "-";
+    rp_groups_count(groups, look);
+    const size_t count = groups->list->members.count;
+    if (rp_group_choose(groups->list, look, way, chosen)) {
+        for (size_t i = 0; i < count; i++) text[i] = chosen[i] ? '1' : '0';
+        text[count] = '\0';
+    }
+    return !strcmp(text, expected);
 }
 
-static bool has_range(const struct rp_group *group) {
-    unsigned first, count;
-    return rp_group_range(group, RP_TO_NEW, &first, &count) ||
-           rp_group_range(group, RP_TO_OLD, &first, &count) ||
-           rp_group_range(group, RP_TO_FIRST, &first, &count);
+static void check_ways(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    check(goes(&groups, &look, RP_TO_OLD, "1"), "to the old one, before another is there");
+    check(goes(&groups, &look, RP_TO_NEW, "-"), "to the new, before it is there");
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(goes(&groups, &look, RP_TO_OLD, "100"), "to the old: the first");
+    check(goes(&groups, &look, RP_TO_NEW, "011"), "to the new: behind the old");
+    check(goes(&groups, &look, RP_TO_FIRST, "010"), "to the first of the new");
+    check(goes(&groups, &look, RP_BY_HASH, "-"), "nowhere");
+    put(&look, RP_OTHERS, listener("127.0.0.1", 80));
+    check(goes(&groups, &look, RP_TO_OLD, "1001"), "away from the new: others keep their share");
+    check(goes(&groups, &look, RP_TO_NEW, "0111"), "away from the old: others keep their share");
+    finish(&look, &groups);
+    /* The numbers of those who were there at first are unknown. */
+    begin(&look, &groups);
+    put(&look, RP_OTHERS, listener("127.0.0.1", 80));
+    check(goes(&groups, &look, RP_TO_OLD, "11"), "before the new is there, all is the old's");
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(goes(&groups, &look, RP_TO_NEW, "001"), "to the new alone, where others are unknown");
+    check(goes(&groups, &look, RP_TO_OLD, "110"), "to all that were there before");
+    finish(&look, &groups);
+    begin(&look, &groups);
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(goes(&groups, &look, RP_TO_NEW, "-"), "both were there at first, in unknown order");
+    finish(&look, &groups);
 }
 
-static void check_range(void) {
-    struct rp_group group = {.olds = 2, .news = 3};
-    check(is_range(&group, RP_TO_NEW, 2, 3), "to the new: behind the old");
-    check(is_range(&group, RP_TO_FIRST, 2, 1), "to the first of the new");
-    check(is_range(&group, RP_TO_OLD, 0, 2), "to the old: from the start");
-    group.steered = true;
-    group.first = 2;
-    group.olds = 1; /* one has left, and the last of the new has its number */
-    check(is_range(&group, RP_TO_FIRST, 2, 1), "the first keeps its number");
-    check(is_range(&group, RP_TO_NEW, 2, 3), "the new keep their numbers");
-    check(is_range(&group, RP_TO_OLD, 0, 1), "to the old that is left");
-    check(!has_range(&(struct rp_group){.olds = 1, .news = 1, .others = 1}), "beside a stranger");
-    check(!has_range(&(struct rp_group){.olds = 1}), "without the new");
-    check(!has_range(&(struct rp_group){.news = 1}), "without the old");
+static const char *weakness(struct rp_groups *groups, const struct rp_look *look) {
+    rp_groups_count(groups, look);
+    return rp_group_weakness(groups->list, look);
 }
 
 static void check_weakness(void) {
-    struct rp_group group = {.olds = 1, .news = 1, .like.proto = RP_TCP};
-    check(!rp_group_weakness(&group), "one for one is weak");
-    group.news = 2;
-    check(!rp_group_weakness(&group), "two for one is weak");
-    group.olds = 3;
-    check(rp_group_weakness(&group), "two for three is not weak");
-    group.like.proto = RP_UDP;
-    check(!rp_group_weakness(&group), "UDP, two for three, is weak");
-    group.others = 1;
-    check(rp_group_weakness(&group), "strangers are not weak");
-    group = (struct rp_group){.olds = 1, .like.proto = RP_TCP};
-    check(rp_group_weakness(&group), "another address is not weak");
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    check(weakness(&groups, &look), "another address is not weak");
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(!weakness(&groups, &look), "one for one is weak");
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(!weakness(&groups, &look), "two for one is weak");
+    put(&look, RP_OTHERS, listener("127.0.0.1", 80));
+    check(!weakness(&groups, &look), "a stranger who joined later is weak");
+    put(&look, RP_OLD, listener("127.0.0.1", 80));
+    put(&look, RP_OLD, listener("127.0.0.1", 80));
+    check(weakness(&groups, &look), "two for three is not weak");
+    finish(&look, &groups);
+    begin(&look, &groups);
+    put(&look, RP_NEW, listener("127.0.0.1", 80));
+    check(weakness(&groups, &look), "an unknown order is not weak");
+    finish(&look, &groups);
+    memset(&look, 0, sizeof(look));
+    memset(&groups, 0, sizeof(groups));
+    put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    rp_groups_make(&groups, &look.of[RP_OLD]);
+    rp_groups_count(&groups, &look);
+    put(&look, RP_NEW, at(RP_UDP, "127.0.0.1", 80, CLOSE));
+    check(!weakness(&groups, &look), "UDP, one for two, is weak");
+    finish(&look, &groups);
 }
 
 static void check_waiting(void) {
@@ -290,7 +327,7 @@ int main(void) {
     check_membership();
     check_counts();
     check_up();
-    check_range();
+    check_ways();
     check_weakness();
     check_waiting();
     check_connections();

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* Draws a number below that of the chosen members, and steps over the others. */
+#include "group/program.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+struct code {
+    struct sock_filter *list;
+    size_t count;
+};
+
+enum {
+    NETWORK = SKF_NET_OFF,
+    IPV4_SOURCE = SKF_NET_OFF + 12,
+    IPV6_SOURCE = SKF_NET_OFF + 8,
+    IPV6_SOURCE_PORT = SKF_NET_OFF + 40,
+    IPV4 = 0x40, /* the version, in the first byte of either header */
+};
+
+static void add(struct code *code, struct sock_filter instruction) {
+    code->list = rp_grow(code->list, code->count, sizeof(instruction));
+    code->list[code->count++] = instruction;
+}
+
+static void statement(struct code *code, unsigned operation, uint32_t value) {
+    add(code, (struct sock_filter)BPF_STMT((uint16_t)operation, value));
+}
+
+static void branch(struct code *code, unsigned condition, uint32_t value, size_t if_true,
+                   size_t if_false) {
+    add(code, (struct sock_filter)BPF_JUMP((uint16_t)(BPF_JMP | condition | BPF_K), value,
+                                           (uint8_t)if_true, (uint8_t)if_false));
+}
+
+static void load_version(struct code *code) {
+    statement(code, BPF_LD | BPF_B | BPF_ABS, (uint32_t)NETWORK);
+    statement(code, BPF_ALU | BPF_AND | BPF_K, 0xf0);
+}
+
+/* A jump reaches 255 instructions: so each exception asks for itself whether this is IPv4. */
+static void except(struct code *code, const struct rp_exception *exception) {
+    load_version(code);
+    branch(code, BPF_JEQ, IPV4, 0, 3);
+    statement(code, BPF_LD | BPF_W | BPF_ABS, (uint32_t)IPV4_SOURCE);
+    branch(code, BPF_JEQ, exception->address, 0, 1);
+    statement(code, BPF_RET | BPF_K, exception->number);
+}
+
+/* A = A * factor ^ the packet's word at that place; X is lost. */
+static void mix(struct code *code, uint32_t place) {
+    statement(code, BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1);
+    statement(code, BPF_MISC | BPF_TAX, 0);
+    statement(code, BPF_LD | BPF_W | BPF_ABS, place);
+    statement(code, BPF_ALU | BPF_XOR | BPF_X, 0);
+}
+
+static void append(struct code *code, struct code *part) {
+    for (size_t i = 0; i < part->count; i++) add(code, part->list[i]);
+    free(part->list);
+}
+
+/* A = a hash of source address and port. The kernel's own is not to be had. */
+static void hash_source(struct code *code) {
+    struct code ipv4 = {NULL, 0}, ipv6 = {NULL, 0};
+    statement(&ipv6, BPF_LD | BPF_H | BPF_ABS, (uint32_t)IPV6_SOURCE_PORT);
+    for (unsigned word = 0; word < 4; word++) mix(&ipv6, (uint32_t)IPV6_SOURCE + 4 * word);
+    statement(&ipv4, BPF_LDX | BPF_B | BPF_MSH, (uint32_t)NETWORK); /* X = the header's length */
+    statement(&ipv4, BPF_LD | BPF_H | BPF_IND, (uint32_t)NETWORK);
+    mix(&ipv4, (uint32_t)IPV4_SOURCE);
+    statement(&ipv4, BPF_JMP | BPF_JA, (uint32_t)ipv6.count);
+    load_version(code);
+    branch(code, BPF_JEQ, IPV4, 0, ipv4.count);
+    append(code, &ipv4);
+    append(code, &ipv6);
+    /* The high bits into the low ones. */
+    statement(code, BPF_ALU | BPF_MUL | BPF_K, 0x85ebca6b);
+    statement(code, BPF_MISC | BPF_TAX, 0);
+    statement(code, BPF_ALU | BPF_RSH | BPF_K, 16);
+    statement(code, BPF_ALU | BPF_XOR | BPF_X, 0);
+}
+
+/* A = A + the length of each run of numbers that are not chosen and not above A. */
+static void step_over(struct code *code, const struct rp_choice *choice) {
+    for (size_t end, begin = 0; begin < choice->count; begin = end) {
+        for (end = begin; end < choice->count && choice->chosen[end] == choice->chosen[begin];)
+            end++;
+        if (choice->chosen[begin] || end == choice->count) continue;
+        branch(code, BPF_JGE, (uint32_t)begin, 0, 1);
+        statement(code, BPF_ALU | BPF_ADD | BPF_K, (uint32_t)(end - begin));
+    }
+}
+
+bool rp_program_make(const struct rp_choice *choice, struct sock_fprog *program) {
+    struct code code = {NULL, 0};
+    uint32_t chosen = 0;
+    for (size_t i = 0; i < choice->count; i++) chosen += choice->chosen[i];
+    if (!chosen) return false;
+    for (size_t i = 0; i < choice->exception_count; i++) except(&code, &choice->exceptions[i]);
+    if (choice->proto == RP_TCP)
+        statement(&code, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
+    else
+        hash_source(&code);
+    statement(&code, BPF_ALU | BPF_MOD | BPF_K, chosen);
+    step_over(&code, choice);
+    statement(&code, BPF_RET | BPF_A, 0);
+    *program = (struct sock_fprog){(uint16_t)code.count, code.list};
+    if (code.count <= BPF_MAXINSNS) return true;
+    free(code.list);
+    return false;
+}

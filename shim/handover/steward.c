@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* The steward knows what it needs from memory that it shares with its maker. */
+#include "handover/steward.h"
+
+#include "base/title.h"
+#include "group/program.h"
+#include "group/steer.h"
+#include "inspect/holders.h"
+#include "inspect/pidfd.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* Linux 5.9 */
+#endif
+
+enum {
+    MEMBERS_MAX = 1024, /* of a larger group the numbers are not remembered */
+    LOOK = 1000         /* milliseconds between two looks */
+};
+
+struct noted {
+    bool steered;
+    size_t count, unordered;
+    uint32_t inodes[MEMBERS_MAX];
+};
+
+struct rp_steward {
+    volatile bool ending;
+    int wake[2], parent; /* a pipe, and a pidfd of the maker */
+    struct noted groups[];
+};
+
+/* What the steward itself has of a group. */
+struct charge {
+    struct rp_socket like;
+    struct rp_members members;
+};
+
+static void set_program(const struct rp_socket *like, const struct rp_sockets *sockets,
+                        const struct sock_fprog *program) {
+    if (rp_group_steer(like, sockets, program)) rp_group_visit(like, program);
+}
+
+/* To all but the held, if their numbers are known. */
+static void steer_past(const struct charge *charge, const struct rp_sockets *sockets,
+                       const uint32_t *held, size_t count) {
+    struct sock_fprog program;
+    struct rp_choice choice = {.proto = charge->like.proto, .count = charge->members.count};
+    bool sure, *chosen = calloc(charge->members.count + 1, sizeof(*chosen));
+    if (!chosen) return;
+    rp_members_choose(&charge->members, held, count, chosen, &sure);
+    for (size_t i = 0; i < charge->members.count; i++) chosen[i] = !chosen[i];
+    choice.chosen = chosen;
+    if (sure && rp_program_make(&choice, &program)) {
+        set_program(&charge->like, sockets, &program);
+        free(program.filter);
+    }
+    free(chosen);
+}
+
+/* The group's sockets, in the order of joining, and their inodes; free(3) those. */
+static uint32_t *find_group(const struct rp_socket *like, struct rp_sockets *sockets) {
+    struct rp_sockets all = {NULL, 0, 0};
+    rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, RP_LISTENING}, &all);
+    for (size_t i = 0; i < all.count; i++)
+        if (rp_is_same_group(like, &all.list[i])) rp_sockets_add(sockets, &all.list[i]);
+    rp_sockets_free(&all);
+    rp_members_order(sockets->list, sockets->count);
+    return rp_sockets_inodes(sockets);
+}
+
+/* Returns whether the group is still to be steered. */
+static bool look_after(struct charge *charge, bool ending, const uint32_t *held, size_t count) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    uint32_t *inodes = find_group(&charge->like, &sockets);
+    const bool changed = rp_members_update(&charge->members, inodes, sockets.count);
+    size_t olds = 0;
+    for (size_t i = 0; i < sockets.count; i++)
+        for (size_t j = 0; j < count; j++) olds += inodes[i] == held[j];
+    const bool needed = ending && olds && olds < sockets.count;
+    if (!needed || changed) rp_sockets_find_owners(&sockets);
+    if (!needed && sockets.count)
+        set_program(&charge->like, &sockets, NULL);
+    else if (changed)
+        steer_past(charge, &sockets, held, count);
+    free(inodes);
+    rp_sockets_free(&sockets);
+    return needed;
+}
+
+/* In the steward: waits for its turn, then does what is to be done. */
+static void serve(struct rp_steward *steward, const struct rp_groups *groups,
+                  const struct rp_sockets *held) __attribute__((noreturn));
+
+static void serve(struct rp_steward *steward, const struct rp_groups *groups,
+                  const struct rp_sockets *held) {
+    struct pollfd turn[] = {{.fd = steward->wake[0], .events = POLLIN},
+                            {.fd = steward->parent, .events = POLLIN}};
+    struct charge *charges = calloc(groups->count, sizeof(*charges));
+    uint32_t *inodes = rp_sockets_inodes(held);
+    if (!charges) _exit(1);
+    while (poll(turn, 2, -1) < 0) continue;
+    for (size_t i = 0; i < groups->count; i++) {
+        const struct noted *noted = &steward->groups[i];
+        charges[i].like = groups->list[i].like;
+        rp_members_restore(&charges[i].members, noted->inodes, noted->count, noted->unordered);
+    }
+    for (bool needed = true; needed; poll(NULL, 0, needed ? LOOK : 0)) {
+        needed = false;
+        for (size_t i = 0; i < groups->count; i++) {
+            if (!steward->groups[i].steered) continue;
+            steward->groups[i].steered =
+                look_after(&charges[i], steward->ending, inodes, held->count);
+            needed = needed || steward->groups[i].steered;
+        }
+    }
+    _exit(0);
+}
+
+/* Nothing that others wait for the end of stays open here: pipes, locks, terminals. */
+static void detach_self(struct rp_steward *steward) {
+    const int null = open("/dev/null", O_RDWR);
+    setsid();
+    for (int fd = 0; fd <= 2; fd++) dup2(null, fd);
+    const int wake = fcntl(steward->wake[0], F_DUPFD, 5), parent = fcntl(steward->parent, F_DUPFD, 5);
+    dup2(wake, 3);
+    dup2(parent, 4);
+    steward->wake[0] = 3;
+    steward->parent = 4;
+    if (syscall(SYS_close_range, 5, ~0U, 0))
+        for (int fd = 5; fd < 1024; fd++) close(fd);
+    for (int number = 1; number < NSIG; number++) signal(number, SIG_IGN);
+    signal(SIGCHLD, SIG_DFL);
+    rp_title_set("steward");
+}
+
+/* A child's child: its parent ends at once, so that it is not counted among COMMAND's processes. */
+static bool start(struct rp_steward *steward, const struct rp_groups *groups,
+                  const struct rp_sockets *held) {
+    const pid_t child = fork();
+    if (child) return child > 0 && waitpid(child, NULL, 0) == child;
+    if (fork()) _exit(0);
+    detach_self(steward);
+    serve(steward, groups, held);
+}
+
+struct rp_steward *rp_steward_start(const struct rp_groups *groups, const struct rp_sockets *held) {
+    const size_t size = sizeof(struct rp_steward) + groups->count * sizeof(struct noted);
+    struct rp_steward *steward =
+        mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (steward == MAP_FAILED) return NULL;
+    steward->parent = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    const bool piped = !pipe2(steward->wake, O_CLOEXEC);
+    if (steward->parent >= 0 && piped && start(steward, groups, held)) return steward;
+    munmap(steward, size);
+    return NULL;
+}
+
+void rp_steward_note(struct rp_steward *steward, const struct rp_groups *groups) {
+    for (size_t i = 0; steward && i < groups->count; i++) {
+        const struct rp_members *members = &groups->list[i].members;
+        struct noted *noted = &steward->groups[i];
+        noted->steered = groups->list[i].way != RP_BY_HASH;
+        noted->count = members->count <= MEMBERS_MAX ? members->count : 0;
+        noted->unordered = members->unordered;
+        memcpy(noted->inodes, members->inodes, noted->count * sizeof(*noted->inodes));
+    }
+}
+
+void rp_steward_expect_end(struct rp_steward *steward) {
+    if (steward) steward->ending = true;
+}
+
+void rp_steward_leave(struct rp_steward *steward) {
+    if (steward && write(steward->wake[1], "", 1) < 0) return;
+}
