@@ -536,6 +536,16 @@ END
     fails "help: expected one SUBCOMMAND; see reuseport --help" "$COMMAND" help run check
 }
 
+@test "check takes a whole command line, and ignores the arguments" {
+    local expected
+    expected=$("$COMMAND" check "$PROBES/probe")
+    [ "$("$COMMAND" check "$PROBES/probe" socket -p 80a --nosuch "two words")" = "$expected" ]
+    [ "$("$COMMAND" check -- "$PROBES/probe" --help)" = "$expected" ]
+    [ "$("$COMMAND" check "$PROBES/probe" 1)" = "$expected" ]
+    run -1 "$COMMAND" check nosuch --help
+    [ "${lines[0]}" = "nosuch: No such file or directory" ]
+}
+
 @test "words that no subcommand knows give one line and 125" {
     local words text
     while IFS='|' read -r words text; do
@@ -554,7 +564,7 @@ check -z|check: no such option: -z; see reuseport check --help
 check -p 80 -z true|check: no such option: -z; see reuseport check --help
 check -p|check: -p needs a value; see reuseport check --help
 check --library|check: --library needs a value; see reuseport check --help
-check true false|check: expected one COMMAND or PID; see reuseport check --help
+check 1 2|check: expected COMMAND or a single PID; see reuseport check --help
 check --library=/nonexistent true|the library /nonexistent: No such file or directory
 check --library=/dev/null true|the library /dev/null: not a regular file
 check --library=/etc/passwd true|the library /etc/passwd: neither an ELF file nor a script with #!

@@ -102,15 +102,14 @@ setup() {
         'check -p 80 -- ' 'replace 1 ' 'replace -n 2 --drain 3 --kill 1 '; do
         offers "${line}reuseport-test-s" reuseport-test-server
     done
-    for line in 'run -p 80' 'replace 1'; do
+    for line in 'run -p 80' 'replace 1' 'check -p 80'; do
         offers "$line reuseport-test-server $dir/o" one one.so
     done
-    offers "check server $dir/o"
     offers "install-lib $dir/o" one
     offers "install-lib $dir $dir/o"
 }
 
-@test "ports in use are offered to list and adopt, and the processes that hold them to adopt and replace" {
+@test "ports in use are offered to list and adopt, and the processes that hold them to adopt, replace and check" {
     lease_port PORT OTHER
     spawn server "$BUILD/examples/server" "$PORT" 127.0.0.1
     spawn other "$BUILD/examples/server" "$OTHER" 127.0.0.1
@@ -124,6 +123,8 @@ setup() {
     offers "adopt $PORT $PID "
     offers "replace ${PIDS[0]}" "${PIDS[0]}"
     offers "replace -s QUIT ${PIDS[1]}" "${PIDS[1]}"
+    offers "check ${PIDS[0]}" "${PIDS[0]}"
+    offers "check -m auto ${PIDS[1]}" "${PIDS[1]}"
     local shell
     for shell in $SHELLS; do
         offered "$shell" 'replace ' >"$BATS_TEST_TMPDIR/all"

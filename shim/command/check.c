@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 static const char help[] =
-    "Usage: reuseport check [OPTION]... [COMMAND|PID]\n"
+    "Usage: reuseport check [OPTION]... [COMMAND [ARG]...|PID]\n"
     "Say whether the library reaches COMMAND, and if not, why, and which method run\n"
     "would use; then what this kernel offers and what stands in the way. Prints one\n"
-    "line for each finding; starts nothing. Of a process, PID, say\n"
+    "line for each finding; starts nothing, and ignores ARGs. Of a process, PID, say\n"
     "whether the library is loaded there, with which list, and whether a sandbox may\n"
     "be in the way.\n"
     "\n"
@@ -116,6 +116,10 @@ struct subject {
     enum rp_method method;
 };
 
+static bool is_pid(const char *text) {
+    return text && *text && !text[strspn(text, "0123456789")];
+}
+
 static void parse_options(int argc, char **argv, struct subject *subject) {
     enum { LIBRARY = 256 };
     static const struct option longs[] = {
@@ -129,8 +133,9 @@ static void parse_options(int argc, char **argv, struct subject *subject) {
         if (option == 'm') subject->method = rp_parse_method(optarg);
         if (option == LIBRARY) subject->library = optarg;
     }
-    if (argc - optind > 1) rp_die("check: expected one COMMAND or PID; see reuseport check --help");
     subject->command = argv[optind];
+    if (argc - optind > 1 && is_pid(subject->command))
+        rp_die("check: expected COMMAND or a single PID; see reuseport check --help");
 }
 
 /* Prints what was found about the command. Returns whether it was found at all. */
@@ -164,10 +169,6 @@ static bool check_command(const struct subject *subject, const struct rp_executa
     else
         printf("run -m auto: uses %s\n", used == RP_SECCOMP ? "seccomp" : "preload");
     return !rp_preflight_hindrance(&preflight, asked) && !(asked == RP_SECCOMP && no_seccomp);
-}
-
-static bool is_pid(const char *text) {
-    return text && *text && !text[strspn(text, "0123456789")];
 }
 
 int rp_cmd_check(int argc, char **argv) {

@@ -111,7 +111,7 @@ _reuseport() {
         ;;
     *,check)
         options="-p --ports= -m --method= --library= -h --help -V --version"
-        argument='command'
+        argument='command line or pid'
         ;;
     *,list)
         options="--json -h --help -V --version"
@@ -158,7 +158,11 @@ _reuseport() {
 
     # How many arguments stand before the cursor.
     case $argument,$((last - i)) in
-    'command line',* | command,0) _reuseport_offer_command "${starts[i]}" "$cur" ;;
+    'command line or pid,0')
+        _reuseport_offer_command "${starts[i]}" "$cur"
+        _reuseport_offer_pids "$cur"
+        ;;
+    'command line'*) _reuseport_offer_command "${starts[i]}" "$cur" ;;
     ports,* | 'port and pid,0') _reuseport_offer_ports "$cur" ;;
     'port and pid,1') _reuseport_offer_pids "$cur" "${words[i]}" ;;
     'pid and command line,0') _reuseport_offer_pids "$cur" ;;

@@ -110,8 +110,8 @@ complete -c reuseport -n '__reuseport_at 0 replace' -l strict -d 'Refuse where a
 complete -c reuseport -n '__reuseport_at 0 replace' -l foreground -d 'Stay until the new server ends'
 
 complete -c reuseport -n '__reuseport_in_command 0 run' -x -a '(__reuseport_command 0)'
-complete -c reuseport -n '__reuseport_at 0 check' -x -a '(__reuseport_command 0)'
+complete -c reuseport -n '__reuseport_in_command 0 check' -x -a '(__reuseport_command 0)'
 complete -c reuseport -n '__reuseport_in_command 1 replace' -x -a '(__reuseport_command 1)'
 complete -c reuseport -n '__reuseport_in_command 0 list; or __reuseport_at 0 adopt' -x -a '(__reuseport_ports)'
-complete -c reuseport -n '__reuseport_at 1 adopt; or __reuseport_at 0 replace' -x -a '(__reuseport_pids)'
+complete -c reuseport -n '__reuseport_at 1 adopt; or __reuseport_at 0 check replace' -x -a '(__reuseport_pids)'
 complete -c reuseport -n '__reuseport_at 0 install-lib' -x -a '(__fish_complete_directories)'

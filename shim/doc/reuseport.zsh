@@ -36,6 +36,12 @@ _reuseport_pids() { # [PORT[/PROTO]]
     _describe 'process that holds a port' descriptions
 }
 
+_reuseport_commands_and_pids() {
+    local ret=1
+    _command_names -e && ret=0
+    _reuseport_pids && ret=0
+    return ret
+}
 
 _reuseport() {
     local curcontext=$curcontext context state state_desc line ret=1
@@ -68,7 +74,10 @@ _reuseport() {
             '--on-exit=[when a copy ends]:action:(keep stop)' '(-v --verbose -q --quiet)'{-v,--verbose}'[say more]' \
             '(-v --verbose -q --quiet)'{-q,--quiet}'[say nothing]' '(-)1:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;
-    check) _arguments -s -S -A '-*' $common $ports $method $library '1:command:_command_names -e' && ret=0 ;;
+    check)
+        _arguments -s -S -A '-*' $common $ports $method $library '(-)1: :_reuseport_commands_and_pids' \
+            '*::argument:_normal' && ret=0
+        ;;
     list) _arguments -s -S -A '-*' $common '--json[print JSON]' '*:port: _reuseport_ports' && ret=0 ;;
     adopt)
         _arguments -s -S -A '-*' $common '--undo[switch it off again]' '1:port: _reuseport_ports' \
