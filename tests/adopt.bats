@@ -131,6 +131,39 @@ END
     [[ $output == *"did not share it" ]]
 }
 
+# left COUNT PROTO: the line that --undo is to say.
+left() {
+    echo "reuseport: adopt: 127.0.0.1:$PORT/$2: $1 sockets still hold it together; one may get all new connections, and others may still join"
+}
+
+@test "--undo says once where sockets still hold the port together: one of two, all of three, UDP" {
+    local pids=()
+    spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    pids+=("$PID")
+    spawn two shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    pids+=("$PID")
+    spawn udp shared "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" pause
+    wait_until listeners_are "$PORT" 2
+    wait_until bound_udp_are "$PORT" 1
+    run --separate-stderr "$COMMAND" adopt --undo "$PORT" "${pids[1]}"
+    echo "$output / $stderr"
+    [ "$status:$stderr" = "0:$(left 2 tcp)" ]
+    # One that did not share before is not told of; adopting is not, either.
+    run --separate-stderr "$COMMAND" adopt --undo "$PORT" "${pids[1]}"
+    [ "$status:$stderr" = "0:" ]
+    run --separate-stderr "$COMMAND" adopt "$PORT"
+    [ "$status:$stderr" = "0:" ]
+    spawn three shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn udp2 shared "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" pause
+    wait_until listeners_are "$PORT" 3
+    wait_until bound_udp_are "$PORT" 2
+    run --separate-stderr "$COMMAND" adopt --undo "$PORT"
+    echo "$output / $stderr"
+    [ "$status" = 0 ]
+    [ "$stderr" = "$(left 3 tcp && left 2 udp)" ]
+    [ "$(wc -l <<<"$output")" = 5 ]
+}
+
 @test "what the library advises to adopt can be adopted: connected UDP, bound TCP" {
     spawn udp "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
     local udp=$PID

@@ -25,9 +25,10 @@ static const char help[] =
     "Requires Linux 5.6 and the right to trace the server: the same user, where\n"
     "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE.\n";
 
-/* Keeps the sockets that the process has; exits if there is none. */
-static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
-    size_t kept = 0;
+/* Moves the sockets that the process has to the front, and returns how many they are; exits if
+ * there is none. */
+static size_t select_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
+    size_t selected = 0;
     struct rp_process process;
     if (!rp_process_find(pid, &process, NULL)) rp_die("adopt: there is no process %d", (int)pid);
     if (!rp_process_is_near(pid))
@@ -35,22 +36,25 @@ static void keep_those_of(struct rp_sockets *sockets, pid_t pid, const char *por
                "adopt %s %d",
                (int)pid, (int)pid, port, (int)pid);
     for (size_t i = 0; i < sockets->count; i++) {
+        const struct rp_socket socket = sockets->list[i];
         bool owned = false;
-        for (size_t j = 0; j < sockets->list[i].owner_count; j++)
-            owned = owned || sockets->list[i].owners[j].process.pid == pid;
-        if (owned) sockets->list[kept++] = sockets->list[i];
+        for (size_t j = 0; j < socket.owner_count; j++)
+            owned = owned || socket.owners[j].process.pid == pid;
+        if (!owned) continue;
+        sockets->list[i] = sockets->list[selected];
+        sockets->list[selected++] = socket;
     }
-    sockets->count = kept;
-    if (!kept)
+    if (!selected)
         rp_die("adopt: pid %d does not hold port %s, or this process may not look into it",
                (int)pid, port);
+    return selected;
 }
 
 /* Switches one socket's option, and says so. */
-static bool adopt(const struct rp_socket *socket, bool wanted) {
+static bool adopt(const struct rp_socket *socket, bool wanted, bool *changed) {
     char where[RP_SOCKET_TEXT], name[RP_NAME_SIZE], user[RP_NAME_SIZE];
-    bool changed;
-    const int error = rp_option_switch(socket, wanted, &changed);
+    *changed = false;
+    const int error = rp_option_switch(socket, wanted, changed);
     rp_socket_text(socket, where);
     if (!socket->owner_count) {
         const bool outside = rp_is_outside_user(socket->uid);
@@ -65,10 +69,42 @@ static bool adopt(const struct rp_socket *socket, bool wanted) {
         rp_warn("adopt: %s: pid %d: %s", where, pid, rp_option_reason(error));
     else
         printf("%s: pid %d (%s) %s\n", where, pid, rp_process_name(process, name),
-               wanted    ? changed ? "shares it now" : "shared it already"
-               : changed ? "no longer shares it"
-                         : "did not share it");
+               wanted     ? *changed ? "shares it now" : "shared it already"
+               : *changed ? "no longer shares it"
+                          : "did not share it");
     return !error;
+}
+
+static bool is_same_place(const struct rp_socket *one, const struct rp_socket *other) {
+    return one->proto == other->proto && one->interface == other->interface &&
+           one->local.port == other->local.port &&
+           IN6_ARE_ADDR_EQUAL(&one->local.address, &other->local.address);
+}
+
+/* The kernel has put sockets that share a place into a group. The option's end neither parts them
+ * nor surely keeps others out. */
+static void tell_left(const struct rp_sockets *sockets, const struct rp_socket *socket) {
+    char where[RP_SOCKET_TEXT];
+    unsigned count = 0;
+    for (size_t i = 0; i < sockets->count; i++) count += is_same_place(&sockets->list[i], socket);
+    if (count > 1)
+        rp_warn("adopt: %s: %u sockets still hold it together; one may get all new connections, "
+                "and others may still join",
+                rp_socket_text(socket, where), count);
+}
+
+/* Switches the first so many. Returns whether all of them are as wanted. */
+static bool adopt_all(const struct rp_sockets *sockets, size_t selected, bool wanted) {
+    const struct rp_socket *told = NULL;
+    bool good = true, changed;
+    for (size_t i = 0; i < selected; i++) {
+        const struct rp_socket *socket = &sockets->list[i];
+        good = adopt(socket, wanted, &changed) && good;
+        if (wanted || !changed || (told && is_same_place(told, socket))) continue;
+        tell_left(sockets, socket);
+        told = socket;
+    }
+    return good;
 }
 
 int rp_cmd_adopt(int argc, char **argv) {
@@ -80,7 +116,7 @@ int rp_cmd_adopt(int argc, char **argv) {
         {NULL, 0, NULL, 0},
     };
     struct rp_sockets sockets = {NULL, 0, 0};
-    bool undo = false, good = true;
+    bool undo = false;
     while (rp_next_option(argc, argv, "+hV", longs, help) != -1) undo = true;
     if (argc - optind < 1 || argc - optind > 2)
         rp_die("adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help");
@@ -91,9 +127,9 @@ int rp_cmd_adopt(int argc, char **argv) {
     rp_sockets_find(&wanted, &sockets);
     rp_sockets_examine(&sockets, false);
     rp_sockets_sort(&sockets);
-    if (pid) keep_those_of(&sockets, pid, port);
-    if (!sockets.count) rp_die("adopt: nothing holds port %s", port);
-    for (size_t i = 0; i < sockets.count; i++) good = adopt(&sockets.list[i], !undo) && good;
+    const size_t selected = pid ? select_those_of(&sockets, pid, port) : sockets.count;
+    if (!selected) rp_die("adopt: nothing holds port %s", port);
+    const bool good = adopt_all(&sockets, selected, !undo);
     rp_sockets_free(&sockets);
     return fflush(stdout) || !good ? RP_FAILED : 0;
 }
