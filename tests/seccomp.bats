@@ -736,7 +736,8 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     run "$COMMAND" run -v -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = "reuseport: $PROBES/probe: by preload"$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]
     run "$COMMAND" run -v -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
-    [[ $output == "reuseport: $STATIC: by seccomp; $STATIC: static: has no loader to read LD_PRELOAD"*$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]]
+    # What it does already is not advised.
+    [ "$output" = "reuseport: $STATIC: by seccomp; $STATIC: static: has no loader to read LD_PRELOAD"$'\nbind=ok\nreuseport=1\nreuseaddr=0' ]
     run "$COMMAND" run -m preload -p "$PORT" "$STATIC" mark
     [[ $status = 125 && $output == *"static: has no loader"*"or -m seccomp" ]]
     run "$COMMAND" run -m nonsense -p "$PORT" "$STATIC" mark

@@ -84,7 +84,7 @@ static void tell_method(const struct rp_launch *launch) {
         rp_warn("%s: by preload", launch->command);
     else if (launch->wanted == RP_AUTO && why)
         rp_warn("%s: by seccomp; %s", launch->command,
-                rp_finding_text(&launch->preflight, why, text));
+                rp_finding_cause(&launch->preflight, why, text));
     else
         rp_warn("%s: by seccomp", launch->command);
 }

@@ -27,19 +27,14 @@ static const struct {
                          "%p: not readable, so whether the library reaches it is unknown"},
     [RP_NEEDS_64_BITS] = {NO_SECCOMP,
                           "%p: for %m, but this command has 32 bits: -m seccomp needs one of 64"},
-    [RP_OTHER_MACHINE] = {NO_PRELOAD,
-                          "%p: for %m, but the library is for %l; build the library for %m and "
-                          "name it with --library, or use -m seccomp"},
+    [RP_OTHER_MACHINE] = {NO_PRELOAD, "%p: for %m, but the library is for %l"},
     /* It waits with __WALL, which sees the guard, too (wait(2)). */
     [RP_IS_TRACER] = {NO_SECCOMP,
                       "%p: waits for all of its children, so under seccomp it would never end; "
                       "start the server by -m seccomp and attach to that (-p PID)"},
     [RP_IS_GO] = {NO_PRELOAD,
-                  "%p: a Go program: makes its own system calls, which no preload sees; set "
-                  "SO_REUSEPORT in its code (net.ListenConfig), or use -m seccomp"},
-    [RP_IS_STATIC] = {NO_PRELOAD,
-                      "%p: static: has no loader to read LD_PRELOAD; use a dynamically linked "
-                      "build, or -m seccomp"},
+                  "%p: a Go program: makes its own system calls, which no preload sees"},
+    [RP_IS_STATIC] = {NO_PRELOAD, "%p: static: has no loader to read LD_PRELOAD"},
     [RP_ENV_CHANGES_PRELOAD] = {NO_PRELOAD, "%p: env changes LD_PRELOAD"},
     [RP_ENV_EMPTIES] = {NO_PRELOAD, "%p: env %w empties the environment, and LD_PRELOAD with it"},
     [RP_SET_USER_ID] = {NO_WAY,
@@ -60,6 +55,14 @@ static const struct {
     [RP_TOO_MANY_SCRIPTS] = {NO_WAY, "%p: more scripts run by scripts than the kernel follows"},
     [RP_NOT_EXECUTABLE] = {NO_WAY, "%p: %w"},
     [RP_FAILS] = {NO_WAY, "%p: %e"},
+};
+
+/* What to do where the preload alone is ruled out; NULL for other reasons. */
+static const char *const advice[] = {
+    [RP_OTHER_MACHINE] = "build the library for %m and name it with --library, or use -m seccomp",
+    [RP_IS_GO] = "set SO_REUSEPORT in its code (net.ListenConfig), or use -m seccomp",
+    [RP_IS_STATIC] = "use a dynamically linked build, or -m seccomp",
+    [RP_FAILS] = NULL,
 };
 
 void rp_finding_add(struct rp_preflight *preflight, enum rp_reason reason, unsigned number,
@@ -112,11 +115,11 @@ static const char *expand(const struct rp_preflight *preflight, const struct rp_
     }
 }
 
-const char *rp_finding_text(const struct rp_preflight *preflight, const struct rp_finding *finding,
-                            char text[RP_FINDING_TEXT]) {
-    const char *end = text + RP_FINDING_TEXT;
-    char *to = text, scratch[32];
-    for (const char *from = reasons[finding->reason].text; *from && to < end - 1; from++) {
+/* Writes the format in words, at most up to end. Returns where it ends. */
+static char *write_words(const struct rp_preflight *preflight, const struct rp_finding *finding,
+                         const char *format, char *to, const char *end) {
+    char scratch[32];
+    for (const char *from = format; *from && to < end - 1; from++) {
         if (*from != '%') {
             *to++ = *from;
             continue;
@@ -126,5 +129,22 @@ const char *rp_finding_text(const struct rp_preflight *preflight, const struct r
         to = (char *)memcpy(to, word, length) + length;
     }
     *to = '\0';
+    return to;
+}
+
+const char *rp_finding_cause(const struct rp_preflight *preflight, const struct rp_finding *finding,
+                             char text[RP_FINDING_TEXT]) {
+    write_words(preflight, finding, reasons[finding->reason].text, text, text + RP_FINDING_TEXT);
+    return rp_make_plain(text);
+}
+
+const char *rp_finding_text(const struct rp_preflight *preflight, const struct rp_finding *finding,
+                            char text[RP_FINDING_TEXT]) {
+    const char *end = text + RP_FINDING_TEXT, *what_to_do = advice[finding->reason];
+    char *to = write_words(preflight, finding, reasons[finding->reason].text, text, end);
+    if (what_to_do) {
+        to = write_words(preflight, finding, "; ", to, end);
+        write_words(preflight, finding, what_to_do, to, end);
+    }
     return rp_make_plain(text);
 }

@@ -73,4 +73,8 @@ bool rp_finding_hinders(const struct rp_finding *finding, enum rp_method method)
 const char *rp_finding_text(const struct rp_preflight *preflight, const struct rp_finding *finding,
                             char text[RP_FINDING_TEXT]);
 
+/* The same without advice, which is to use -m seccomp where only the preload is ruled out. */
+const char *rp_finding_cause(const struct rp_preflight *preflight, const struct rp_finding *finding,
+                             char text[RP_FINDING_TEXT]);
+
 #endif
