@@ -301,15 +301,31 @@ reuseport: copy 2: killed by signal 40" ]
     [ "$(grep -c 'ended with status 4' "$(log copies)")" = 2 ]
 }
 
-@test "with -v it says after 10 s that a port was bound, but not shared, as by a static program behind a script" {
-    local SHARED
-    lease_port SHARED
-    spawn static "$COMMAND" run -v -n 2 -p "$PORT" sh -c '"$0" "$1" 127.0.0.1 || exec sleep 1000; true' \
-        "$PROBES/static-server" "$PORT"
-    spawn shared "$COMMAND" run -v -n 2 -p "$SHARED" sh -c '"$0" "$1" 127.0.0.1; true' "$BUILD/examples/server" "$SHARED"
+@test "after 10 s it says that a listed port was bound, but not shared, as by a static program behind a script; -q silences it" {
+    local QUIET SHARED TWO INHERITED log
+    lease_port QUIET SHARED TWO INHERITED
+    spawn quiet "$COMMAND" run -q -n 2 -p "$QUIET" sh -c '"$0" "$1" 127.0.0.1 || exec sleep 1000; true' \
+        "$PROBES/static-server" "$QUIET"
+    spawn shared "$COMMAND" run -n 2 -p "$SHARED" sh -c '"$0" "$1" 127.0.0.1; true' "$BUILD/examples/server" "$SHARED"
+    # Ports that the kernel chooses are never shared, and an inherited socket is its maker's.
+    spawn chance "$COMMAND" run -n 2 -p all "$PROBES/probe" socket tcp4 bind 127.0.0.1 0 listen \
+        socket udp4 connect 127.0.0.1 9 pause
+    spawn inherited /usr/bin/python3 -c 'import os, socket, sys
+held = socket.create_server(("127.0.0.1", int(sys.argv[2])))
+os.set_inheritable(held.fileno(), True)
+os.execv(sys.argv[1], [sys.argv[1], "run", "-n", "2", "-p", sys.argv[2], "sleep", "1000"])' "$COMMAND" "$INHERITED"
+    # One of two ports is shared: the other is told of.
+    spawn two "$COMMAND" run -n 2 -p "$TWO,$PORT" sh -c '"$0" "$3" 127.0.0.1 & "$1" "$2" 127.0.0.1 || exec sleep 1000; wait' \
+        "$BUILD/examples/server" "$PROBES/static-server" "$PORT" "$TWO"
     wait_until grep -qx "reuseport: 127.0.0.1:$PORT/tcp is bound, but not shared; static and Go programs behind a script need -m seccomp" \
-        "$(log static)"
-    run ! grep 'not shared' "$(log shared)"
+        "$(log two)"
+    [ "$(grep -c 'not shared' "$(log two)")" = 1 ]
+    listens "$INHERITED"
+    [ "$(listeners "$SHARED")" = 2 ]
+    for log in quiet shared chance inherited; do
+        cat "$(log "$log")"
+        run ! grep 'not shared' "$(log "$log")"
+    done
 }
 
 @test "with -v it says after 10 s that no port of the list was bound, and what was bound instead" {

@@ -28,7 +28,7 @@ static const char help[] =
     "  -v, --verbose          say which method is used and why, when copies start and\n"
     "                         end, and when none binds a port of LIST within 10 s\n"
     "  -q, --quiet            no messages from the library (REUSEPORT_LOG=off), and\n"
-    "                         none when a copy fails\n"
+    "                         none when a copy fails or binds without sharing\n"
     "  -h, --help             print this help\n"
     "  -V, --version          print the version\n"
     "\n"

@@ -102,13 +102,13 @@ int rp_supervise(const struct rp_copies *copies) {
     }
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     start_keepers(&this, &mask);
-    if (copies->verbose) alarm(RP_BIND_TIME);
+    if (copies->verbose || !copies->launch->quiet) alarm(RP_BIND_TIME);
     while (left) {
         bool terminal;
         const int number = rp_signals_wait(&terminal);
         if (number == SIGCHLD)
             left = reap(&this);
-        else if (number == SIGALRM && copies->verbose && !this.stopping)
+        else if (number == SIGALRM && !this.stopping)
             rp_tell_unbound(copies);
         else if (rp_signal_is_passed_on(number))
             send_all(&this, number, terminal);

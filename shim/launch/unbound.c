@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "core/apply.h"
 #include "inspect/holders.h"
+#include "inspect/rights.h"
 #include "launch/environment.h"
 
 #include <stdio.h>
@@ -37,15 +38,19 @@ static const char *name_bound(const struct rp_sockets *sockets, char *text, size
     return text;
 }
 
-/* The first socket that the members have bound to a port of the list; NULL if there is none. */
-static const struct rp_socket *find_listed(const struct rp_sockets *sockets,
-                                           const struct rp_ports *ports) {
-    for (size_t i = 0; i < sockets->count; i++) {
-        const struct rp_socket *socket = &sockets->list[i];
-        if (is_bound(socket) && rp_ports_match(ports, &socket->local, socket->proto) == RP_SHARE)
-            return socket;
-    }
-    return NULL;
+/* Whether the kernel may have chosen the port, as for a program that sends without a bind, or binds
+ * port 0, which is never shared: an entry that names this one port says otherwise. */
+static bool is_by_chance(const struct rp_ports *ports, uint16_t port, long first_chosen) {
+    for (unsigned i = 0; i < ports->count; i++)
+        if (ports->entries[i].first == port && ports->entries[i].last == port) return false;
+    return port >= first_chosen;
+}
+
+/* Whether a bound socket is one that this process had before it started any member. */
+static bool is_inherited(const struct rp_socket *socket) {
+    for (size_t i = 0; i < socket->owner_count; i++)
+        if (socket->owners[i].process.pid == getpid()) return true;
+    return false;
 }
 
 /* True also if that is unknown. */
@@ -54,6 +59,23 @@ static bool shares(const struct rp_socket *socket) {
     const bool shared = fd < 0 || rp_is_shared(fd);
     if (fd >= 0) close(fd);
     return shared;
+}
+
+/* Finds a socket that the members have bound to a port of the list without sharing it; NULL if
+ * there is none. *listed: whether they have bound any port of the list. */
+static const struct rp_socket *find_unshared(const struct rp_sockets *sockets,
+                                             const struct rp_ports *ports, bool *listed) {
+    const long first_chosen = rp_setting("/proc/sys/net/ipv4/ip_local_port_range", 32768);
+    for (size_t i = 0; i < sockets->count; i++) {
+        const struct rp_socket *socket = &sockets->list[i];
+        if (!is_bound(socket) || rp_ports_match(ports, &socket->local, socket->proto) != RP_SHARE)
+            continue;
+        *listed = true;
+        if (!is_by_chance(ports, socket->local.port, first_chosen) && !is_inherited(socket) &&
+            !shares(socket))
+            return socket;
+    }
+    return NULL;
 }
 
 /* The library may be loaded into a script, and not into what that starts. */
@@ -75,15 +97,16 @@ void rp_tell_unbound(const struct rp_copies *copies) {
     const struct rp_wanted wanted = {.protos = RP_TCP | RP_UDP};
     struct rp_sockets sockets = {0};
     struct rp_tree tree = {0};
+    bool listed = false;
     if (!rp_tree_plant(&tree, getpid())) return;
     rp_tree_grow(&tree);
     rp_sockets_find(&wanted, &sockets);
     rp_sockets_find_members(&sockets, &tree);
     rp_sockets_sort(&sockets);
-    const struct rp_socket *listed = find_listed(&sockets, &launch->config.ports);
-    if (listed && !shares(listed))
-        tell_unshared(listed, launch->method);
-    else if (!listed && all_near(&tree))
+    const struct rp_socket *unshared = find_unshared(&sockets, &launch->config.ports, &listed);
+    if (unshared)
+        tell_unshared(unshared, launch->method);
+    else if (copies->verbose && !listed && all_near(&tree))
         tell_nothing_bound(&sockets, launch);
     rp_sockets_free(&sockets);
     rp_tree_free(&tree);
