@@ -30,6 +30,10 @@ unit() {
     [[ $output == *", 0 failed" ]]
 }
 
+@test "a socket made for a target differs by security label and cgroup: as each module writes them, missing, unknown" {
+    unit labels
+}
+
 # bats test_tags=sanitized
 @test "addresses are read as inet_pton(3) and written as inet_ntop(3) does" {
     run "$PROBES/core" addresses 300000

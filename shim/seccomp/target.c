@@ -96,23 +96,25 @@ static bool shares_namespace(const struct rp_target *target, const char *name) {
 
 enum { FILE_SIZE = 4096 };
 
-/* Returns the length, or -1, which a label is where there are none. */
+/* Returns the length: 0 where the kernel has no such file, or no security module whose label it
+ * could tell (EINVAL). -1 if unknown. */
 static ssize_t read_file(const char *path, char text[FILE_SIZE]) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC);
     const ssize_t length = fd < 0 ? -1 : read(fd, text, FILE_SIZE);
+    const bool is_none = length < 0 && errno == (fd < 0 ? ENOENT : EINVAL);
     if (fd >= 0) close(fd);
-    return length;
+    return is_none ? 0 : length;
 }
 
-/* Whether a file of /proc/PID says the same of both; false if it is too long to tell. */
+/* Whether a file of /proc/PID says the same of both; false if unknown, or too long to tell. */
 static bool is_same(const struct rp_target *target, const char *name) {
     char path[48], own[FILE_SIZE], other[FILE_SIZE];
     snprintf(path, sizeof(path), "/proc/%d/%s", (int)target->pid, name);
     const ssize_t length = read_file(path, other);
     if (!rp_target_waits(target)) return false;
     snprintf(path, sizeof(path), "/proc/self/%s", name);
-    return length < FILE_SIZE && read_file(path, own) == length &&
-           (length < 0 || !memcmp(own, other, (size_t)length));
+    return length >= 0 && length < FILE_SIZE && read_file(path, own) == length &&
+           memcmp(own, other, (size_t)length) == 0;
 }
 
 const char *rp_target_difference(const struct rp_target *target) {
