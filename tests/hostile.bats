@@ -202,7 +202,7 @@ need_fuse() {
     { : <>fuse; } 2>/dev/null || missing "/dev/fuse"
 }
 
-# freeze HOW COUNT [AS...]: under these words, in HELD, milliseconds that another program's bind took under a guard whose watcher is frozen by
+# freeze HOW COUNT [AS...]: under these words (FROZEN: by this probe), in HELD, milliseconds that another program's bind took under a guard whose watcher is frozen by
 # COUNT binds; it was shared. Then the FUSE daemon ends, and no watching process is left.
 freeze() {
     rm -f bound frozen end
@@ -218,8 +218,10 @@ start=$(date +%s%N)
 echo "held=$((($(date +%s%N) - start) / 1000000))" >>bound
 read -r _ <end
 END
-    spawn both "${@:3}" env REUSEPORT_PORTS="$PORT" REUSEPORT_LOG=info "$BUILD/reuseport" run -m seccomp sh both.sh \
-        "$PROBES/frozen" "$PORT" "$1" "$2" "$PROBES/static-probe"
+    # Not a regular file, which the guard would keep as everybody's standard error.
+    spawn both "${@:3}" env REUSEPORT_PORTS="${LIST:-$PORT}" REUSEPORT_LOG=info sh -c 'exec "$@" 2>/dev/null' sh \
+        "$BUILD/reuseport" run -m seccomp sh both.sh \
+        "${FROZEN:-$PROBES/frozen}" "$PORT" "$1" "$2" "$PROBES/static-probe"
     wait_until grep -q held= bound
     HELD=$(sed -n 's/^held=//p' bound)
     WATCHERS=$(our_watchers)
@@ -268,6 +270,71 @@ no_watcher() {
     freeze memory 1 setpriv --reuid 65534 --regid 65534 --clear-groups
     ((HELD < 4500))
     ((WATCHERS > 2)) # it was frozen
+}
+
+@test "a standard error that freezes whoever closes it does so for less than 4 seconds, at bind() and at socket()" {
+    need_fuse
+    freeze error 1
+    ((HELD < 4500))
+    ((WATCHERS > 2)) # it was frozen
+    LIST=all REUSEPORT_AT=socket freeze error 1
+    ((HELD < 4500))
+    ((WATCHERS > 2))
+}
+
+# frozen_daemon: beside a COMMAND of "frozen DEVICE run".
+frozen_daemon() {
+    sed -n 's/^daemon=//p' "$(log mute)"
+}
+
+@test "a standard error that freezes whoever writes there holds up one bind, and every bind is shared: a file, a locked pipe" {
+    local kind
+    need_fuse
+    cat >lock.py <<'END'
+import mmap, os, sys
+memory = mmap.mmap(9, 4096, prot=mmap.PROT_READ)
+print("locks", flush=True)
+os.write(2, memoryview(memory))  # holds the pipe's lock until the bytes are there
+END
+    cat >mute.sh <<'END'
+if [ "$1" = pipe ]; then
+    mkfifo pipe
+    exec 8<>pipe 2>pipe
+    /usr/bin/python3 lock.py >locks &
+    until grep -qs locks locks; do sleep 0.01; done
+    sleep 0.2
+else
+    exec 2>&9
+fi
+exec "$COMMAND" run -m seccomp -p "$PORT" sh -c 'for try in 1 2 3 4 5; do
+    start=$(date +%s%N)
+    "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get >>bound
+    echo "held=$((($(date +%s%N) - start) / 1000000))" >>bound
+done; echo end >>bound'
+END
+    export COMMAND PORT STATIC REUSEPORT_LOG=info
+    for kind in file pipe; do
+        rm -f bound pipe
+        spawn mute "$PROBES/frozen" fuse run /bin/sh mute.sh "$kind"
+        wait_until grep -q end bound
+        kill -KILL "$(frozen_daemon)"
+        stop_all
+        echo "$kind:"
+        cat bound
+        [ "$(grep -c '^reuseport=1' bound)" = 5 ]
+        [ "$(sed -n 's/^held=//p' bound | awk '$1 > 1000' | wc -l)" = 1 ]
+        wait_until no_watcher
+    done
+}
+
+@test "arguments of socketcall(2) in memory that freezes the watcher do so for less than 4 seconds" {
+    need_fuse
+    [ -x "$PROBES/i386-frozen" ] || missing "a compiler for 32 bits"
+    chmod 777 .
+    chmod 755 "$BATS_RUN_TMPDIR"
+    FROZEN=$PROBES/i386-frozen freeze call 1 setpriv --reuid 65534 --regid 65534 --clear-groups
+    ((HELD < 4500))
+    ((WATCHERS > 2))
 }
 
 @test "a holder whose name imitates /proc's format is named in one line, as what it is, by either method" {

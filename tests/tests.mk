@@ -12,7 +12,7 @@ PROBES = $(PROBE_NAMES:%=$(BUILD)/probes/%)
 # A compiler for 32 bits can lack the headers for them.
 I386 = $(shell echo 'int main(void){return 0;}' | $(CC) -m32 -static -include sys/socket.h -x c -o /dev/null - 2>/dev/null && echo yes)
 SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-server static-pie-server) \
-	$(if $(I386),$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server)
+	$(if $(I386),$(addprefix $(BUILD)/probes/,i386-probe i386-server i386-frozen))
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
 UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
 BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls)
@@ -68,9 +68,10 @@ $(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i
 $(addprefix $(BUILD)/probes/,static-server static-pie-server musl/static-server i386-server): examples/server.c $(PROBE_NEEDS)
 $(BUILD)/probes/static-probe $(BUILD)/probes/static-server: PROBE_FLAGS = -static
 $(BUILD)/probes/static-pie-server: PROBE_FLAGS = -static-pie -fPIE
-$(BUILD)/probes/i386-probe $(BUILD)/probes/i386-server: PROBE_FLAGS = -m32 -static
+$(BUILD)/probes/i386-frozen: tests/probes/frozen.c $(PROBE_NEEDS)
+$(addprefix $(BUILD)/probes/,i386-probe i386-server i386-frozen): PROBE_FLAGS = -m32 -static
 $(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server: PROBE_FLAGS = -static
-$(addprefix $(BUILD)/probes/,static-probe static-server static-pie-server i386-probe i386-server):
+$(addprefix $(BUILD)/probes/,static-probe static-server static-pie-server i386-probe i386-server i386-frozen):
 	$(MKDIR)
 	$(CC) $(PROGRAM)
 $(BUILD)/probes/musl/static-probe $(BUILD)/probes/musl/static-server:

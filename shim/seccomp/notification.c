@@ -12,13 +12,18 @@ int rp_listener_ioctl(const struct rp_watch *watch, unsigned long request, void 
     return (int)syscall(SYS_ioctl, watch->listener, request, argument);
 }
 
-void rp_stderr_borrow(struct rp_notification *notification) {
+static void borrow(struct rp_notification *notification) {
     const int fd = notification->watch->stderr_fd >= 0
                        ? dup(notification->watch->stderr_fd)
                        : rp_target_take(&notification->target, STDERR_FILENO);
     if (fd < 0) return;
     dup2(fd, STDERR_FILENO);
     close(fd);
+}
+
+void rp_stderr_borrow(struct rp_notification *notification) {
+    const struct rp_patience *patience = &notification->watch->memory->patience;
+    if (!rp_patience_is_tried(patience, patience->user)) borrow(notification);
 }
 
 void rp_stderr_return(const struct rp_notification *notification) {
@@ -34,7 +39,7 @@ void rp_notification_warn(struct rp_notification *notification, const char *what
     rp_say_number(&message, (uint32_t)notification->target.pid);
     rp_say(&message, what);
     rp_say(&message, why);
-    rp_stderr_borrow(notification);
+    borrow(notification); /* once at most, so whatever it costs */
     rp_send(&message);
     rp_stderr_return(notification);
 }

@@ -41,7 +41,8 @@ struct rp_notification {
 /* ioctl(2) on the listener. Returns -1 and errno. */
 int rp_listener_ioctl(const struct rp_watch *watch, unsigned long request, void *argument);
 
-/* Makes descriptor 2 the program's stderr, where the library would write. Afterwards return it, so
+/* Makes descriptor 2 the program's stderr, where the library would write; not where a watcher was
+ * given up over the program's user, as writing there may be what blocked. Afterwards return it, so
  * that nobody who waits for the end of a pipe waits for the watcher. */
 void rp_stderr_borrow(struct rp_notification *notification);
 void rp_stderr_return(const struct rp_notification *notification);

@@ -50,6 +50,10 @@ bool rp_patience_is_lost(const struct rp_patience *patience, uid_t user) {
     return strikes_of(patience, user) >= RP_STRIKES_OF_ONE || free_place(patience) == RP_STRIKES;
 }
 
+bool rp_patience_is_tried(const struct rp_patience *patience, uid_t user) {
+    return strikes_of(patience, user) > 0;
+}
+
 int rp_patience_left(const struct rp_patience *patience) {
     const unsigned began = __atomic_load_n(&patience->began, __ATOMIC_SEQ_CST);
     if (!began) return -1;

@@ -34,6 +34,9 @@ void rp_patience_end(struct rp_patience *patience);
 /* Whether notifications of that user are not to be looked into. Async-signal-safe. */
 bool rp_patience_is_lost(const struct rp_patience *patience, uid_t user);
 
+/* Whether a watcher has lately been given up over that user. Async-signal-safe. */
+bool rp_patience_is_tried(const struct rp_patience *patience, uid_t user);
+
 /* The rest are the guard's. None blocks on anything but its own clock. */
 
 /* Milliseconds left for the notification being answered; -1 if none is. */

@@ -3,9 +3,13 @@
  * a FUSE file system whose daemon answers neither reads nor writes nor closing:
  *
  *     frozen FUSE-DEVICE PORT HOW [COUNT]
+ *     frozen FUSE-DEVICE run COMMAND...
  *
- * HOW: memory, the address, which only users of its namespace can read; socket, a UDP socket locked
- * by a sendto(2) from there; file, a file instead of a socket.
+ * HOW: memory, the address, which only users of its namespace can read; call, the arguments of
+ * socketcall(2) there; socket, a UDP socket locked by a sendto(2) from there; file, a file instead
+ * of a socket; error, that file as standard error. run: executes COMMAND, which the daemon outlives,
+ * with the file as descriptor 9, which is a FUSE-DEVICE, too; only watchers freeze as they write or
+ * close.
  * Prints the daemon's PID, then each bind's result, and waits for standard input. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,6 +18,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +27,13 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, FILE_FD = 9 };
 
 static const size_t file_size = 64UL * PAGE;
+static bool only_watchers;
 
 static void fail(const char *what) {
     printf("%s: %s\n", what, strerror(errno));
@@ -55,6 +62,16 @@ static struct fuse_attr attributes(uint64_t node) {
                               .blksize = PAGE};
 }
 
+/* Whether to let that process write and close. */
+static bool spares(unsigned pid) {
+    char path[32], comm[32] = "";
+    snprintf(path, sizeof(path), "/proc/%u/comm", pid);
+    const int fd = open(path, O_RDONLY);
+    if (fd < 0 || read(fd, comm, sizeof(comm) - 1) < 0) comm[0] = '\0';
+    close(fd);
+    return only_watchers && strcmp(comm, "reuseport-watch\n") != 0;
+}
+
 static void answer(int fd, const struct fuse_in_header *in) {
     const struct fuse_init_out init = {
         .major = FUSE_KERNEL_VERSION, .minor = FUSE_KERNEL_MINOR_VERSION, .max_write = PAGE};
@@ -62,6 +79,8 @@ static void answer(int fd, const struct fuse_in_header *in) {
         .nodeid = 2, .entry_valid = 1000, .attr_valid = 1000, .attr = attributes(2)};
     const struct fuse_attr_out attr = {.attr_valid = 1000, .attr = attributes(in->nodeid)};
     const struct fuse_open_out opened = {.fh = 0};
+    const struct fuse_write_out written = {
+        .size = in->opcode == FUSE_WRITE ? ((const struct fuse_write_in *)(in + 1))->size : 0};
     switch (in->opcode) {
     case FUSE_INIT:
         reply(fd, in->unique, 0, &init, sizeof(init));
@@ -75,9 +94,13 @@ static void answer(int fd, const struct fuse_in_header *in) {
     case FUSE_OPEN:
         reply(fd, in->unique, 0, &opened, sizeof(opened));
         break;
-    case FUSE_READ:
     case FUSE_WRITE:
+        if (spares(in->pid)) reply(fd, in->unique, 0, &written, sizeof(written));
+        break;
     case FUSE_FLUSH:
+        if (spares(in->pid)) reply(fd, in->unique, 0, NULL, 0);
+        break;
+    case FUSE_READ:
     case FUSE_FORGET:
     case FUSE_BATCH_FORGET:
         break;
@@ -88,7 +111,6 @@ static void answer(int fd, const struct fuse_in_header *in) {
 
 static void serve(int fd) {
     static _Alignas(8) char buffer[1 << 20];
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
     for (;;) {
         const ssize_t got = read(fd, buffer, sizeof(buffer));
         if (got < 0 && errno == EINTR) continue;
@@ -110,12 +132,13 @@ static int mount_frozen(const char *device) {
     const int fuse = open(device, O_RDWR | O_CLOEXEC);
     if (fuse < 0) fail(device);
     snprintf(options, sizeof(options), "fd=%d,rootmode=40000,user_id=0,group_id=0", fuse);
-    if (mount("frozen", "/tmp", "fuse", MS_NOSUID | MS_NODEV, options)) fail("mount");
+    if (mount("frozen", "/mnt", "fuse", MS_NOSUID | MS_NODEV, options)) fail("mount");
     const pid_t daemon = fork();
+    if (daemon == 0 && !only_watchers) prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (daemon == 0) serve(fuse);
     close(fuse);
-    const int file = open("/tmp/file", O_RDWR);
-    if (file < 0) fail("/tmp/file");
+    const int file = open("/mnt/file", O_RDWR);
+    if (file < 0) fail("/mnt/file");
     printf("daemon=%d\n", (int)daemon);
     return file;
 }
@@ -132,12 +155,25 @@ static void lock_socket(int fd, const char *memory) {
     poll(NULL, 0, 300);
 }
 
+/* bind(2) with its arguments in that memory, where there is such a call. */
+static int call_bind(const char *memory) {
+#ifdef SYS_socketcall
+    return (int)syscall(SYS_socketcall, 2L, memory);
+#else
+    (void)memory;
+    errno = ENOSYS;
+    return -1;
+#endif
+}
+
 static int freeze(const char *how, int port, int file, const char *memory) {
     const struct sockaddr_in here = {.sin_family = AF_INET,
                                      .sin_port = htons((uint16_t)port),
-                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+                                     .sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1)};
+    if (!strcmp(how, "error")) dup2(file, STDERR_FILENO);
     const int fd = socket(AF_INET, strcmp(how, "socket") ? SOCK_STREAM : SOCK_DGRAM, 0);
     if (!strcmp(how, "memory")) return bind(fd, (const void *)memory, sizeof(here));
+    if (!strcmp(how, "call")) return call_bind(memory);
     if (!strcmp(how, "file")) return bind(file, (const void *)&here, sizeof(here));
     if (!strcmp(how, "socket")) lock_socket(fd, memory);
     return bind(fd, (const void *)&here, sizeof(here));
@@ -146,7 +182,13 @@ static int freeze(const char *how, int port, int file, const char *memory) {
 int main(int argc, char **argv) {
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (argc < 4) return 2;
-    const int file = mount_frozen(argv[1]);
+    only_watchers = !strcmp(argv[2], "run");
+    const int file = strcmp(argv[1], "9") ? mount_frozen(argv[1]) : FILE_FD;
+    if (only_watchers) {
+        dup2(file, FILE_FD);
+        execv(argv[3], argv + 3);
+        fail(argv[3]);
+    }
     char *memory = mmap(NULL, file_size, PROT_READ, MAP_SHARED, file, 0);
     if (memory == MAP_FAILED || madvise(memory, file_size, MADV_RANDOM)) fail("mmap");
     for (int i = 0; i < (argc > 4 ? atoi(argv[4]) : 1); i++) {
