@@ -327,6 +327,46 @@ END
     done
 }
 
+# watcher_states: of the watchers of this test, "D" for one that is frozen.
+watcher_states() {
+    local pid
+    for pid in $(grep -lsx reuseport-watch /proc/[0-9]*/comm | grep -o "[0-9]*"); do
+        ! grep -qszxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" ||
+            sed -n 's/^State:[[:space:]]*\(.\).*/\1/p' "/proc/$pid/status"
+    done
+}
+
+only_frozen_are() {
+    [ "$(watcher_states | tr -d '\n')" = "$1" ]
+}
+
+@test "a program whose watchers are frozen ends as it does otherwise, and nothing but those outlives it: run, run -n" {
+    local copies
+    need_fuse
+    cat >ends.sh <<'END'
+binds=binds${REUSEPORT_INSTANCE-}
+exec 8<>hold
+"$PROBES/frozen" 9 "$PORT" file 4 <&8 >"$binds" 2>/dev/null &
+until [ "$(grep -cs bind= "$binds")" = 4 ]; do sleep 0.02; done
+kill $!
+"$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get >bound
+exit 7
+END
+    mkfifo hold
+    export COMMAND PORT PROBES STATIC
+    for copies in 1 2; do
+        rm -f binds*
+        spawn daemon "$PROBES/frozen" fuse run /bin/sh -c '"$COMMAND" run -q -m seccomp -n "$0" -p "$PORT" sh ends.sh
+            echo "status=$?"; sleep 1000' "$copies"
+        wait_until grep -q 'bind=' "binds$((copies - 1))"
+        wait_until grep -qx status=7 "$(log daemon)"
+        wait_until only_frozen_are "$(printf "%$((copies * 4))s" | tr ' ' D)"
+        kill -KILL "$(sed -n 's/^daemon=//p' "$(log daemon)")"
+        stop_all
+        wait_until no_watcher
+    done
+}
+
 @test "arguments of socketcall(2) in memory that freezes the watcher do so for less than 4 seconds" {
     need_fuse
     [ -x "$PROBES/i386-frozen" ] || missing "a compiler for 32 bits"

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,6 +258,12 @@ static bool has_bit(pid_t pid, const char *key, int number) {
 
 bool rp_process_catches(pid_t pid, int number) {
     return has_bit(pid, "SigCgt:", number - 1);
+}
+
+bool rp_process_is_stuck(const struct rp_process *process) {
+    const bool killed = has_bit(process->pid, "SigPnd:", SIGKILL - 1) ||
+                        has_bit(process->pid, "ShdPnd:", SIGKILL - 1);
+    return killed && rp_process_state(process) == 'D';
 }
 
 bool rp_process_has_capability(pid_t thread, int number) {

@@ -79,6 +79,10 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 /* Whether the process has a handler for the signal (SigCgt of status); false if unknown. */
 bool rp_process_catches(pid_t pid, int number);
 
+/* Whether the process was sent KILL but is in a sleep that no signal ends (state D, SigPnd or ShdPnd
+ * of status); false if unknown. */
+bool rp_process_is_stuck(const struct rp_process *process);
+
 /* Whether a thread has the capability in its effective set (CapEff of status, capabilities(7)), in
  * whatever user namespace it is; false if unknown. */
 bool rp_process_has_capability(pid_t thread, int number);

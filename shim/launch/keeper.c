@@ -93,6 +93,26 @@ static void forget(struct keeper *keeper, pid_t pid) {
     if (told) *told = keeper->told[--keeper->told_count];
 }
 
+/* Whether a child is a watcher that its guard has given up: it sleeps until the program that froze
+ * it, or its FUSE daemon, allows it to end. */
+static bool is_given_up(pid_t child) {
+    struct rp_process process;
+    char name[RP_NAME_SIZE];
+    return rp_process_find(child, &process, NULL) &&
+           !strcmp(rp_process_name(&process, name), "reuseport-watch") &&
+           rp_process_is_stuck(&process);
+}
+
+/* Whether anything of the copy is left, given that the keeper has children. */
+static bool is_left(const struct keeper *keeper) {
+    static pid_t children[CHILDREN_MAX];
+    if (keeper->first || keeper->copies->launch->method != RP_SECCOMP) return true;
+    const int count = rp_process_children(children, CHILDREN_MAX);
+    int given_up = 0;
+    while (given_up < count && is_given_up(children[given_up])) given_up++;
+    return count <= 0 || given_up < count;
+}
+
 /* Reaps what has ended. Returns false if nothing of the copy is left. */
 static bool reap(struct keeper *keeper) {
     bool untold = false;
@@ -107,7 +127,7 @@ static bool reap(struct keeper *keeper) {
         forget(keeper, pid);
     }
     if (keeper->stopping && untold) pass_on(keeper, keeper->stopping, false);
-    return pid == 0;
+    return pid == 0 && is_left(keeper);
 }
 
 static void start_copy(struct keeper *keeper, const sigset_t *mask) {
