@@ -79,7 +79,7 @@ bool rp_process_user(pid_t pid, uid_t *user, gid_t *group);
 /* Whether the process has a handler for the signal (SigCgt of status); false if unknown. */
 bool rp_process_catches(pid_t pid, int number);
 
-/* Whether the process was sent KILL but is in a sleep that no signal ends (state D, SigPnd or ShdPnd
+/* Whether the process was sent KILL but sleeps uninterruptibly (state D, SigPnd or ShdPnd
  * of status); false if unknown. */
 bool rp_process_is_stuck(const struct rp_process *process);
 

@@ -7,7 +7,7 @@
  *
  * HOW: memory, the address, which only users of its namespace can read; call, the arguments of
  * socketcall(2) there; socket, a UDP socket locked by a sendto(2) from there; file, a file instead
- * of a socket; error, that file as standard error. run: executes COMMAND, which the daemon outlives,
+ * of a socket; error, that file as standard error. run: runs COMMAND, which the daemon outlives,
  * with the file as descriptor 9, which is a FUSE-DEVICE, too; only watchers freeze as they write or
  * close.
  * Prints the daemon's PID, then each bind's result, and waits for standard input. */
