@@ -5,8 +5,8 @@
 
 #include "handover/replacement.h"
 
-/* Switches SO_REUSEPORT on in the old server's receivers. If it cannot, puts everything back and
- * exits with 125. */
+/* Switches SO_REUSEPORT on in the old server's receivers. If it cannot, and a trial bind shows that
+ * a receiver does not share already, puts everything back and exits with 125. */
 void rp_adopt_all(struct rp_replacement *this);
 
 /* The other steps return 0, or 125 after rp_undo. */
