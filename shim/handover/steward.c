@@ -130,7 +130,8 @@ static void detach_self(struct rp_steward *steward) {
     const int null = open("/dev/null", O_RDWR);
     setsid();
     for (int fd = 0; fd <= 2; fd++) dup2(null, fd);
-    const int wake = fcntl(steward->wake[0], F_DUPFD, 5), parent = fcntl(steward->parent, F_DUPFD, 5);
+    const int wake = fcntl(steward->wake[0], F_DUPFD, 5);
+    const int parent = fcntl(steward->parent, F_DUPFD, 5);
     dup2(wake, 3);
     dup2(parent, 4);
     steward->wake[0] = 3;
