@@ -6,6 +6,7 @@
 #include "command/replace_options.h"
 #include "handover/arrival.h"
 #include "handover/departure.h"
+#include "handover/doubts.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
 #include "inspect/process.h"
@@ -116,6 +117,7 @@ int rp_cmd_replace(int argc, char **argv) {
     rp_parse_replace(argc, argv, &options);
     open_old(&this, options.pid);
     find_held(&this, options.ports);
+    rp_doubt_alone(&this);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "handover/lock.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
 #include "launch/supervisor.h"
@@ -23,6 +24,7 @@ static const double patience = 5, grace = 5;
 static void become(const struct rp_copies *copies) __attribute__((noreturn));
 
 static void become(const struct rp_copies *copies) {
+    rp_lock_leave();
     setsid();
     if (isatty(STDIN_FILENO)) {
         close(STDIN_FILENO);

@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What reuseport replace makes sure of, or says, before it changes anything.
+
+load replacement
+
+# A server that answers with its PID, and has a connection until the client closes it.
+server_that_waits() {
+    cat >waits.py <<'END'
+import os, socket, sys, threading
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+def serve(client):
+    client.send(b"pid %d\n" % os.getpid())
+    try:
+        client.recv(1)
+    except ConnectionResetError:
+        pass
+    client.close()
+while True:
+    threading.Thread(target=serve, args=[server.accept()[0]]).start()
+END
+}
+
+# hold_up OPTION... -- COMMAND...: a replacement of SERVER, its PID in FIRST, that waits for the connection KEPT.
+hold_up() {
+    local options=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    server_that_waits
+    start /usr/bin/python3 waits.py "$PORT"
+    exec {KEPT}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -u "$KEPT" _
+    spawn first "$COMMAND" replace --drain 60 "${options[@]}" "$SERVER" "$@" {KEPT}>&-
+    FIRST=$PID
+    wait_until grep -q "waiting for the old server's connections" "$(log first)"
+}
+
+# is_locked PID: whether somebody has the lock on which replacements of that process meet.
+is_locked() {
+    local lock status=0
+    exec {lock}<"/proc/$1/environ"
+    flock -n "$lock" || status=$?
+    exec {lock}<&-
+    [ "$status" = 1 ]
+}
+
+is_free() {
+    ! is_locked "$1"
+}
+
+# on_port: the processes there.
+on_port() {
+    "$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*' | cut -d' ' -f2
+}
+
+@test "two at a time: the second is refused and says who is at it, whatever the first has started" {
+    local options pid
+    for options in '-m preload' '-n 2' '-m seccomp' '-m seccomp -n 2'; do
+        # shellcheck disable=SC2086 # several words
+        hold_up $options -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+        is_locked "$SERVER"
+        run "$COMMAND" replace "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+        echo "$options: $output"
+        [ "$status" = 125 ]
+        [ "${lines[-1]}" = "reuseport: replace: pid $SERVER is being replaced by pid $FIRST" ]
+
+        # The new server goes on, without the lock.
+        kill -KILL "$FIRST"
+        wait_until_ended "$FIRST"
+        [ "$("$COMMAND" list "$PORT" | grep -c ' server *yes ')" -ge 1 ]
+        is_free "$SERVER"
+        exec {KEPT}>&-
+        kill -KILL "$SERVER"
+        for pid in $(on_port); do
+            kill -TERM "$pid"
+            wait_until_ended "$pid"
+        done
+    done
+}
+
+@test "a replacement that failed leaves no lock, and another process's lock is not in the way" {
+    local other
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run "$COMMAND" replace "$SERVER" sh -c 'exit 3'
+    [ "$status" = 125 ]
+    is_free "$SERVER"
+    spawn other sleep 600
+    exec {other}<"/proc/$PID/environ"
+    flock "$other"
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    exec {other}<&-
+}
+
+@test "nobody can lock who may not replace the server" {
+    need_root
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run ! setpriv --reuid 65534 --clear-groups flock -n "/proc/$SERVER/environ" true
+    [[ $output == *"Permission denied"* ]]
+}
+
+@test "two that see mounts of proc of their own meet on init's" {
+    need_root
+    need_unshare -pmf --mount-proc
+    cat >both.sh <<'END'
+python3 waits.py "$PORT" &
+server=$!
+until exec 7<>"/dev/tcp/127.0.0.1/$PORT"; do sleep 0.05; done 2>/dev/null
+read -r -u 7 _
+"$COMMAND" replace --drain 60 "$server" "$BUILD/examples/server" "$PORT" 127.0.0.1 >first.log 2>&1 7>&- &
+first=$!
+until grep -q "waiting for the old" first.log; do sleep 0.05; done
+"$COMMAND" replace "$server" true
+unshare -m sh -c 'mount -t proc proc /proc && exec "$@"' sh "$COMMAND" replace "$server" true
+echo "$server $first"
+END
+    local server first
+    server_that_waits
+    run env COMMAND="$COMMAND" BUILD="$BUILD" PORT="$PORT" unshare -pmf --mount-proc bash both.sh 3>&-
+    echo "$output"
+    read -r server first <<<"${lines[-1]}"
+    [ "$(grep -c "replace: pid $server is being replaced by pid $first" <<<"$output")" = 2 ]
+}
+
+@test "where the lock cannot be had a line says so, and --strict refuses" {
+    need_root
+    need_unshare -m
+    local why
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    why="cannot tell whether another command replaces pid $SERVER: /proc is not that of this PID namespace"
+    masked() { run unshare -m sh -c 'mount --bind /dev/null "/proc/$0/environ" && exec "$@"' "$SERVER" "$COMMAND" replace "$@"; }
+    masked --strict "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [ "$status" = 125 ]
+    [ "${lines[-1]}" = "reuseport: replace: --strict: $why" ]
+    run "$COMMAND" list "$PORT"
+    [[ ${lines[1]} == *" no "* ]]
+    masked "$SERVER" sh -c 'exit 3'
+    [[ $output == *"reuseport: replace: $why"*"sh ended with status 3"* ]]
+}
