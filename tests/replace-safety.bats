@@ -138,3 +138,67 @@ END
     masked "$SERVER" sh -c 'exit 3'
     [[ $output == *"reuseport: replace: $why"*"sh ended with status 3"* ]]
 }
+
+# A TCP server that has a UDP client, unconnected, as resolvers have, on the port in the file client.
+server_with_client() {
+    cat >client.py <<'END'
+import os, socket, sys
+tcp = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+client.sendto(b"query", ("127.0.0.1", 9))
+with open("client.new", "w") as file:
+    print(client.getsockname()[1], file=file)
+os.rename("client.new", "client")
+while True:
+    peer = tcp.accept()[0]
+    peer.send(b"pid %d\n" % os.getpid())
+    peer.close()
+END
+    rm -f client
+    start /usr/bin/python3 client.py "$PORT"
+    wait_until [ -s client ]
+}
+
+@test "a UDP client of the server is left out, with a line, unless -p names its port" {
+    local client
+    server_with_client
+    client=$(<client)
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    grep -qF "replace: not replaced: $client/udp, in net.ipv4.ip_local_port_range, where clients get their ports; use -p" replace.log
+    kill "$SERVER"
+
+    server_with_client
+    client=$(<client)
+    run "$COMMAND" replace --start-timeout 1 -p "$PORT,$client" "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [ "$status" = 125 ]
+    [[ $output != *"not replaced"* ]]
+    run "$COMMAND" replace -p 1-99 "$SERVER" true
+    [[ $output == *"hold no such port"* ]]
+}
+
+@test "ports below the range of clients, and reserved ones in it, are servers' also for UDP" {
+    need_root
+    need_unshare -n
+    cat >udp.py <<'END'
+import socket, sys, time
+servers = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in sys.argv[1:]]
+for server, port in zip(servers, sys.argv[1:]):
+    server.bind(("127.0.0.1", int(port)))
+time.sleep(600)
+END
+    cat >inside.sh <<'END'
+ip link set lo up
+sysctl -qw net.ipv4.ip_local_port_range="30000 31000" net.ipv4.ip_local_reserved_ports="30005,30007-30009"
+/usr/bin/python3 udp.py 29999 30000 30005 30008 31000 31001 &
+until [ "$(ss -Huan | wc -l)" = 6 ]; do sleep 0.05; done
+"$COMMAND" replace --start-timeout 1 $! sh -c 'echo "$REUSEPORT_PORTS" >ports; exec sleep 600'
+/usr/bin/python3 udp.py 30500 &
+until [ "$(ss -Huan | wc -l)" = 7 ]; do sleep 0.05; done
+"$COMMAND" replace $! true
+END
+    run env COMMAND="$COMMAND" unshare -npf --mount-proc --kill-child bash inside.sh 3>&-
+    echo "$output"
+    [ "$(<ports)" = 29999/udp,30005/udp,30008/udp,31001/udp ]
+    grep -q "not replaced: 30000/udp, 31000/udp, in net.ipv4" <<<"$output"
+    [[ ${lines[-1]} == *"hold no other port that this process may see" ]]
+}

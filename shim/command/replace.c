@@ -5,6 +5,7 @@
 #include "command/command.h"
 #include "command/replace_options.h"
 #include "handover/arrival.h"
+#include "handover/clients.h"
 #include "handover/departure.h"
 #include "handover/doubts.h"
 #include "inspect/option.h"
@@ -44,10 +45,14 @@ static void find_held(struct rp_replacement *this, const char *ports) {
     const char *wrong = ports ? rp_ports_parse(&list, ports, bad) : NULL;
     if (wrong) rp_die("-p: \"%s\": %s", bad, wrong);
     rp_server_find(&this->servers.old, &list, &this->held);
+    rp_sockets_sort(&this->held);
+    const bool left_out = !ports && rp_clients_leave_out(&this->held);
     if (!this->held.count)
         rp_die("replace: pid %d and its descendants hold no%s port that this process may see",
-               (int)this->pid, ports ? " such" : "");
-    rp_sockets_sort(&this->held);
+               (int)this->pid,
+               ports      ? " such"
+               : left_out ? " other"
+                          : "");
     rp_groups_make(&this->groups, &this->held);
 }
 
