@@ -202,3 +202,78 @@ END
     grep -q "not replaced: 30000/udp, 31000/udp, in net.ipv4" <<<"$output"
     [[ ${lines[-1]} == *"hold no other port that this process may see" ]]
 }
+
+# A server that writes a line to standard output and error, then serves.
+talking_server() {
+    cat >talks.sh <<'END'
+echo "output of $$"
+echo "error of $$" >&2
+exec "$0" "$@"
+END
+}
+
+@test "--output: COMMAND writes to the file, which nobody else can read, and whoever reads replace's pipe sees its end" {
+    local pid options answer
+    talking_server
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    echo before >file
+    for options in '-m preload' '-n 2' '-m seccomp'; do
+        # shellcheck disable=SC2086 # several words
+        answer=$(umask 0; exec 3>&-; timeout 60 "$COMMAND" replace $options --output=file "$SERVER" sh -c "$(<talks.sh)" \
+            "$BUILD/examples/server" "$PORT" 127.0.0.1 2>&1 | cat; echo "status ${PIPESTATUS[0]}")
+        echo "$answer"
+        [[ $answer == *"status 0" && $answer != *"is a pipe"* && $answer != *"output of"* ]]
+        pid=$(on_port | head -n 1)
+        PIDS+=("$pid")
+        grep -qx "output of $pid" file
+        grep -qx "error of $pid" file
+        SERVER=$(grep -o '^pid [0-9]*' <<<"$(grep 'has replaced' <<<"$answer")" | cut -d' ' -f2)
+        PIDS+=("$SERVER")
+    done
+    [ "$(head -n 1 file)" = before ]
+    rm file
+    answer=$(umask 0; exec 3>&-; timeout 60 "$COMMAND" replace --output file "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 2>&1 | cat)
+    [ "$(stat -c %a file)" = 600 ]
+    PIDS+=("$(on_port)")
+    # Offset and flags of the server's own standard output: appending, and no descriptor besides.
+    pid=$(on_port)
+    grep -q '^flags:.*2001$' "/proc/$pid/fdinfo/1"
+    [ "$(find "/proc/$pid/fd" -lname "$PWD/file" | wc -l)" = 2 ]
+}
+
+@test "--output refuses a symbolic link, a directory and a FIFO without a reader before anything is changed" {
+    local file
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    ln -s target link
+    mkfifo fifo
+    for file in 'link: Too many levels of symbolic links' '/: Is a directory' 'fifo: No such device or address' \
+        'none/file: No such file or directory' ': No such file or directory'; do
+        run timeout 10 "$COMMAND" replace --output="${file%%: *}" "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+        echo "$output"
+        [ "$status $output" = "125 reuseport: replace: $file" ]
+    done
+    [ ! -e target ]
+    run "$COMMAND" list "$PORT"
+    [[ ${lines[1]} == *" $SERVER "*" no "* ]]
+}
+
+@test "without --output a pipe is told of beforehand, and a file is not" {
+    local text
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    replace_to() { "$COMMAND" replace "$@" "$SERVER" sh -c 'exit 3' || true; }
+    for text in 'standard output and error is a pipe' 'standard output is a pipe' 'standard error is a pipe'; do
+        case $text in
+        *'output and'*) replace_to 2>&1 | cat >said ;;
+        *output*) replace_to 2>said | cat ;;
+        *) { replace_to 2>&1 >/dev/null | cat >said; } ;;
+        esac
+        cat said
+        [ "$(head -n 1 said)" = "reuseport: replace: $text, which the new server keeps open: whoever reads it waits for its end; use --output=FILE" ]
+    done
+    replace_to >said 2>&1
+    run ! grep pipe said
+    replace_to --foreground 2>&1 | cat >said
+    run ! grep pipe said
+    replace_to --output=file 2>&1 | cat >said
+    run ! grep pipe said
+}

@@ -8,6 +8,7 @@
 #include "handover/clients.h"
 #include "handover/departure.h"
 #include "handover/doubts.h"
+#include "handover/output.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
 #include "inspect/process.h"
@@ -86,6 +87,14 @@ static int prepare(const struct rp_replace_options *options, const struct rp_soc
     return rp_launch_prepare(launch);
 }
 
+/* Opens what COMMAND writes to, or exits with 125. */
+static void open_output(struct rp_replacement *this, const struct rp_replace_options *options) {
+    if (!options->output && !options->foreground) rp_output_warn();
+    if (!options->output) return;
+    this->successor.output = rp_output_open(options->output);
+    if (this->successor.output < 0) rp_die("replace: %s: %s", options->output, strerror(errno));
+}
+
 /* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
 static int hand_over(struct rp_replacement *this, unsigned long *left) {
     rp_watch_interrupts();
@@ -126,6 +135,7 @@ int rp_cmd_replace(int argc, char **argv) {
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
+    open_output(&this, &options);
     status = hand_over(&this, &left);
     if (status) return status;
     const bool stopped = rp_stop_old(&this);

@@ -26,6 +26,7 @@ static const char help[] =
     "      --kill             send PID KILL after that\n"
     "      --strict           refuse if a connection could be lost\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
+    "      --output=FILE      append COMMAND's output and errors to FILE\n"
     "      --library=FILE     use this library (default: as for run)\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
@@ -34,7 +35,7 @@ static const char help[] =
     "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
-enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY };
+enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY, OUTPUT };
 static const struct option long_options[] = {
     {"ports", required_argument, NULL, 'p'},
     {"copies", required_argument, NULL, 'n'},
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     {"kill", no_argument, NULL, KILL},
     {"strict", no_argument, NULL, STRICT},
     {"foreground", no_argument, NULL, FOREGROUND},
+    {"output", required_argument, NULL, OUTPUT},
     {"library", required_argument, NULL, LIBRARY},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
@@ -78,6 +80,9 @@ static void parse_option(int option, struct rp_replace_options *options) {
         break;
     case STOP:
         options->plan.stop_timeout = rp_parse_number("--stop-timeout", optarg, 1, most);
+        break;
+    case OUTPUT:
+        options->output = optarg;
         break;
     case LIBRARY:
         options->library = optarg;

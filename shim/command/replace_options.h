@@ -7,7 +7,7 @@
 
 struct rp_replace_options {
     struct rp_plan plan;
-    const char *library, *ports;
+    const char *library, *ports, *output;
     enum rp_method method;
     bool foreground;
     pid_t pid;

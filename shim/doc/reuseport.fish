@@ -17,7 +17,7 @@ function __reuseport_line
         else
             switch $token
                 case -- '--*=*'
-                case --ports --copies --method --on-exit --library --signal --drain '--*-timeout'
+                case --ports --copies --method --on-exit --library --output --signal --drain '--*-timeout'
                     set skip 1
                 case '--*'
                 case '-*'
@@ -107,6 +107,7 @@ complete -c reuseport -n '__reuseport_at 0 replace' -l start-timeout -x -d 'For 
 complete -c reuseport -n '__reuseport_at 0 replace' -l stop-timeout -x -d 'For PID to end'
 complete -c reuseport -n '__reuseport_at 0 replace' -l kill -d 'After that, send KILL'
 complete -c reuseport -n '__reuseport_at 0 replace' -l strict -d 'Refuse where a connection could be lost'
+complete -c reuseport -n '__reuseport_at 0 replace' -l output -r -F -d 'For the command to write to'
 complete -c reuseport -n '__reuseport_at 0 replace' -l foreground -d 'Stay until the new server ends'
 
 complete -c reuseport -n '__reuseport_in_command 0 run' -x -a '(__reuseport_command 0)'

@@ -89,6 +89,7 @@ _reuseport() {
             '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[for the command to listen]:seconds: ' \
             '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
             '--strict[refuse where a connection could be lost]' '--foreground[stay until the new server ends]' \
+            '--output=[for the command to write to]:file:_files' \
             '(-)1:PID: _reuseport_pids' '(-)2:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;
     install-lib) _arguments -s -S -A '-*' $common $library '1:directory:_files -/' && ret=0 ;;

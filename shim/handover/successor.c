@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "handover/lock.h"
+#include "handover/output.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
 #include "launch/supervisor.h"
@@ -21,10 +22,11 @@ enum { CHILDREN_MAX = 64 /* signalled together; others follow as these end */ };
 /* In seconds: from TERM to KILL, and from KILL until it is given up. */
 static const double patience = 5, grace = 5;
 
-static void become(const struct rp_copies *copies) __attribute__((noreturn));
+static void become(const struct rp_copies *copies, int output) __attribute__((noreturn));
 
-static void become(const struct rp_copies *copies) {
+static void become(const struct rp_copies *copies, int output) {
     rp_lock_leave();
+    if (output && rp_output_use(output)) _exit(RP_FAILED);
     setsid();
     if (isatty(STDIN_FILENO)) {
         close(STDIN_FILENO);
@@ -38,8 +40,8 @@ int rp_successor_start(struct rp_successor *successor, const struct rp_copies *c
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     const pid_t child = fork();
     if (child < 0) return errno;
-    if (!child) become(copies);
-    *successor = (struct rp_successor){child, -1, false};
+    if (!child) become(copies, successor->output);
+    *successor = (struct rp_successor){.child = child, .status = -1, .output = successor->output};
     return 0;
 }
 

@@ -11,6 +11,8 @@ struct rp_successor {
     pid_t child; /* COMMAND's first process; 0: not started */
     int status;  /* its exit status as a shell has it; -1: still running */
     bool left;   /* no process of COMMAND is left */
+    int output;  /* set before the start: what its processes get as standard output and error
+                    (rp_output_open); 0: those of this process */
 };
 
 /* Starts the copies in a session of their own, so that they outlive this command's session. Their

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Whoever reads a pipe waits until the last who can write to it has closed it. */
+#include "handover/output.h"
+
+#include "base/die.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int rp_output_open(const char *file) {
+    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
+    const int opened = open(file, flags | O_NONBLOCK, 0600);
+    if (opened < 0) return -1;
+    /* 0 to 2 may be closed. */
+    const int output = fcntl(opened, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    const int error = errno;
+    close(opened);
+    if (output >= 0) fcntl(output, F_SETFL, O_APPEND); /* without O_NONBLOCK */
+    errno = error;
+    return output;
+}
+
+int rp_output_use(int output) {
+    return dup2(output, STDOUT_FILENO) < 0 || dup2(output, STDERR_FILENO) < 0 ? errno : 0;
+}
+
+static bool is_pipe(int fd) {
+    struct stat file;
+    return !fstat(fd, &file) && S_ISFIFO(file.st_mode);
+}
+
+void rp_output_warn(void) {
+    const bool out = is_pipe(STDOUT_FILENO), err = is_pipe(STDERR_FILENO);
+    if (out || err)
+        rp_warn("replace: standard %s is a pipe, which the new server keeps open: whoever reads it "
+                "waits for its end; use --output=FILE",
+                out && err ? "output and error"
+                : out      ? "output"
+                           : "error");
+}
