@@ -277,3 +277,86 @@ END
     replace_to --output=file 2>&1 | cat >said
     run ! grep pipe said
 }
+
+# need_bpf: the right to load a program.
+need_bpf() {
+    timeout 0.2 "$PROBES/programmed" "$PORT" reuseport 2>/dev/null || [ $? = 124 ] || missing "the right to load BPF programs"
+}
+
+@test "a server that holds a BPF program for groups is warned of, and refused with --strict; one with another is not" {
+    need_bpf
+    local type name
+    for type in reuseport filter; do
+        name=$(if [ "$type" = filter ]; then echo socket_filter; else echo sk_reuseport; fi)
+        # In a child of PID, too.
+        start sh -c 'trap "kill \$!; exit" TERM; "$0" "$@" & wait' "$PROBES/programmed" "$PORT" "$type"
+        run "$COMMAND" replace --strict "$SERVER" sh -c 'touch started'
+        echo "$output"
+        [ "$status $(on_port)" = "125 $(pgrep -P "$SERVER")" ]
+        [ "${lines[-1]}" = "reuseport: replace: --strict: pid $(on_port) (programmed) holds a BPF program ($name); if it is attached to a group, steering removes it: see --no-steer" ]
+        [ ! -e started ]
+        PIDS+=("$(on_port)")
+        replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+        grep -q "holds a BPF program ($name)" replace.log
+        kill "$SERVER" "${PIDS[@]}" 2>/dev/null || true
+        wait_until_ended "$SERVER"
+    done
+    start "$PROBES/programmed" "$PORT" classic
+    replace --strict -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run ! grep 'BPF program' replace.log
+}
+
+@test "--no-steer leaves the server's own program to the group, and says what may be lost" {
+    local steer third
+    for steer in '' --no-steer; do
+        start "$PROBES/programmed" "$PORT" classic
+        replace $steer -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+        cat replace.log
+        spawn third shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+        third=$PID
+        wait_until listeners_are "$PORT" 2
+        run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200
+        echo "$output"
+        # Number 0, which the program sends everything to, is now the newcomer's.
+        if [ "$steer" ]; then
+            [ "$output" = "$SERVER 200" ]
+            grep -q 'replace: --no-steer: pid [0-9]* gets its share of new connections until it ends, and what it has not accepted by then is lost (net.ipv4.tcp_migrate_req is 0)' replace.log
+        else
+            [ "${#lines[@]}" = 2 ]
+        fi
+        kill "$SERVER" "$third"
+        wait_until listeners_are "$PORT" 0
+    done
+}
+
+@test "--no-steer: both servers get connections, and the old one is signalled when its own have ended" {
+    hold_up --no-steer -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200
+    echo "$output"
+    [ "${#lines[@]}" = 2 ]
+    kill -0 "$SERVER"
+    exec {KEPT}>&-
+    wait "$FIRST"
+    grep -q "has replaced pid $SERVER" "$(log first)"
+}
+
+@test "--no-steer and --strict: refused, unless what waits is TCP and migrates" {
+    need_root
+    need_unshare -n
+    cat >inside.sh <<'END'
+ip link set lo up
+"$BUILD/examples/server" 1 127.0.0.1 >/dev/null &
+until [ "$(ss -Htln | wc -l)" = 1 ]; do sleep 0.05; done
+"$COMMAND" replace --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
+echo "$? $(pgrep -fc "server 1 127")"
+sysctl -qw net.ipv4.tcp_migrate_req=1
+"$COMMAND" replace --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
+echo "$? $(pgrep -fc "server 1 127")"
+END
+    run --separate-stderr env COMMAND="$COMMAND" BUILD="$BUILD" unshare -npf --mount-proc --kill-child bash inside.sh 3>&-
+    echo "$output / $stderr"
+    [ "${lines[0]}" = "125 1" ]
+    [[ ${lines[1]} == "pid "*"has replaced pid "* ]]
+    [ "${lines[2]}" = "0 1" ]
+    [[ $stderr == *"replace: --strict: --no-steer: pid "*"replace: --no-steer: pid "*" goes to the new server (net.ipv4.tcp_migrate_req is 1)"* ]]
+}

@@ -61,7 +61,7 @@ $(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): PROBE
 $(addprefix $(BUILD)/probes/,parse-large core musl/parse-large musl/core): $(wildcard shim/core/*.[ch])
 
 # musl-gcc leaves out the kernel's headers.
-$(BUILD)/probes/musl/frozen: PROBE_FLAGS = $(KERNEL_HEADERS)
+$(addprefix $(BUILD)/probes/musl/,frozen programmed): PROBE_FLAGS = $(KERNEL_HEADERS)
 
 # The probe and the example server where no preload reaches them, and the probe with the library's code linked in.
 $(BUILD)/probes/static-probe $(BUILD)/probes/musl/static-probe $(BUILD)/probes/i386-probe: tests/probes/probe.c $(PROBE_NEEDS)

@@ -55,6 +55,7 @@ static void find_held(struct rp_replacement *this, const char *ports) {
                : left_out ? " other"
                           : "");
     rp_groups_make(&this->groups, &this->held);
+    this->groups.left_alone = this->plan->no_steer;
 }
 
 /* "80/tcp,53/udp": what COMMAND is to share; static. */
@@ -132,6 +133,7 @@ int rp_cmd_replace(int argc, char **argv) {
     open_old(&this, options.pid);
     find_held(&this, options.ports);
     rp_doubt_alone(&this);
+    rp_doubt_steering(&this);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;

@@ -25,6 +25,7 @@ static const char help[] =
     "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
     "      --kill             send PID KILL after that\n"
     "      --strict           refuse if a connection could be lost\n"
+    "      --no-steer         do not choose who gets new connections\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
     "      --output=FILE      append COMMAND's output and errors to FILE\n"
     "      --library=FILE     use this library (default: as for run)\n"
@@ -35,7 +36,7 @@ static const char help[] =
     "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
-enum { DRAIN = 256, START, STOP, KILL, STRICT, FOREGROUND, LIBRARY, OUTPUT };
+enum { DRAIN = 256, START, STOP, KILL, STRICT, NO_STEER, FOREGROUND, LIBRARY, OUTPUT };
 static const struct option long_options[] = {
     {"ports", required_argument, NULL, 'p'},
     {"copies", required_argument, NULL, 'n'},
@@ -46,6 +47,7 @@ static const struct option long_options[] = {
     {"stop-timeout", required_argument, NULL, STOP},
     {"kill", no_argument, NULL, KILL},
     {"strict", no_argument, NULL, STRICT},
+    {"no-steer", no_argument, NULL, NO_STEER},
     {"foreground", no_argument, NULL, FOREGROUND},
     {"output", required_argument, NULL, OUTPUT},
     {"library", required_argument, NULL, LIBRARY},
@@ -88,9 +90,10 @@ static void parse_option(int option, struct rp_replace_options *options) {
         options->library = optarg;
         break;
     default:
-        *(option == KILL     ? &options->plan.kill
-          : option == STRICT ? &options->plan.strict
-                             : &options->foreground) = true;
+        *(option == KILL       ? &options->plan.kill
+          : option == STRICT   ? &options->plan.strict
+          : option == NO_STEER ? &options->plan.no_steer
+                               : &options->foreground) = true;
         break;
     }
 }

@@ -4,6 +4,8 @@
 
 #include "base/die.h"
 #include "handover/lock.h"
+#include "inspect/programs.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -37,4 +39,40 @@ void rp_doubt_alone(const struct rp_replacement *this) {
         rp_doubt(this->plan, "cannot tell whether another command replaces pid %d: %s",
                  (int)this->pid,
                  error == EXDEV ? "/proc is not that of this PID namespace" : strerror(error));
+}
+
+static bool has_udp(const struct rp_groups *groups) {
+    for (size_t i = 0; i < groups->count; i++)
+        if (groups->list[i].like.proto == RP_UDP) return true;
+    return false;
+}
+
+/* What --no-steer costs. */
+static void doubt_hash(const struct rp_replacement *this) {
+    const bool migrates = rp_setting("/proc/sys/net/ipv4/tcp_migrate_req", 0) == 1;
+    static const char share[] = "gets its share of new connections until it ends, and what it has "
+                                "not accepted by then";
+    if (migrates && !has_udp(&this->groups))
+        rp_warn("replace: --no-steer: pid %d %s goes to the new server "
+                "(net.ipv4.tcp_migrate_req is 1)",
+                (int)this->pid, share);
+    else
+        rp_doubt(this->plan, "--no-steer: pid %d %s is lost%s", (int)this->pid, share,
+                 migrates ? " for UDP" : " (net.ipv4.tcp_migrate_req is 0)");
+}
+
+void rp_doubt_steering(const struct rp_replacement *this) {
+    const struct rp_tree *tree = &this->servers.old.tree;
+    if (this->plan->no_steer) doubt_hash(this);
+    for (size_t i = 0; i < tree->count && !this->plan->no_steer; i++) {
+        const struct rp_process *process = &tree->members[i];
+        const char *type = rp_process_program(process);
+        char name[RP_NAME_SIZE];
+        if (!type) continue;
+        rp_doubt(this->plan,
+                 "pid %d (%s) holds a BPF program (%s); if it is attached to a group, steering "
+                 "removes it: see --no-steer",
+                 (int)process->pid, rp_process_name(process, name), type);
+        return;
+    }
 }

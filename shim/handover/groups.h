@@ -23,6 +23,7 @@ struct rp_group {
 struct rp_groups {
     struct rp_group *list;
     size_t count;
+    bool left_alone; /* none is to be steered */
 };
 
 /* Makes the groups of those sockets. Exits with 125 if memory runs out. */

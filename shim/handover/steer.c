@@ -40,6 +40,7 @@ static int steer(struct rp_group *group, const struct rp_look *look, enum rp_way
 int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
                     bool visit) {
     int last = 0;
+    if (groups->left_alone) return 0;
     for (size_t i = 0; i < groups->count; i++) {
         const int error = steer(&groups->list[i], look, way, visit);
         if (error) last = error;
@@ -48,7 +49,7 @@ int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum r
 }
 
 void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way) {
-    for (size_t i = 0; i < groups->count; i++)
+    for (size_t i = 0; i < groups->count && !groups->left_alone; i++)
         if (groups->list[i].changed || groups->list[i].way != way)
             steer(&groups->list[i], look, way, false);
 }

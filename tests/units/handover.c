@@ -121,7 +121,7 @@ static void check_counts(void) {
 
 static void check_up(void) {
     struct rp_look look;
-    struct rp_groups groups = {NULL, 0};
+    struct rp_groups groups = {.count = 0};
     memset(&look, 0, sizeof(look));
     put(&look, RP_OLD, listener("127.0.0.1", 80));
     put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, CLOSE));
