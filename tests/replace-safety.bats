@@ -50,13 +50,18 @@ is_free() {
     ! is_locked "$1"
 }
 
+# newcomer: the process that FIRST has started, or its supervisor.
+newcomer() {
+    tr ' ' '\n' <"/proc/$FIRST/task/$FIRST/children" | head -n 1
+}
+
 # on_port: the processes there.
 on_port() {
     "$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*' | cut -d' ' -f2
 }
 
 @test "two at a time: the second is refused and says who is at it, whatever the first has started" {
-    local options pid
+    local options pid new
     for options in '-m preload' '-n 2' '-m seccomp' '-m seccomp -n 2'; do
         # shellcheck disable=SC2086 # several words
         hold_up $options -- "$BUILD/examples/server" "$PORT" 127.0.0.1
@@ -64,13 +69,18 @@ on_port() {
         run "$COMMAND" replace "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
         echo "$options: $output"
         [ "$status" = 125 ]
-        [ "${lines[-1]}" = "reuseport: replace: pid $SERVER is being replaced by pid $FIRST" ]
+        [ "${lines[-1]}" = "reuseport: replace: pid $SERVER is part of a replacement under way, by pid $FIRST" ]
+
+        new=$(newcomer)
+        run "$COMMAND" replace "$new" "$BUILD/examples/server" "$PORT" 127.0.0.1
+        [ "$status $output" = "125 reuseport: replace: pid $new is part of a replacement under way, by pid $FIRST" ]
 
         # The new server goes on, without the lock.
         kill -KILL "$FIRST"
         wait_until_ended "$FIRST"
         [ "$("$COMMAND" list "$PORT" | grep -c ' server *yes ')" -ge 1 ]
         is_free "$SERVER"
+        is_free "$new"
         exec {KEPT}>&-
         kill -KILL "$SERVER"
         for pid in $(on_port); do
@@ -78,6 +88,16 @@ on_port() {
             wait_until_ended "$pid"
         done
     done
+}
+
+@test "with --foreground the new server can be replaced, as soon as it is alone" {
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn first "$COMMAND" replace --foreground "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    FIRST=$PID
+    wait_until grep -q 'has replaced' "$(log first)"
+    SERVER=$(newcomer)
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait "$FIRST" || [ $? = 143 ]
 }
 
 @test "a replacement that failed leaves no lock, and another process's lock is not in the way" {
@@ -120,7 +140,7 @@ END
     run env COMMAND="$COMMAND" BUILD="$BUILD" PORT="$PORT" unshare -pmf --mount-proc bash both.sh 3>&-
     echo "$output"
     read -r server first <<<"${lines[-1]}"
-    [ "$(grep -c "replace: pid $server is being replaced by pid $first" <<<"$output")" = 2 ]
+    [ "$(grep -c "replace: pid $server is part of a replacement under way, by pid $first" <<<"$output")" = 2 ]
 }
 
 @test "where the lock cannot be had a line says so, and --strict refuses" {

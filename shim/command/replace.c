@@ -8,6 +8,7 @@
 #include "handover/clients.h"
 #include "handover/departure.h"
 #include "handover/doubts.h"
+#include "handover/lock.h"
 #include "handover/output.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
@@ -96,6 +97,12 @@ static void open_output(struct rp_replacement *this, const struct rp_replace_opt
     if (this->successor.output < 0) rp_die("replace: %s: %s", options->output, strerror(errno));
 }
 
+/* Keeps others from replacing the new server before it is alone. */
+static void lock_new(struct rp_replacement *this) {
+    struct rp_process new;
+    if (rp_process_find(rp_successor_pid(&this->successor), &new, NULL)) rp_lock(&new);
+}
+
 /* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
 static int hand_over(struct rp_replacement *this, unsigned long *left) {
     rp_watch_interrupts();
@@ -103,6 +110,7 @@ static int hand_over(struct rp_replacement *this, unsigned long *left) {
     int status = rp_clear_way(this);
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
+    if (!status) lock_new(this);
     if (!status) status = rp_send_to_new(this);
     if (!status) status = rp_wait_for_queues(this);
     if (!status) status = rp_wait_for_connections(this, left);
@@ -142,6 +150,7 @@ int rp_cmd_replace(int argc, char **argv) {
     if (status) return status;
     const bool stopped = rp_stop_old(&this);
     rp_steward_leave(this.steward);
+    rp_lock_leave();
     rp_steps_end();
     report(&this, left);
     if (!stopped)

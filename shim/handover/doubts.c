@@ -24,8 +24,9 @@ void rp_doubt(const struct rp_plan *plan, const char *format, ...) {
 
 /* Refuses in favour of whoever has the lock. */
 static void yield_to(const struct rp_process *old, pid_t holder) {
-    if (holder) rp_die("replace: pid %d is being replaced by pid %d", (int)old->pid, (int)holder);
-    rp_die("replace: pid %d is being replaced by another process", (int)old->pid);
+    char by[32] = "";
+    if (holder) snprintf(by, sizeof(by), ", by pid %d", (int)holder);
+    rp_die("replace: pid %d is part of a replacement under way%s", (int)old->pid, by);
 }
 
 void rp_doubt_alone(const struct rp_replacement *this) {

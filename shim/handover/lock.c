@@ -13,9 +13,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
-enum { ROOT_INODE = 1 /* the kernel's PROC_ROOT_INO */ };
+enum { ROOT_INODE = 1 /* the kernel's PROC_ROOT_INO */, LOCKS_MAX = 2 };
 
-static int lock = -1;
+static int locks[LOCKS_MAX];
+static int lock_count;
 
 /* Whether it is the root of a proc of this PID namespace. */
 static bool is_own_proc(int proc) {
@@ -65,11 +66,14 @@ static int open_environ(const struct rp_process *process, int flags) {
 }
 
 int rp_lock(const struct rp_process *process) {
-    lock = open_environ(process, O_RDONLY);
-    if (lock < 0) return errno;
-    if (!flock(lock, LOCK_EX | LOCK_NB)) return 0;
+    const int file = lock_count < LOCKS_MAX ? open_environ(process, O_RDONLY) : -1;
+    if (file < 0) return lock_count < LOCKS_MAX ? errno : ENOLCK;
+    if (!flock(file, LOCK_EX | LOCK_NB)) {
+        locks[lock_count++] = file;
+        return 0;
+    }
     const int error = errno;
-    rp_lock_leave();
+    close(file);
     return error;
 }
 
@@ -78,8 +82,8 @@ pid_t rp_lock_holder(const struct rp_process *process) {
     char line[256];
     pid_t holder = 0;
     const int fd = open_environ(process, O_PATH);
-    FILE *locks = fd >= 0 && !fstat(fd, &file) ? fopen("/proc/locks", "re") : NULL;
-    while (locks && !holder && fgets(line, sizeof(line), locks)) {
+    FILE *list = fd >= 0 && !fstat(fd, &file) ? fopen("/proc/locks", "re") : NULL;
+    while (list && !holder && fgets(line, sizeof(line), list)) {
         unsigned major, minor;
         unsigned long long inode;
         int pid;
@@ -87,12 +91,11 @@ pid_t rp_lock_holder(const struct rp_process *process) {
             makedev(major, minor) == file.st_dev && inode == file.st_ino)
             holder = pid;
     }
-    if (locks) fclose(locks);
+    if (list) fclose(list);
     if (fd >= 0) close(fd);
     return holder;
 }
 
 void rp_lock_leave(void) {
-    if (lock >= 0) close(lock);
-    lock = -1;
+    while (lock_count) close(locks[--lock_count]);
 }
