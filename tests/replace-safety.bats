@@ -380,3 +380,98 @@ END
     [ "${lines[2]}" = "0 1" ]
     [[ $stderr == *"replace: --strict: --no-steer: pid "*"replace: --no-steer: pid "*" goes to the new server (net.ipv4.tcp_migrate_req is 1)"* ]]
 }
+
+# rehearse STATUS OPTION... PID COMMAND...: --dry-run and the real thing end with that status after the same line.
+rehearse() {
+    local expected=$1 real
+    shift
+    run "-$expected" "$COMMAND" replace "$@"
+    real=${lines[-1]}
+    run "-$expected" "$COMMAND" replace --dry-run "$@"
+    echo "$real / $output"
+    [ "${lines[-1]}" = "$real" ]
+    [[ $output != *would* ]]
+}
+
+@test "--dry-run refuses what would be refused, with the same line and status" {
+    local locked
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    rehearse 125 4194305 true
+    rehearse 125 $$ true
+    rehearse 125 -p 1-99 "$SERVER" true
+    rehearse 125 -p x "$SERVER" true
+    rehearse 127 "$SERVER" no-such-command
+    rehearse 126 "$SERVER" /
+    rehearse 125 -m preload "$SERVER" "$PROBES/static-probe"
+    rehearse 125 --strict --no-steer "$SERVER" true
+    ln -s target link
+    rehearse 125 --output=link "$SERVER" true
+    rehearse 125 --output=none/file "$SERVER" true
+    exec {locked}<"/proc/$SERVER/environ"
+    flock "$locked"
+    rehearse 125 "$SERVER" true
+    exec {locked}<&-
+}
+
+@test "--dry-run, too, refuses another user's server" {
+    need_root
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    cat >as-nobody <<END
+#!/bin/sh
+exec setpriv --reuid 65534 --clear-groups "$COMMAND" "\$@"
+END
+    chmod 755 as-nobody
+    COMMAND=$PWD/as-nobody
+    rehearse 125 "$SERVER" true
+}
+
+@test "--dry-run says what would be done, and changes nothing" {
+    need strace
+    local other kept before
+    # A program of their own sends everything to the first of two servers.
+    start "$PROBES/programmed" "$PORT" classic
+    spawn other shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    other=$PID
+    wait_until listeners_are "$PORT" 2
+    before=$("$COMMAND" list "$PORT")
+    run --separate-stderr strace -f -o trace -e trace=setsockopt,bind,connect,kill,pidfd_send_signal "$COMMAND" replace --dry-run \
+        -n 2 -s QUIT --drain 7 --kill --output=new "$SERVER" sh -c 'touch started'
+    echo "$output / $stderr"
+    [ "$status" = 0 ]
+    diff - <(echo "$output") <<END
+would replace pid $SERVER (programmed) on 127.0.0.1:$PORT/tcp
+would switch SO_REUSEPORT on in 0 of its 1 sockets
+would start 2 copies of sh, sharing $PORT/tcp by -m preload
+would wait at most 30 s until it listens there
+would send new connections to it alone
+would wait at most 7 s for connections of pid $SERVER to end; now: 0
+would send signal 3 (Quit) to pid $SERVER and wait at most 30 s for its end, then send KILL
+nothing has been changed; whether the new server comes up, and on which addresses, is not known beforehand
+END
+    [ -z "$stderr" ]
+    [ ! -e started ]
+    [ ! -e new ]
+    [ "$before" = "$("$COMMAND" list "$PORT")" ]
+    run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 50
+    [ "$output" = "$SERVER 50" ]
+    run ! grep -E 'SO_(REUSEPORT|ATTACH|DETACH|BINDTO)|AF_INET|kill\(|pidfd_send_signal' trace
+    is_free "$SERVER"
+}
+
+@test "--dry-run leaves the option as it is, and counts sockets and connections" {
+    local kept
+    server_that_waits
+    start /usr/bin/python3 waits.py "$PORT"
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -u "$kept" _
+    run "$COMMAND" replace --dry-run --no-steer --foreground "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"would switch SO_REUSEPORT on in 1 of its 1 sockets"* ]]
+    [[ $output == *"for connections of pid $SERVER to end; now: 1"* ]]
+    [[ $output == *"would stay until the new server ends"* ]]
+    [[ $output != *"would send new connections"* ]]
+    run "$COMMAND" list "$PORT"
+    [[ ${lines[1]} == *" $SERVER "*" no "* ]]
+    exec {kept}>&-
+}

@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "base/progress.h"
 #include "command/command.h"
+#include "command/rehearse.h"
 #include "command/replace_options.h"
 #include "handover/arrival.h"
 #include "handover/clients.h"
@@ -93,14 +94,21 @@ static int prepare(const struct rp_replace_options *options, const struct rp_soc
 static void open_output(struct rp_replacement *this, const struct rp_replace_options *options) {
     if (!options->output && !options->foreground) rp_output_warn();
     if (!options->output) return;
-    this->successor.output = rp_output_open(options->output);
-    if (this->successor.output < 0) rp_die("replace: %s: %s", options->output, strerror(errno));
+    int error;
+    if (options->dry_run) {
+        error = rp_output_try(options->output);
+    } else {
+        this->successor.output = rp_output_open(options->output);
+        error = this->successor.output < 0 ? errno : 0;
+    }
+    if (error) rp_die("replace: %s: %s", options->output, strerror(error));
 }
 
-/* Keeps others from replacing the new server before it is alone. */
-static void lock_new(struct rp_replacement *this) {
+/* Keeps others from replacing the new server before it is alone. Returns 0. */
+static int lock_new(struct rp_replacement *this) {
     struct rp_process new;
     if (rp_process_find(rp_successor_pid(&this->successor), &new, NULL)) rp_lock(&new);
+    return 0;
 }
 
 /* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
@@ -110,7 +118,7 @@ static int hand_over(struct rp_replacement *this, unsigned long *left) {
     int status = rp_clear_way(this);
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
-    if (!status) lock_new(this);
+    if (!status) status = lock_new(this);
     if (!status) status = rp_send_to_new(this);
     if (!status) status = rp_wait_for_queues(this);
     if (!status) status = rp_wait_for_connections(this, left);
@@ -141,11 +149,13 @@ int rp_cmd_replace(int argc, char **argv) {
     open_old(&this, options.pid);
     find_held(&this, options.ports);
     rp_doubt_alone(&this);
+    if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
     open_output(&this, &options);
+    if (options.dry_run) return rp_rehearse(&this, &options);
     status = hand_over(&this, &left);
     if (status) return status;
     const bool stopped = rp_stop_old(&this);

@@ -26,6 +26,7 @@ static const char help[] =
     "      --kill             send PID KILL after that\n"
     "      --strict           refuse if a connection could be lost\n"
     "      --no-steer         do not choose who gets new connections\n"
+    "      --dry-run          make all checks, say what would be done, change nothing\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
     "      --output=FILE      append COMMAND's output and errors to FILE\n"
     "      --library=FILE     use this library (default: as for run)\n"
@@ -36,7 +37,7 @@ static const char help[] =
     "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
-enum { DRAIN = 256, START, STOP, KILL, STRICT, NO_STEER, FOREGROUND, LIBRARY, OUTPUT };
+enum { DRAIN = 256, START, STOP, KILL, STRICT, NO_STEER, DRY_RUN, FOREGROUND, LIBRARY, OUTPUT };
 static const struct option long_options[] = {
     {"ports", required_argument, NULL, 'p'},
     {"copies", required_argument, NULL, 'n'},
@@ -48,6 +49,7 @@ static const struct option long_options[] = {
     {"kill", no_argument, NULL, KILL},
     {"strict", no_argument, NULL, STRICT},
     {"no-steer", no_argument, NULL, NO_STEER},
+    {"dry-run", no_argument, NULL, DRY_RUN},
     {"foreground", no_argument, NULL, FOREGROUND},
     {"output", required_argument, NULL, OUTPUT},
     {"library", required_argument, NULL, LIBRARY},
@@ -93,6 +95,7 @@ static void parse_option(int option, struct rp_replace_options *options) {
         *(option == KILL       ? &options->plan.kill
           : option == STRICT   ? &options->plan.strict
           : option == NO_STEER ? &options->plan.no_steer
+          : option == DRY_RUN  ? &options->dry_run
                                : &options->foreground) = true;
         break;
     }

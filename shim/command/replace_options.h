@@ -9,7 +9,7 @@ struct rp_replace_options {
     struct rp_plan plan;
     const char *library, *ports, *output;
     enum rp_method method;
-    bool foreground;
+    bool foreground, dry_run;
     pid_t pid;
 };
 

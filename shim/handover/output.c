@@ -6,13 +6,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
 #include <stdbool.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { FLAGS = O_WRONLY | O_APPEND | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC | O_NONBLOCK };
+
 int rp_output_open(const char *file) {
-    const int flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC;
-    const int opened = open(file, flags | O_NONBLOCK, 0600);
+    const int opened = open(file, FLAGS | O_CREAT, 0600);
     if (opened < 0) return -1;
     /* 0 to 2 may be closed. */
     const int output = fcntl(opened, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -21,6 +25,20 @@ int rp_output_open(const char *file) {
     if (output >= 0) fcntl(output, F_SETFL, O_APPEND); /* without O_NONBLOCK */
     errno = error;
     return output;
+}
+
+int rp_output_try(const char *file) {
+    char folder[PATH_MAX];
+    const int opened = open(file, FLAGS);
+    if (opened >= 0) {
+        close(opened);
+        return 0;
+    }
+    const int error = errno;
+    const size_t size = strlen(file) + 1;
+    if (error != ENOENT || size == 1 || size > sizeof(folder)) return error;
+    memcpy(folder, file, size); /* dirname() changes it */
+    return faccessat(AT_FDCWD, dirname(folder), W_OK | X_OK, AT_EACCESS) ? errno : 0;
 }
 
 int rp_output_use(int output) {

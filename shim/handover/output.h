@@ -8,6 +8,10 @@
  * (open(2)): ELOOP for a symbolic link, ENXIO for a FIFO that nobody reads. Async-signal-safe. */
 int rp_output_open(const char *file);
 
+/* Whether that would succeed, as far as it is known without creating the file: returns 0 or an
+ * errno. Not async-signal-safe. */
+int rp_output_try(const char *file);
+
 /* Makes it the standard output and error of this process, across execve(2). Returns 0 or an errno.
  * Async-signal-safe. */
 int rp_output_use(int output);

@@ -55,6 +55,28 @@ int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed)
     return error;
 }
 
+static int read_one(const struct rp_socket *socket, const struct rp_owner *owner, bool *on) {
+    int value = 0, error = 0;
+    socklen_t size = sizeof(value);
+    const int fd = rp_socket_take(socket, owner);
+    if (fd < 0) return errno;
+    if (!is_same(fd, socket))
+        error = EBADF;
+    else if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
+        error = errno;
+    close(fd);
+    *on = value;
+    return error;
+}
+
+int rp_option_read(const struct rp_socket *socket, bool *on) {
+    int error = EACCES;
+    *on = false;
+    for (size_t i = 0; i < socket->owner_count && error; i++)
+        error = read_one(socket, &socket->owners[i], on);
+    return error;
+}
+
 /* What is missing. Advises neither root to become root nor anybody to change a Yama that is not
  * there. */
 static const char *no_permission(void) {

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Each line is a step, in the order of command/replace. */
+#include "command/rehearse.h"
+
+#include "base/die.h"
+#include "handover/traffic.h"
+#include "inspect/option.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The socket as a list of ports has it, with its owner, for the line that ends with why. */
+static void refuse(const struct rp_replacement *this, const struct rp_socket *socket, int error) {
+    char text[RP_SOCKET_TEXT];
+    rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
+           rp_option_reason(error));
+}
+
+/* How many of the old server's sockets do not share yet. Exits with 125 if one cannot be read, as
+ * then it could not be changed. */
+static size_t count_alone(const struct rp_replacement *this) {
+    size_t count = 0;
+    for (size_t i = 0; i < this->held.count; i++) {
+        bool shares;
+        const int error = rp_option_read(&this->held.list[i], &shares);
+        if (error) refuse(this, &this->held.list[i], error);
+        count += !shares;
+    }
+    return count;
+}
+
+static void print_server(const struct rp_replacement *this) {
+    struct rp_process process = {0, 0};
+    char name[RP_NAME_SIZE], text[RP_SOCKET_TEXT];
+    rp_process_find(this->pid, &process, NULL);
+    printf("would replace pid %d (%s) on", (int)this->pid, rp_process_name(&process, name));
+    for (size_t i = 0; i < this->groups.count; i++)
+        printf("%s %s", i ? "," : "", rp_socket_text(&this->groups.list[i].like, text));
+    putchar('\n');
+}
+
+static void print_start(const struct rp_plan *plan) {
+    char command[256];
+    const struct rp_launch *launch = plan->copies.launch;
+    snprintf(command, sizeof(command), "%s", plan->copies.arguments[0]);
+    printf("would start ");
+    if (plan->copies.count) printf("%d copies of ", plan->copies.count);
+    printf("%s, sharing %s by -m %s\n", rp_make_plain(command), launch->list,
+           launch->method == RP_PRELOAD ? "preload" : "seccomp");
+    printf("would wait at most %ld s until it listens there\n", plan->start_timeout);
+}
+
+static void print_end(const struct rp_replacement *this) {
+    const struct rp_plan *plan = this->plan;
+    if (!plan->no_steer) puts("would send new connections to it alone");
+    printf("would wait at most %ld s for connections of pid %d to end; now: %lu\n", plan->drain,
+           (int)this->pid, rp_connections(&this->look, RP_OLD));
+    printf("would send signal %d (%s) to pid %d and wait at most %ld s for its end%s\n",
+           plan->signal_number, strsignal(plan->signal_number), (int)this->pid, plan->stop_timeout,
+           plan->kill ? ", then send KILL" : "");
+}
+
+int rp_rehearse(struct rp_replacement *this, const struct rp_replace_options *options) {
+    const size_t alone = count_alone(this);
+    rp_replacement_look(this, RP_CONNECTED | RP_HOLDING);
+    print_server(this);
+    printf("would switch SO_REUSEPORT on in %zu of its %zu sockets\n", alone, this->held.count);
+    if (alone && rp_passing(&this->look))
+        printf("would wait at most 65 s if connections from before prevent a bind; now: %lu\n",
+               rp_passing(&this->look));
+    print_start(this->plan);
+    print_end(this);
+    if (options->foreground) puts("would stay until the new server ends");
+    puts(
+        "nothing has been changed; whether the new server comes up, and on which addresses, is not "
+        "known beforehand");
+    return fflush(stdout) ? RP_FAILED : 0;
+}
