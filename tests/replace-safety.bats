@@ -413,6 +413,18 @@ rehearse() {
     exec {locked}<&-
 }
 
+@test "--dry-run, too, refuses where no descriptor can be had" {
+    need strace
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    cat >filtered <<END
+#!/bin/sh
+exec strace -f -o /dev/null -e trace=pidfd_getfd -e inject=pidfd_getfd:error=EPERM "$COMMAND" "\$@"
+END
+    chmod 755 filtered
+    COMMAND=$PWD/filtered
+    rehearse 125 "$SERVER" true
+}
+
 @test "--dry-run, too, refuses another user's server" {
     need_root
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
