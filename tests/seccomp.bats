@@ -42,6 +42,10 @@ no_watcher() {
     [ -z "$(watchers)" ]
 }
 
+has_watcher() {
+    ! no_watcher
+}
+
 watchers_are() {
     [ "$(watchers | wc -l)" = "$1" ]
 }
@@ -577,7 +581,7 @@ starts_and_kills() {
         REUSEPORT_PORTS=$PORT "$COMMAND" run -m seccomp "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" pause >out 2>&1 3>&- </dev/null &
         PIDS=($!)
         # At once, when the guard is there, and after the bind.
-        [ $((round % 3)) != 1 ] || wait_until grep -q . "/proc/$!/task/$!/children"
+        [ $((round % 3)) != 1 ] || wait_until has_watcher
         [ $((round % 3)) != 2 ] || wait_until grep -q bind=ok out
         kill -KILL $!
         wait $! 2>/dev/null || true
@@ -604,7 +608,15 @@ starts_and_kills() {
     kill -0 "$output"
 }
 
-@test "a program that waits for all its children has none of ours, also as PID 1" {
+# adopting COMMAND...: a subreaper becomes that.
+adopting() {
+    /usr/bin/python3 -c '
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+os.execvp(sys.argv[1], sys.argv[1:])' "$@"
+}
+
+@test "a program that waits for all its children has none of ours, also as a subreaper and as PID 1" {
     local loop='import os, sys
 count = 0
 try:
@@ -614,6 +626,8 @@ try:
 except ChildProcessError:
     print("waited for", count)'
     run timeout 20 "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
+    [ "$output" = "waited for 2" ]
+    run timeout 20 env bash -c "$(declare -f adopting); adopting \"\$@\"" bash "$COMMAND" run -m seccomp -p "$PORT" sh -c 'true & true & exec /usr/bin/python3 -c "$1"' sh "$loop"
     [ "$output" = "waited for 2" ]
     need_root
     need_unshare -fp --mount-proc
@@ -770,21 +784,135 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     wait_until no_watcher
 }
 
-@test "a tracer, which would wait for the guard for ever, is refused by name, also behind a script; by preload it runs" {
+# waits_for_all: wall.py waits with __WALL, as tracers do, for its two children, and prints how many it saw.
+waits_for_all() {
+    cat >wall.py <<'END'
+import os
+for _ in range(2):
+    os.fork() or os._exit(0)
+count = 0
+try:
+    while True:
+        os.waitpid(-1, 0x40000000)
+        count += 1
+except ChildProcessError:
+    print("waited for", count)
+END
+}
+
+@test "strace -f as the program ends with it, and what it traces is shared, and its status is kept" {
     need strace
-    local reason='waits for all of its children, so under seccomp it would never end; start the server by -m seccomp and attach to that (-p PID)'
-    cp "$(type -P strace)" "$BATS_TEST_TMPDIR/ltrace"
-    printf '#!%s -qq\n' "$(type -P strace)" >"$BATS_TEST_TMPDIR/script"
-    chmod +x "$BATS_TEST_TMPDIR/script"
-    local command file
-    for command in strace "$BATS_TEST_TMPDIR/ltrace" "$BATS_TEST_TMPDIR/script"; do
-        file=$(type -P strace)
-        [[ $command != *ltrace ]] || file=$command
-        run -125 --separate-stderr timeout 20 "$COMMAND" run -m seccomp -p "$PORT" "$command" true
-        echo "$stderr"
-        [ "$stderr" = "reuseport: $file: $reason" ]
+    run -0 timeout -s KILL 20 "$COMMAND" run -m seccomp -p "$PORT" \
+        strace -qq -f -o trace "$STATIC" fork socket tcp4 bind 127.0.0.1 "$PORT" get
+    echo "$output"
+    [ "$(grep -c reuseport=1 <<<"$output")" = 2 ]
+    grep -q bind trace
+    run -7 timeout -s KILL 20 "$COMMAND" run -m seccomp -p "$PORT" strace -qq -o trace sh -c 'exit 7'
+}
+
+@test "a program that waits with __WALL sees its own children alone" {
+    waits_for_all
+    run timeout -s KILL 20 "$COMMAND" run -m seccomp -p "$PORT" /usr/bin/python3 wall.py
+    [ "$output" = "waited for 2" ]
+    run timeout -s KILL 20 "$COMMAND" run -m seccomp -p "$PORT" \
+        sh -c '/usr/bin/python3 wall.py; exec /usr/bin/python3 wall.py'
+    [ "$output" = $'waited for 2\nwaited for 2' ]
+    # Where an outer run watches, the inner one's guard, which is not needed, has ended.
+    run timeout -s KILL 20 "$COMMAND" run -m seccomp -p "$PORT" "$COMMAND" run -m seccomp -p "$PORT" /usr/bin/python3 wall.py
+    [ "$output" = "waited for 2" ]
+}
+
+@test "as PID 1, or as a subreaper, strace is refused with a way out, which works" {
+    need strace
+    local reason='waits for all of its children; as PID 1 or a subreaper it would have the watching process among them, and never end; start it from another process (docker: --init)'
+    reason="reuseport: $(type -P strace): $reason"
+    printf '#!%s -qq\n' "$(type -P strace)" >script
+    chmod +x script
+    local command
+    for command in strace ./script; do
+        run -125 adopting "$COMMAND" run -m seccomp -p "$PORT" "$command" true
+        [ "$output" = "$reason" ]
     done
-    timeout 20 "$COMMAND" run -p "$PORT" strace -qq -o /dev/null true
+    need_root
+    need_unshare -fp --mount-proc
+    run -125 unshare -fp --mount-proc "$COMMAND" run -m seccomp -p "$PORT" strace true
+    [ "$output" = "$reason" ]
+    run -0 timeout -s KILL 20 unshare -fp --kill-child --mount-proc "$COMMAND" run -p "$PORT" strace -qq -o trace true
+    run -0 timeout -s KILL 20 unshare -fp --kill-child --mount-proc sh -c '"$@"; exit' sh \
+        "$COMMAND" run -m seccomp -p "$PORT" strace -qq -o trace true
+}
+
+# kill_guards: kills all guards of this test, GUARDS; their watchers take their places.
+kill_guards() {
+    local pid
+    GUARDS=()
+    for pid in $(watchers); do
+        [[ " $(watchers | xargs) " == *" $(ps -o ppid= -p "$pid" | xargs) "* ]] || GUARDS+=("$pid")
+    done
+    kill -KILL "${GUARDS[@]}"
+    for pid in "${GUARDS[@]}"; do wait_until ended_or_zombie "$pid"; done
+}
+
+@test "copies in the background end with their own status, though their guards are killed" {
+    local want status
+    cat >daemon.sh <<'END'
+setsid sh -c 'until [ -e stop ]; do sleep 0.02; done; exit "$0"' "$1" </dev/null >/dev/null 2>&1 3>&- &
+END
+    for want in 0 3; do
+        rm -f stop
+        status=0
+        spawn copies "$COMMAND" run -m seccomp -n 2 -p "$PORT" sh daemon.sh "$want"
+        wait_until watchers_are 4
+        kill_guards
+        [ "${#GUARDS[@]}" = 2 ]
+        wait_until watchers_are 4
+        touch stop
+        wait "$PID" || status=$?
+        cat "$(log copies)"
+        [ "$status" = "$want" ]
+        ! grep killed "$(log copies)"
+        wait_until no_watcher
+    done
+}
+
+lines_are() {
+    [ "$(wc -l <"$1")" = "$2" ]
+}
+
+@test "a signal for copies is not sent to their guards" {
+    local pid count
+    need pgrep
+    spawn copies "$COMMAND" run -m seccomp -n 2 -p "$PORT" sh -c 'trap "echo told >>told" USR1; while :; do sleep 0.02; done'
+    wait_until watchers_are 4
+    : >told
+    for count in 2 4; do
+        wait_until pgrep -P "$(pgrep -d, -P "$PID")" -x sh
+        kill -USR1 "$PID"
+        wait_until lines_are told "$count"
+    done
+    for pid in $(watchers); do
+        run grep -E '^(Sig|Shd)Pnd:' "/proc/$pid/status"
+        [ "$(grep -c '0000000000000000' <<<"$output")" = 2 ]
+    done
+}
+
+@test "replace -m seccomp: strace and what it runs are the new server, the guard is not, and may be killed" {
+    local status=0
+    need strace pgrep
+    spawn old shared "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    spawn stay "$COMMAND" replace -m seccomp --foreground "$PID" \
+        strace -qq -f -o trace "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until grep -q 'has replaced' "$(log stay)"
+    cat "$(log stay)"
+    kill_guards
+    [ "${#GUARDS[@]}" = 1 ]
+    wait_until watchers_are 2
+    [ "$(listeners "$PORT")" = 1 ]
+    kill -TERM "$(pgrep -P "$(pgrep -P "$PID" -x strace)")" # strace itself ignores signals
+    wait "$PID" || status=$?
+    [ "$status" = 143 ]
+    wait_until no_watcher
 }
 
 @test "a limit of open files that is too low for the watching processes is named as the cause" {

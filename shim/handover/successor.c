@@ -99,9 +99,8 @@ bool rp_successor_end(struct rp_successor *successor) {
     return true;
 }
 
-/* Whether a process came from COMMAND, if that is watched by seccomp: its guard, which becomes our
- * child, too, when COMMAND's first process ends, has no more filters than this process. A filter
- * stays for ever, so nobody can pretend. */
+/* Whether a process came from COMMAND, if that is watched by seccomp: its guard, our child as well,
+ * has no more filters than this process. A filter stays for ever, so nobody can pretend. */
 static bool is_watched(pid_t pid) {
     return rp_process_filters(pid) > rp_process_filters(getpid());
 }

@@ -28,10 +28,10 @@ static const struct {
     [RP_NEEDS_64_BITS] = {NO_SECCOMP,
                           "%p: for %m, but this command has 32 bits: -m seccomp needs one of 64"},
     [RP_OTHER_MACHINE] = {NO_PRELOAD, "%p: for %m, but the library is for %l"},
-    /* It waits with __WALL, which sees the guard, too (wait(2)). */
-    [RP_IS_TRACER] = {NO_SECCOMP,
-                      "%p: waits for all of its children, so under seccomp it would never end; "
-                      "start the server by -m seccomp and attach to that (-p PID)"},
+    [RP_WOULD_HANG] = {NO_SECCOMP,
+                       "%p: waits for all of its children; as PID 1 or a subreaper it would have "
+                       "the watching process among them, and never end; start it from another "
+                       "process (docker: --init)"},
     [RP_IS_GO] = {NO_PRELOAD,
                   "%p: a Go program: makes its own system calls, which no preload sees"},
     [RP_IS_STATIC] = {NO_PRELOAD, "%p: static: has no loader to read LD_PRELOAD"},

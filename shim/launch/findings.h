@@ -14,7 +14,7 @@ enum rp_reason {
     RP_NOT_READABLE,
     RP_NEEDS_64_BITS,
     RP_OTHER_MACHINE,
-    RP_IS_TRACER,
+    RP_WOULD_HANG,
     RP_IS_GO,
     RP_IS_STATIC,
     RP_ENV_CHANGES_PRELOAD,

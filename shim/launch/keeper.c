@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -35,6 +36,7 @@ struct keeper {
     int told_count;
     bool group_told; /* it went to the whole process group */
     bool orphaned;   /* the supervisor is gone */
+    bool watched;    /* each process of the copy has one seccomp filter more than this one */
 };
 
 static struct told *find_told(struct keeper *keeper, pid_t pid) {
@@ -46,6 +48,13 @@ static struct told *find_told(struct keeper *keeper, pid_t pid) {
 /* Whether the signal that stops the copy went to the process with its group. */
 static bool told_with_group(const struct keeper *keeper, pid_t pid) {
     return keeper->group_told && getpgid(pid) == getpgrp();
+}
+
+/* Whether a child is the copy's guard, or the watcher that takes its place: they lack the copy's
+ * filter, which nobody can drop. The first process may not have it yet. */
+static bool is_guard(const struct keeper *keeper, pid_t pid) {
+    const int filters = keeper->watched && pid != keeper->first ? rp_process_filters(pid) : -1;
+    return filters >= 0 && filters <= rp_process_filters(getpid());
 }
 
 static void tell(struct keeper *keeper, pid_t pid, int number) {
@@ -65,7 +74,8 @@ static void pass_on(struct keeper *keeper, int number, bool all) {
         count = keeper->first ? 1 : 0;
     }
     for (int i = 0; i < count; i++)
-        if (all || !(find_told(keeper, children[i]) || told_with_group(keeper, children[i])))
+        if (!is_guard(keeper, children[i]) &&
+            (all || !(find_told(keeper, children[i]) || told_with_group(keeper, children[i]))))
             tell(keeper, children[i], number);
 }
 
@@ -113,12 +123,21 @@ static bool is_left(const struct keeper *keeper) {
     return count <= 0 || given_up < count;
 }
 
+/* The PID of a child that has ended, not yet reaped; 0 if none has; -1 if there is no child. */
+static pid_t find_ended(void) {
+    siginfo_t info = {.si_pid = 0};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) ? -1 : info.si_pid;
+}
+
 /* Reaps what has ended. Returns false if nothing of the copy is left. */
 static bool reap(struct keeper *keeper) {
     bool untold = false;
     pid_t pid;
-    int how;
-    while ((pid = rp_reap(&how)) > 0) {
+    int how = 0;
+    while ((pid = find_ended()) > 0) {
+        const bool counts = !is_guard(keeper, pid);
+        waitpid(pid, &how, 0);
+        if (!counts) continue;
         if (pid == keeper->first || !keeper->first) {
             if (keeper->how == 0) keeper->how = how;
             if (pid == keeper->first) keeper->first = 0;
@@ -190,6 +209,7 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
     bool left = true;
     keeper.copies = copies;
     keeper.index = index;
+    keeper.watched = copies->launch->method == RP_SECCOMP && !getenv("REUSEPORT_SECCOMP");
     detach(supervisor);
     start_copy(&keeper, mask);
     while (left) {

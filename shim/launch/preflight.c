@@ -5,6 +5,7 @@
 
 #include "launch/env_script.h"
 #include "launch/find_command.h"
+#include "seccomp/enter.h"
 
 #include <elf.h>
 #include <endian.h>
@@ -53,13 +54,10 @@ static bool is_for_same(const struct rp_executable *a, const struct rp_executabl
            a->foreign_order == b->foreign_order;
 }
 
-/* Programs that would wait for the guard for ever. */
-static bool is_tracer(const char *path) {
-    static const char *const names[] = {"strace", "ltrace"};
+/* strace(1) waits with __WALL for all of its children, so the guard must not be one. */
+static bool would_hang(const char *path) {
     const char *slash = strrchr(path, '/');
-    for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-        if (!strcmp(slash ? slash + 1 : path, names[i])) return true;
-    return false;
+    return !strcmp(slash ? slash + 1 : path, "strace") && rp_seccomp_adopts();
 }
 
 void rp_preflight_judge(struct rp_preflight *preflight, const struct rp_executable *library) {
@@ -69,8 +67,8 @@ void rp_preflight_judge(struct rp_preflight *preflight, const struct rp_executab
     if (!preflight->is_program) return;
     if (sizeof(void *) == 4 && program->elf_class == ELFCLASS64)
         rp_finding_add(preflight, RP_NEEDS_64_BITS, 0, "");
-    if (is_tracer(preflight->files[preflight->depth]))
-        rp_finding_add(preflight, RP_IS_TRACER, 0, "");
+    if (would_hang(preflight->files[preflight->depth]))
+        rp_finding_add(preflight, RP_WOULD_HANG, 0, "");
     if (program->is_library) {
         preflight->error = ENOEXEC;
         rp_finding_add(preflight, RP_IS_LIBRARY, 0, "");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The guard is made before the filter, which it must not have itself; it tries what it will have to
- * do, and that decides which calls the filter notifies of; then it is sent the listener. */
+/* The guard starts before the filter, which it must not have itself. It tries what it will have to
+ * do, which decides what the filter reports, and is then sent the listener. */
 #include "seccomp/enter.h"
 
 #include "core/message.h"
@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -106,24 +107,67 @@ static const char *enter(const struct rp_config *config, int socket, const char 
     return *watched ? NULL : no_guard();
 }
 
-const char *rp_seccomp_enter(const struct rp_config *config, const char *list) {
-    static char settings[1 << 17];
+bool rp_seccomp_adopts(void) {
+    int adopts = 0;
+    return getpid() == 1 || (!prctl(PR_GET_CHILD_SUBREAPER, &adopts, 0L, 0L, 0L) && adopts);
+}
+
+static void start_guard(const struct rp_config *config, const int pair[2], pid_t launcher,
+                        bool direct) __attribute__((noreturn));
+
+/* In the launcher's child: starts the guard and stays its parent, or becomes it if direct. Sends
+ * its PID, or a negative errno. */
+static void start_guard(const struct rp_config *config, const int pair[2], pid_t launcher,
+                        bool direct) {
+    const pid_t guard = direct ? 0 : fork();
+    const pid_t message = guard < 0 ? -errno : getpid();
+    if (guard <= 0 && write(pair[1], &message, sizeof(message)) != sizeof(message)) _exit(1);
+    if (guard == 0) rp_guard_run(config, pair[1], launcher, pair[0]);
+    close(pair[0]);
+    close(pair[1]);
+    waitpid(guard, NULL, 0);
+    _exit(0);
+}
+
+/* Receives the guard's PID, and permits it to look in here, for Yama's ptrace_scope 1. */
+static const char *meet_guard(int socket) {
+    pid_t guard;
+    if (read(socket, &guard, sizeof(guard)) != sizeof(guard)) return no_guard();
+    if (guard < 0) return failed(-guard);
+    prctl(PR_SET_PTRACER, (long)guard, 0L, 0L, 0L);
+    return NULL;
+}
+
+/* Orphans the guard if it watches, so that it is not COMMAND's child; if not, waits for its end. */
+static void part(pid_t child, bool direct, bool watched) {
+    if (watched && (direct || kill(child, SIGKILL))) return;
+    waitpid(child, NULL, (int)__WCLONE);
+}
+
+static const char *enter_with_guard(const struct rp_config *config, const char *settings) {
     const pid_t self = getpid();
+    const bool direct = rp_seccomp_adopts();
     bool watched = false;
     int pair[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return failed(errno);
+    const pid_t child = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
+    if (child == 0) start_guard(config, pair, self, direct);
+    const int error = errno;
+    close(pair[1]);
+    const char *why = child < 0 ? failed(error) : meet_guard(pair[0]);
+    if (!why) why = enter(config, pair[0], settings, &watched);
+    close(pair[0]);
+    if (child > 0) part(child, direct, watched);
+    return why;
+}
+
+const char *rp_seccomp_enter(const struct rp_config *config, const char *list) {
+    static char settings[1 << 17];
     if (!rp_filter_supported()) return "is not available on this CPU";
     if (is_too_old()) return "needs Linux 5.9";
     snprintf(settings, sizeof(settings), "%d:%d:%s", config->at_socket, config->reuseaddr, list);
     rp_message_init();
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) return failed(errno);
-    const pid_t guard = (pid_t)syscall(SYS_clone, 0UL, NULL, NULL, NULL, NULL);
-    if (guard == 0) rp_guard_run(config, pair[1], self, pair[0]);
-    const int error = errno;
-    close(pair[1]);
-    if (guard > 0) prctl(PR_SET_PTRACER, (long)guard, 0L, 0L, 0L); /* for Yama's ptrace_scope 1 */
-    const char *why = guard < 0 ? failed(error) : enter(config, pair[0], settings, &watched);
-    close(pair[0]);
-    if (guard > 0 && !watched) waitpid(guard, NULL, (int)__WCLONE); /* it ends with the socket */
+    const char *why = enter_with_guard(config, settings);
     if (!why && setenv("REUSEPORT_SECCOMP", settings, 1)) why = failed(errno);
     return why;
 }

@@ -20,7 +20,7 @@
 /* What the descriptors 0, 1 and 2 become /dev/null for. */
 enum { SOCKET = 3, ERROR_OUTPUT, FIRST_FREE };
 
-/* For the trial: bytes that the guard reads in its parent. */
+/* For the trial: bytes that the guard reads in the launcher. */
 static const char mark[] = "reuseport tries whether it may read";
 
 /* Fallback: close_range(2) may be missing or blocked; programs rarely have more descriptors than
@@ -104,7 +104,7 @@ static void keep_watching(struct rp_watch *watch) {
     }
 }
 
-void rp_guard_run(const struct rp_config *config, int socket, pid_t parent, int fd_there) {
+void rp_guard_run(const struct rp_config *config, int socket, pid_t launcher, int fd_there) {
     struct rp_watch watch = {.config = config, .listener = -1, .null = -1, .stderr_fd = -1};
     unsigned long flags = SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP;
     block_signals();
@@ -116,7 +116,7 @@ void rp_guard_run(const struct rp_config *config, int socket, pid_t parent, int 
     watch.memory = mmap(NULL, sizeof(*watch.memory), PROT_READ | PROT_WRITE,
                         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (watch.memory == MAP_FAILED || rp_channel_receive(SOCKET, NULL) < 0) _exit(1);
-    const int error = rp_target_try(parent, mark, sizeof(mark), fd_there);
+    const int error = rp_target_try(launcher, mark, sizeof(mark), fd_there);
     if (!rp_channel_send(SOCKET, (unsigned char)error, -1)) _exit(1);
     if (rp_channel_receive(SOCKET, &watch.listener) < 0 || watch.listener < 0) _exit(1);
     syscall(SYS_ioctl, watch.listener, SECCOMP_IOCTL_NOTIF_SET_FLAGS, flags);

@@ -7,13 +7,13 @@
 
 #include <sys/types.h>
 
-/* Becomes the guard of a program, its parent, over that socket: to be called in a child of the
- * process that will execute the program. Leaves its session, directory and descriptors, but for a
- * stderr that is a regular file, and blocks signals. For a byte, tries whether it may look into the
- * parent, where the descriptor fd_there is taken, and sends 0 or an errno; for a byte with the
- * listener, sends one back and has it watched until no process with the filter is left. Ends at
- * once if the parent does before. */
-void rp_guard_run(const struct rp_config *config, int socket, pid_t parent, int fd_there)
+/* Becomes the guard of a program, over that socket: to be called in a descendant of the process,
+ * launcher, that will execute the program. Leaves its session, directory and descriptors, but for a
+ * stderr that is a regular file, and blocks signals. For a byte, tries whether it may look into
+ * that process, where the descriptor fd_there is taken, and sends 0 or an errno; for a byte with
+ * the listener, sends one back and has it watched until no process with the filter is left. Ends at
+ * once if the other end of the socket is closed before. */
+void rp_guard_run(const struct rp_config *config, int socket, pid_t launcher, int fd_there)
     __attribute__((noreturn));
 
 #endif
