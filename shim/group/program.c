@@ -88,7 +88,7 @@ static void step_over(struct code *code, const struct rp_choice *choice) {
             end++;
         if (choice->chosen[begin] || end == choice->count) continue;
         branch(code, BPF_JGE, (uint32_t)begin, 0, 1);
-        statement(code, BPF_ALU | BPF_ADD | BPF_K, (uint32_t)(end - begin));
+        statement(code, BPF_ALU | BPF_ADD, (uint32_t)(end - begin)); /* BPF_K is 0 */
     }
 }
 

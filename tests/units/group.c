@@ -161,9 +161,9 @@ static int call(const struct live *live, const char *from) {
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &(struct timeval){3, 0}, sizeof(struct timeval));
     inet_pton(AF_INET, "127.0.0.1", &ipv4.sin_addr);
     inet_pton(AF_INET6, "::1", &ipv6.sin6_addr);
-    if (from && inet_pton(AF_INET, from, &source.sin_addr) == 1)
-        bind(fd, (struct sockaddr *)&source, sizeof(source));
-    if (connect(fd, mapped ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6,
+    if (from) inet_pton(AF_INET, from, &source.sin_addr);
+    if ((from && bind(fd, (struct sockaddr *)&source, sizeof(source))) ||
+        connect(fd, mapped ? (struct sockaddr *)&ipv4 : (struct sockaddr *)&ipv6,
                 mapped ? sizeof(ipv4) : sizeof(ipv6)) ||
         (live->type == SOCK_DGRAM && send(fd, "", 1, 0) != 1)) {
         close(fd);
