@@ -84,7 +84,7 @@ size_t rp_members_choose(const struct rp_members *members, const uint32_t *inode
     for (size_t i = 0; i < members->count; i++) {
         chosen[i] = has(inodes, count, members->inodes[i]);
         all += chosen[i];
-        unordered += chosen[i] && i < members->unordered;
+        if (i < members->unordered) unordered += chosen[i];
     }
     *sure = !unordered || unordered == members->unordered;
     return all;

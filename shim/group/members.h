@@ -25,8 +25,8 @@ bool rp_is_same_group(const struct rp_socket *left, const struct rp_socket *righ
  * Returns whether anything has changed. Exits with 125 if memory runs out. */
 bool rp_members_update(struct rp_members *members, const uint32_t *inodes, size_t count);
 
-/* Goes on from what another process has seen: the inodes by number, and how many of the first are in
- * unknown order. None: nothing has been seen. Exits with 125 if memory runs out. */
+/* Goes on from what another process has seen: the inodes by number, and how many of the first
+ * are in unknown order. None: nothing has been seen. Exits with 125 if memory runs out. */
 void rp_members_restore(struct rp_members *members, const uint32_t *inodes, size_t count,
                         size_t unordered);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Classic BPF programs for a group (socket(7), SO_ATTACH_REUSEPORT_CBPF): each returns the number of
- * the member that receives. Nothing here makes a system call. */
+/* Classic BPF programs for a group (socket(7), SO_ATTACH_REUSEPORT_CBPF): each returns the
+ * number of the member that receives. Nothing here makes a system call. */
 #ifndef RP_PROGRAM_H
 #define RP_PROGRAM_H
 

@@ -25,11 +25,12 @@ int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *socket
  * or with NULL, one is picked for some microseconds. Returns 0 or an errno. */
 int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *program);
 
-/* Makes a listener invisible through the first owner that can be asked (SO_BINDTOIFINDEX, Linux 5.0,
- * set without privilege, taken back only with CAP_NET_RAW), right before it is closed. The kernel
- * takes a closing listener out of its group's array before it takes it out of the hash; a look-up
- * that starts at it in between would find no group and lose the SYN to it. An invisible one stays in
- * the array: the group must be steered away from it until it has left. Returns 0 or an errno. */
+/* Makes a listener invisible through the first owner that can be asked (SO_BINDTOIFINDEX, Linux
+ * 5.0, set without privilege, taken back only with CAP_NET_RAW), right before it is closed. The
+ * kernel takes a closing listener out of its group's array before it takes it out of the hash; a
+ * look-up that starts at it in between would find no group and lose the SYN to it. An invisible
+ * one stays in the array: the group must be steered away from it until it has left. Returns 0 or
+ * an errno. */
 int rp_group_hide(const struct rp_socket *socket);
 
 #endif

@@ -110,8 +110,10 @@ bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, e
     }
     if (!choose_side(group, look, to, chosen, &count) || !count) return false;
     if (way != RP_TO_FIRST) return true;
-    const size_t first = (size_t)((bool *)memchr(chosen, true, all) - chosen);
-    memset(chosen + first + 1, false, all - first - 1);
+    for (size_t i = 0, seen = 0; i < all; i++) {
+        chosen[i] = chosen[i] && !seen;
+        seen += chosen[i];
+    }
     return true;
 }
 

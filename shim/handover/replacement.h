@@ -34,8 +34,8 @@ struct rp_replacement {
 void rp_watch_interrupts(void);
 bool rp_is_interrupted(void);
 
-/* Looks anew at the ports, and at TCP sockets in those states, counts the groups' members, and steers
- * those that have changed. */
+/* Looks anew at the ports, and at TCP sockets in those states, counts the groups' members, and
+ * steers those that have changed. */
 void rp_replacement_look(struct rp_replacement *this, unsigned states);
 
 /* Steers the groups that way from now on, as rp_groups_steer does. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is under way is remembered once, right after the change: what begins later goes elsewhere. */
+/* What is under way is remembered once, right after the change: what begins later goes
+ * elsewhere. */
 #include "handover/settle.h"
 
 #include "base/clock.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Waiting until one of the two servers has nothing left to accept, after the groups have been steered
- * to the other. */
+/* Waiting until one of the two servers has nothing left to accept, after the groups have been
+ * steered to the other. */
 #ifndef RP_SETTLE_H
 #define RP_SETTLE_H
 
@@ -10,10 +10,10 @@ struct rp_unsettled_counts {
     unsigned long waiting, under_way; /* in its queues; handshakes and what is being accepted */
 };
 
-/* Waits until the side has nothing left to accept: in its queues, inside accept(2), or in a handshake
- * that began before the change and reaches a queue a round trip later. Ends early if stop says so,
- * and a second after that many seconds. Returns whether all was quiet at the last look. Not
- * async-signal-safe. */
+/* Waits until the side has nothing left to accept: in its queues, inside accept(2), or in a
+ * handshake that began before the change and reaches a queue a round trip later. Ends early if
+ * stop says so, and a second after that many seconds. Returns whether all was quiet at the last
+ * look. Not async-signal-safe. */
 bool rp_settle(struct rp_replacement *this, enum rp_side side, long patience,
                bool (*stop)(struct rp_replacement *), struct rp_unsettled_counts *left);
 

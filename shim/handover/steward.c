@@ -107,7 +107,8 @@ static void serve(struct rp_steward *steward, const struct rp_groups *groups,
     struct charge *charges = calloc(groups->count, sizeof(*charges));
     uint32_t *inodes = rp_sockets_inodes(held);
     if (!charges) _exit(1);
-    while (poll(turn, 2, -1) < 0) continue;
+    while (poll(turn, 2, -1) < 0) {
+    }
     for (size_t i = 0; i < groups->count; i++) {
         const struct noted *noted = &steward->groups[i];
         charges[i].like = groups->list[i].like;
