@@ -24,6 +24,10 @@ unit() {
     unit handover
 }
 
+@test "what a look tells of handshakes, connected UDP sockets, and addresses that a new server covers" {
+    unit arrival
+}
+
 @test "both ends of a socket are given as addresses of one form, from sock_diag and from /proc/net" {
     unit sockets
     run "$PROBES/without" netlink "$BUILT_IN/units/sockets"

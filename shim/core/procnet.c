@@ -28,7 +28,16 @@ static bool split(const char *at, const char **fields, int count) {
 }
 
 bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
-    enum { LOCAL = 1, REMOTE = 3, STATE = 5, QUEUE = 7, UID = 11, INODE = 13, FIELDS };
+    enum {
+        LOCAL = 1,
+        REMOTE = 3,
+        STATE = 5,
+        QUEUE = 7,
+        TIMEOUTS = 10,
+        UID = 11,
+        INODE = 13,
+        FIELDS
+    };
     const char *line = rp_lines_next(lines), *fields[FIELDS];
     if (line && split(line, fields, 1) && *fields[0] == 's') line = rp_lines_next(lines); /* head */
     if (!line || !split(line, fields, FIELDS) || fields[REMOTE] < fields[LOCAL] + 14) return false;
@@ -37,6 +46,7 @@ bool rp_procnet_next(struct rp_lines *lines, struct rp_net_socket *socket) {
     read_endpoint(&fields[REMOTE], ipv6, &socket->remote);
     socket->state = rp_number(fields[STATE], 16, 2);
     socket->queue = rp_number(fields[QUEUE], 16, 8);
+    socket->timeouts = rp_number(fields[TIMEOUTS], 16, 8);
     socket->uid = rp_number(fields[UID], 10, 10);
     socket->inode = rp_number(fields[INODE], 10, 10);
     return true;

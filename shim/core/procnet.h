@@ -13,8 +13,9 @@ struct rp_net_socket {
     struct rp_endpoint local, remote;
     unsigned state;
     uint32_t uid;
-    uint32_t queue; /* of a listener: connections waiting to be accepted */
-    uint32_t inode; /* 0: no process has it, as in TIME_WAIT */
+    uint32_t queue;    /* of a listener: connections waiting to be accepted */
+    uint32_t timeouts; /* of a handshake: how often its SYN-ACK has timed out */
+    uint32_t inode;    /* 0: no process has it, as in TIME_WAIT */
 };
 
 /* The next socket in /proc/net/tcp, tcp6, udp or udp6; false after the last. */

@@ -80,7 +80,7 @@ unsigned long rp_still_unsettled(const struct rp_look *look, const struct rp_soc
     const struct rp_sockets *now = &look->of[RP_NOBODY];
     unsigned long still = 0;
     for (size_t i = 0; unsettled->count && i < now->count; i++)
-        still += is_in_states(&now->list[i], UNDER_WAY) &&
+        still += is_in_states(&now->list[i], UNDER_WAY) && !now->list[i].repeated &&
                  bsearch(&now->list[i], unsettled->list, unsettled->count, sizeof(*unsettled->list),
                          by_ends);
     return still;

@@ -22,7 +22,8 @@ unsigned long rp_passing(const struct rp_look *look);
 void rp_unsettled(const struct rp_groups *groups, const struct rp_look *look,
                   struct rp_sockets *unsettled);
 
-/* How many of those still belong to no process. */
+/* How many of those still belong to no process. A handshake whose SYN-ACK has been sent again does
+ * not count: its client does not answer, as a scanner's does not. Should it answer, it counts. */
 unsigned long rp_still_unsettled(const struct rp_look *look, const struct rp_sockets *unsettled);
 
 #endif

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 enum {
+    SYN_RECEIVED = 3,    /* TCP_SYN_RECV */
     CLOSE = 7,           /* TCP_CLOSE, the state of UDP sockets */
     BOUND_INACTIVE = 13, /* TCP sockets that are bound and do nothing; Linux 6.8 */
 };
@@ -58,6 +59,7 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
         .ipv6 = ipv6,
         .ipv6_only = ipv6 && is_ipv6_only(header),
         .state = message->idiag_state,
+        .repeated = message->idiag_state == SYN_RECEIVED && message->idiag_retrans,
         .local.port = ntohs(message->id.idiag_sport),
         .remote.port = ntohs(message->id.idiag_dport),
         .interface = message->id.idiag_if,
@@ -149,6 +151,7 @@ static void find_in_proc(const char *table, enum rp_proto proto, const struct rp
                                     .proto = proto,
                                     .ipv6 = strchr(table, '6') != NULL,
                                     .state = found.state,
+                                    .repeated = found.state == SYN_RECEIVED && found.timeouts,
                                     .local = found.local,
                                     .remote = found.remote,
                                     .uid = found.uid,

@@ -25,6 +25,7 @@ struct rp_owner {
 struct rp_socket {
     enum rp_proto proto;
     bool ipv6, searched; /* searched: for owners, among all visible processes */
+    bool repeated;       /* a handshake: its SYN-ACK has been sent again */
     bool ipv6_only;      /* IPV6_V6ONLY; from /proc/net only once the option is read, too */
     unsigned char mptcp; /* of enum rp_answer; known only once the option is read */
     unsigned state;      /* RP_LISTEN for TCP listeners; others as the kernel numbers them */
