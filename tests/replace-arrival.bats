@@ -51,3 +51,94 @@ END
     scanned "$PROBES/without" netlink
     [ "$TOOK" -le 3 ]
 }
+
+# udp_flows: flows.py OPTION PORT, a server that answers each datagram of a client from a socket connected to
+# that client, which shares the port by that option.
+udp_flows() {
+    cat >flows.py <<'END'
+"""usage: flows.py SO_REUSEPORT|SO_REUSEADDR PORT"""
+import os, select, socket, sys
+where = ("127.0.0.1", int(sys.argv[2]))
+def open_socket():
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.setsockopt(socket.SOL_SOCKET, getattr(socket, sys.argv[1]), 1)
+    udp.bind(where)
+    return udp
+server = open_socket()
+flows = []
+while True:
+    for udp in select.select([server, *flows], [], [])[0]:
+        data, client = udp.recvfrom(64)
+        if data == b"end":
+            flows.remove(udp)
+            udp.close()
+            continue
+        if udp is server:
+            udp = open_socket()
+            udp.connect(client)
+            flows.append(udp)
+        udp.send(b"%d" % os.getpid())
+END
+    cat >clients.py <<'END'
+"""Asks on 20 flows every 50 ms, for so many seconds, then ends them; prints how many went on with their server."""
+import socket, sys, time
+flows = []
+for _ in range(20):
+    flow = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    flow.settimeout(3)
+    flow.connect(("127.0.0.1", int(sys.argv[1])))
+    flow.send(b"hello")
+    flows.append((flow, flow.recv(64)))
+print("started", flush=True)
+end = time.monotonic() + float(sys.argv[2])
+cut = set()
+while time.monotonic() < end:
+    for flow, who in flows:
+        try:
+            flow.send(b"again")
+            if flow.recv(64) != who: cut.add(flow)
+        except OSError:
+            cut.add(flow)
+    time.sleep(0.05)
+for flow, _ in flows:
+    try:
+        flow.send(b"end")
+    except OSError:
+        cut.add(flow)
+print(len(cut), "of", len(flows), "cut", flush=True)
+END
+}
+
+@test "UDP flows on connected sockets are waited for as connections are: none of 20 is cut" {
+    local option clients
+    udp_flows
+    for option in SO_REUSEADDR SO_REUSEPORT; do
+        spawn server /usr/bin/python3 flows.py $option "$PORT"
+        SERVER=$PID
+        wait_until bound_udp_are "$PORT" 1
+        spawn clients /usr/bin/python3 clients.py "$PORT" 2
+        clients=$PID
+        wait_until grep -q started "$(log clients)"
+        replace --drain 10 -- /usr/bin/python3 flows.py $option "$PORT"
+        wait "$clients"
+        cat "$(log clients)" out
+        grep -qx '0 of 20 cut' "$(log clients)"
+        run ! grep 'left to the old server' out
+        kill -TERM "$SERVER"
+        wait_until_ended "$SERVER"
+    done
+}
+
+@test "UDP flows that do not end are left to the old server after --drain seconds, and counted" {
+    local clients
+    udp_flows
+    spawn server /usr/bin/python3 flows.py SO_REUSEADDR "$PORT"
+    SERVER=$PID
+    wait_until bound_udp_are "$PORT" 1
+    spawn clients /usr/bin/python3 clients.py "$PORT" 10
+    clients=$PID
+    wait_until grep -q started "$(log clients)"
+    replace --drain 1 -- /usr/bin/python3 flows.py SO_REUSEADDR "$PORT"
+    grep -q '; connections left to the old server when it was signalled: 20$' out
+    kill -TERM "$clients"
+}

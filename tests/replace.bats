@@ -62,7 +62,7 @@ END
     replace --drain 1 -- node server.js "$PORT" 127.0.0.1
     wait_until grep -qx closed kept
     run ! grep -qx 2 kept
-    grep -q 'connections were left to the old server' out
+    grep -q '; connections left to the old server when it was signalled: 1$' out
 }
 
 # A UDP server in udp.py that answers each datagram with its PID.
@@ -588,7 +588,7 @@ reuseport: signalling pid N" ]
     script -qec "$COMMAND replace --drain 1 $SERVER node server.js $PORT 127.0.0.1" /dev/null >terminal </dev/null 3>&-
     exec {kept}>&-
     [ "$(grep -ac reuseport terminal)" = 1 ]
-    [ "$(tr '\r' '\n' <terminal | grep -ac '1 connections left, [01] s')" -gt 5 ]
+    [ "$(tr '\r' '\n' <terminal | grep -ac 'connections left: 1, [01] s')" -gt 5 ]
     tr '\r' '\n' <terminal | grep -a "has replaced pid $SERVER"
 }
 

@@ -135,7 +135,7 @@ static void report(struct rp_replacement *this, unsigned long left) {
            (int)this->pid);
     for (size_t i = 0; i < this->groups.count; i++)
         printf("%s %s", i ? "," : "", rp_socket_text(&this->groups.list[i].like, text));
-    if (left) printf("; %lu connections were left to the old server when it was signalled", left);
+    if (left) printf("; connections left to the old server when it was signalled: %lu", left);
     putchar('\n');
     fflush(stdout);
 }

@@ -64,12 +64,12 @@ int rp_wait_for_queues(struct rp_replacement *this) {
     if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, "");
     if (quiet || rp_old_has_ended(this)) return 0;
     if (this->plan->strict)
-        return rp_undo(this,
-                       "--strict: %lu connections still wait for the old server, %lu are under way",
-                       left.waiting, left.under_way);
+        return rp_undo(
+            this, "--strict: connections still waiting for the old server: %lu, under way: %lu",
+            left.waiting, left.under_way);
     rp_steps_end();
-    rp_warn("replace: %lu connections that still wait for the old server, and %lu under way, will "
-            "be reset",
+    rp_warn("replace: connections that will be reset: %lu still waiting for the old server, %lu "
+            "under way",
             left.waiting, left.under_way);
     return 0;
 }
@@ -80,7 +80,7 @@ int rp_wait_for_connections(struct rp_replacement *this, unsigned long *left) {
     for (;; rp_tick()) {
         rp_replacement_look(this, RP_CONNECTED);
         *left = rp_connections(&this->look, RP_OLD);
-        rp_step(true, "%lu connections left, %.0f s", *left, rp_now() - begin);
+        rp_step(true, "connections left: %lu, %.0f s", *left, rp_now() - begin);
         if (rp_is_interrupted()) return rp_undo(this, "interrupted");
         if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, "");
         if (!*left || rp_old_has_ended(this) || rp_now() - begin >= (double)this->plan->drain)

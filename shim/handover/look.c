@@ -10,7 +10,7 @@
 #include <string.h>
 
 bool rp_is_receiver(const struct rp_socket *socket) {
-    return socket->proto == RP_UDP || socket->state == RP_LISTEN;
+    return socket->proto == RP_UDP ? socket->state != RP_ESTABLISHED : socket->state == RP_LISTEN;
 }
 
 bool rp_server_plant(struct rp_server *server, pid_t pid) {

@@ -17,7 +17,7 @@ unsigned long rp_waiting(const struct rp_look *look, enum rp_side side) {
     for (size_t i = 0; i < sockets->count; i++) {
         const struct rp_socket *socket = &sockets->list[i];
         if (socket->queue > 0) waiting += (unsigned long)socket->queue;
-        if (socket->proto == RP_UDP && socket->unread) waiting++;
+        if (socket->proto == RP_UDP && socket->unread && rp_is_receiver(socket)) waiting++;
     }
     return waiting;
 }
@@ -25,8 +25,7 @@ unsigned long rp_waiting(const struct rp_look *look, enum rp_side side) {
 unsigned long rp_connections(const struct rp_look *look, enum rp_side side) {
     const struct rp_sockets *sockets = &look->of[side];
     unsigned long count = 0;
-    for (size_t i = 0; i < sockets->count; i++)
-        count += is_in_states(&sockets->list[i], RP_CONNECTED);
+    for (size_t i = 0; i < sockets->count; i++) count += RP_CONNECTED >> sockets->list[i].state & 1;
     return count;
 }
 

@@ -77,7 +77,9 @@ static void append_diag(const struct nlmsghdr *header, enum rp_proto proto,
 
 /* Bits of the wanted states as sock_diag numbers them. */
 static unsigned states_of(const struct rp_wanted *wanted, enum rp_proto proto) {
-    if (proto == RP_UDP) return 1U << CLOSE | (wanted->states ? 0 : 1U << RP_ESTABLISHED);
+    const unsigned connected = 1U << RP_ESTABLISHED;
+    if (proto == RP_UDP)
+        return 1U << CLOSE | (wanted->states ? wanted->states & connected : connected);
     return wanted->states ? wanted->states : 1U << RP_LISTEN | 1U << BOUND_INACTIVE;
 }
 

@@ -54,9 +54,9 @@ struct rp_sockets {
 struct rp_wanted {
     unsigned protos; /* of enum rp_proto, or-ed */
     uint16_t port;   /* 0: any */
-    unsigned states; /* bits of states of TCP sockets, with UDP sockets that are not connected.
-                        1 << RP_LISTEN is cheapest: the kernel then skips the connections.
-                        0: all that hold a port by bind: TCP listeners, since Linux 6.8 TCP sockets
+    unsigned states; /* bits of states of TCP sockets; UDP sockets come with them, connected ones
+                        with 1 << RP_ESTABLISHED. 1 << RP_LISTEN is cheapest: the kernel then skips
+                        the connections. 0: all that hold a port by bind: TCP listeners, since Linux 6.8 TCP sockets
                         that are merely bound, UDP sockets, connected ones, too */
 };
 

@@ -71,7 +71,20 @@ static void check_handshakes(void) {
     free(groups.list);
 }
 
+static void check_flows(void) {
+    struct rp_look look = {.of = {{NULL, 0, 0}}};
+    struct rp_socket flow = at(RP_UDP, "127.0.0.1", ESTABLISHED), open = at(RP_UDP, "::", CLOSE);
+    check(!rp_is_receiver(&flow) && rp_is_receiver(&open), "a connected UDP socket receives all");
+    flow.unread = 1280;
+    put(&look, RP_OLD, flow);
+    put(&look, RP_OLD, open);
+    check(rp_connections(&look, RP_OLD) == 1, "a connected UDP socket alone is a connection");
+    check(rp_waiting(&look, RP_OLD) == 0, "what a flow has not read holds the queues up");
+    rp_look_free(&look);
+}
+
 int main(void) {
+    check_flows();
     check_handshakes();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;

@@ -257,7 +257,7 @@ static void check_connections(void) {
     put(&look, RP_OLD, connection(TIME_WAIT, 3));
     put(&look, RP_OLD, at(RP_UDP, "127.0.0.1", 80, ESTABLISHED));
     put(&look, RP_NEW, connection(ESTABLISHED, 4));
-    check(rp_connections(&look, RP_OLD) == 2 && rp_connections(&look, RP_NEW) == 1,
+    check(rp_connections(&look, RP_OLD) == 3 && rp_connections(&look, RP_NEW) == 1,
           "connections of both sides");
     struct rp_socket orphan = connection(TIME_WAIT, 5), queued = connection(ESTABLISHED, 6),
                      half = connection(SYN_RECV, 7);
