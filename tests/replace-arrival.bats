@@ -142,3 +142,41 @@ END
     grep -q '; connections left to the old server when it was signalled: 20$' out
     kill -TERM "$clients"
 }
+
+# several: several.py PORT COUNT [DELAY], a server of so many listeners on the port, one after the other.
+several() {
+    cat >several.py <<'END'
+import os, select, socket, sys, time
+listeners = []
+for number in range(int(sys.argv[2])):
+    if number and len(sys.argv) > 3: time.sleep(float(sys.argv[3]))
+    listeners.append(socket.create_server(("127.0.0.1", int(sys.argv[1])), reuse_port=True))
+while True:
+    for listener in select.select(listeners, [], [])[0]:
+        client = listener.accept()[0]
+        client.send(b"pid %d\n" % os.getpid())
+        client.close()
+END
+}
+
+@test "a server of two listeners is up once the new one has two, too, however long the second takes" {
+    local round
+    several
+    start /usr/bin/python3 several.py "$PORT" 2
+    for round in 1 2; do
+        replace --strict -- /usr/bin/python3 several.py "$PORT" 2
+        replace --strict -- /usr/bin/python3 several.py "$PORT" 2 0.4
+    done
+    listeners_are "$PORT" 2
+}
+
+@test "a server of four listeners, one each 0.7 s, is waited for; a second after the last it is up with fewer" {
+    several
+    start /usr/bin/python3 several.py "$PORT" 4
+    replace --strict -- /usr/bin/python3 several.py "$PORT" 4 0.7
+    run "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 several.py "$PORT" 3 </dev/null
+    echo "$output"
+    [[ $status = 125 && $output == *"the old server has more sockets than the new one"* ]]
+    replace -- /usr/bin/python3 several.py "$PORT" 3
+    listeners_are "$PORT" 3
+}

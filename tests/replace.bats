@@ -190,7 +190,7 @@ END
     run "$COMMAND" replace "$SERVER" true
     serves_as_before 125 "replace: true ended with status 0 before it listened on all ports; pid $SERVER serves as before"
     run "$COMMAND" replace --start-timeout 1 "$SERVER" sh -c 'exec tail -f /dev/null'
-    serves_as_before 125 "replace: sh does not listen on all ports after 1 seconds; pid $SERVER serves as before"
+    serves_as_before 125 "replace: sh does not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
     run "$COMMAND" replace -p 1-99 "$SERVER" true
     serves_as_before 125 "replace: pid $SERVER and its descendants hold no such port"
     run "$COMMAND" replace -p x "$SERVER" true
@@ -452,7 +452,7 @@ print(*answers)' "$PORT"
         ended "$pid"
     done
     [ "$(cat one two)" = $'- started\n- TERM\n- started\n- TERM' ]
-    serves_as_before 125 "does not listen on all ports after 1 seconds; pid $SERVER serves as before"
+    serves_as_before 125 "does not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
 }
 
 @test "the tests' own: a storm in which connections failed shows what replace said" {
@@ -477,7 +477,7 @@ print(*answers)' "$PORT"
     wait "$replace" || status=$?
     cat "$(log replace)"
     [ "$status" = 125 ]
-    [[ $(tail -n 1 "$(log replace)") =~ does\ not\ listen\ on\ all\ ports\ after\ 2\ seconds\;\ pid\ $SERVER\ has\ ended\ meanwhile,\ by\ itself,\ so\ pid\ ([0-9]+)\ is\ left\ running ]]
+    [[ $(tail -n 1 "$(log replace)") =~ does\ not\ listen\ on\ 127.0.0.1:$other/tcp\ within\ 2\ s\ .*\;\ pid\ $SERVER\ has\ ended\ meanwhile,\ by\ itself,\ so\ pid\ ([0-9]+)\ is\ left\ running ]]
     new=${BASH_REMATCH[1]}
     run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 5
     [ "$output" = "$new 5" ]

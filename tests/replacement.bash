@@ -4,7 +4,7 @@
 
 load helpers
 
-setup() {
+setup_replacement() {
     lease_port PORT
     COMMAND=$BUILD/reuseport
     ADDRESS=127.0.0.1
@@ -12,6 +12,10 @@ setup() {
     chmod 755 . "$BATS_RUN_TMPDIR"
     LINK=
     HTTP='GET / HTTP/1.0\r\n\r\n'
+}
+
+setup() {
+    setup_replacement
 }
 
 # The new servers are in sessions of their own: what was put in the place of what this test started.

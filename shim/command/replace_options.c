@@ -25,6 +25,7 @@ static const char help[] =
     "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
     "      --kill             send PID KILL after that\n"
     "      --strict           refuse if a connection could be lost\n"
+    "      --allow-uncovered  COMMAND may listen on fewer addresses than PID\n"
     "      --no-steer         do not choose who gets new connections\n"
     "      --dry-run          make all checks, say what would be done, change nothing\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
@@ -37,7 +38,19 @@ static const char help[] =
     "or has been signalled but did not end in time; 126 if COMMAND cannot be run,\n"
     "127 if it is not found; with --foreground that of the new server.\n";
 
-enum { DRAIN = 256, START, STOP, KILL, STRICT, NO_STEER, DRY_RUN, FOREGROUND, LIBRARY, OUTPUT };
+enum {
+    DRAIN = 256,
+    START,
+    STOP,
+    KILL,
+    STRICT,
+    UNCOVERED,
+    NO_STEER,
+    DRY_RUN,
+    FOREGROUND,
+    LIBRARY,
+    OUTPUT
+};
 static const struct option long_options[] = {
     {"ports", required_argument, NULL, 'p'},
     {"copies", required_argument, NULL, 'n'},
@@ -48,6 +61,7 @@ static const struct option long_options[] = {
     {"stop-timeout", required_argument, NULL, STOP},
     {"kill", no_argument, NULL, KILL},
     {"strict", no_argument, NULL, STRICT},
+    {"allow-uncovered", no_argument, NULL, UNCOVERED},
     {"no-steer", no_argument, NULL, NO_STEER},
     {"dry-run", no_argument, NULL, DRY_RUN},
     {"foreground", no_argument, NULL, FOREGROUND},
@@ -92,11 +106,12 @@ static void parse_option(int option, struct rp_replace_options *options) {
         options->library = optarg;
         break;
     default:
-        *(option == KILL       ? &options->plan.kill
-          : option == STRICT   ? &options->plan.strict
-          : option == NO_STEER ? &options->plan.no_steer
-          : option == DRY_RUN  ? &options->dry_run
-                               : &options->foreground) = true;
+        *(option == KILL        ? &options->plan.kill
+          : option == STRICT    ? &options->plan.strict
+          : option == UNCOVERED ? &options->plan.allow_uncovered
+          : option == NO_STEER  ? &options->plan.no_steer
+          : option == DRY_RUN   ? &options->dry_run
+                                : &options->foreground) = true;
         break;
     }
 }

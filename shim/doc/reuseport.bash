@@ -122,7 +122,7 @@ _reuseport() {
         argument='port and pid'
         ;;
     *,replace)
-        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --no-steer --dry-run --foreground --output= --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --foreground --output= --library= -h --help -V --version"
         argument='pid and command line'
         ;;
     *,install-lib)

@@ -107,6 +107,7 @@ complete -c reuseport -n '__reuseport_at 0 replace' -l start-timeout -x -d 'For 
 complete -c reuseport -n '__reuseport_at 0 replace' -l stop-timeout -x -d 'For PID to end'
 complete -c reuseport -n '__reuseport_at 0 replace' -l kill -d 'After that, send KILL'
 complete -c reuseport -n '__reuseport_at 0 replace' -l strict -d 'Refuse where a connection could be lost'
+complete -c reuseport -n '__reuseport_at 0 replace' -l allow-uncovered -d 'Allow fewer addresses than before'
 complete -c reuseport -n '__reuseport_at 0 replace' -l output -r -F -d 'For the command to write to'
 complete -c reuseport -n '__reuseport_at 0 replace' -l no-steer -d 'Do not choose who gets new connections'
 complete -c reuseport -n '__reuseport_at 0 replace' -l dry-run -d 'Check and change nothing'

@@ -88,7 +88,8 @@ _reuseport() {
             '(-s --signal)'{-s+,--signal=}'[signal for PID]:signal:(HUP INT QUIT TERM USR1 USR2 WINCH KILL)' \
             '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[for the command to listen]:seconds: ' \
             '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
-            '--strict[refuse where a connection could be lost]' '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--foreground[stay until the new server ends]' \
+            '--strict[refuse where a connection could be lost]' '--allow-uncovered[allow fewer addresses than before]' \
+            '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--foreground[stay until the new server ends]' \
             '--output=[for the command to write to]:file:_files' \
             '(-)1:PID: _reuseport_pids' '(-)2:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;

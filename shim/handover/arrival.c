@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "handover/coverage.h"
 #include "handover/traffic.h"
 #include "inspect/option.h"
 #include "inspect/trial.h"
@@ -14,8 +15,10 @@
 #include <string.h>
 #include <unistd.h>
 
-static const double time_wait = 65;     /* seconds, somewhat longer than the kernel's */
-static const double elsewhere_time = 1; /* seconds after which other addresses will do, too */
+static const double time_wait = 65; /* seconds, somewhat longer than the kernel's */
+
+/* Seconds without a new socket, after which other addresses and fewer sockets will do, too. */
+static const double grace = 1;
 
 /* Whether a newcomer of the same user can join as it is: then nothing need be switched on, which
  * would require a right over the process, and where MPTCP is used may not be possible at all. */
@@ -77,27 +80,50 @@ int rp_start_new(struct rp_replacement *this) {
     return error ? rp_undo(this, "fork: %s", strerror(error)) : 0;
 }
 
+/* Undoes, naming what the new server does not listen on. */
+static int undo_missing(struct rp_replacement *this, unsigned copies) {
+    const struct rp_plan *plan = this->plan;
+    char missing[RP_ADDRESSES_TEXT];
+    rp_missing(&this->groups, &this->look, copies, missing);
+    return rp_undo(this, "%s%s on %s within %ld s (-p LIST names the ports to hand over)",
+                   plan->copies.arguments[0],
+                   copies > 1 ? " does not listen with every copy" : " does not listen", missing,
+                   plan->start_timeout);
+}
+
+/* Undoes, unless that is allowed, if the new server receives less than the old one. */
+static int check_coverage(struct rp_replacement *this) {
+    char uncovered[RP_ADDRESSES_TEXT];
+    if (this->plan->allow_uncovered || !*rp_uncovered(&this->groups, &this->look, uncovered))
+        return 0;
+    return rp_undo(this, "%s does not receive all that arrives at %s (see --allow-uncovered)",
+                   this->plan->copies.arguments[0], uncovered);
+}
+
+static size_t count_receivers(const struct rp_sockets *sockets) {
+    size_t count = 0;
+    for (size_t i = 0; i < sockets->count; i++) count += rp_is_receiver(&sockets->list[i]);
+    return count;
+}
+
 int rp_wait_until_up(struct rp_replacement *this) {
     const struct rp_plan *plan = this->plan;
-    const char *command = plan->copies.arguments[0];
     const unsigned copies = plan->copies.count > 1 ? (unsigned)plan->copies.count : 1;
-    const double begin = rp_now();
-    double elsewhere = 0; /* since when it has listened on the ports */
-    rp_step(false, "waiting until %s listens", command);
+    const double begin = rp_now(), end = begin + (double)plan->start_timeout;
+    double changed = begin; /* when it last opened or closed a socket */
+    size_t count = 0;
+    rp_step(false, "waiting until %s listens", plan->copies.arguments[0]);
     for (;; rp_tick()) {
         if (rp_is_interrupted()) return rp_undo(this, "interrupted");
         if (rp_successor_is_lost(&this->successor))
             return rp_undo_lost(this, " before it listened on all ports");
         rp_replacement_look(this, 0);
         if (rp_groups_are_up(&this->groups, copies)) return 0;
-        if (!rp_ports_are_up(&this->groups, &this->look, copies))
-            elsewhere = 0;
-        else if (elsewhere == 0)
-            elsewhere = rp_now();
-        else if (rp_now() - elsewhere > elsewhere_time)
-            return 0;
-        if (rp_now() - begin > (double)plan->start_timeout)
-            return rp_undo(this, "%s does not listen on all ports after %ld seconds", command,
-                           plan->start_timeout);
+        const size_t now = count_receivers(&this->look.of[RP_NEW]);
+        if (now != count) changed = rp_now();
+        count = now;
+        if (rp_now() <= end && rp_now() - changed <= grace) continue;
+        if (rp_ports_are_up(&this->groups, &this->look, copies)) return check_coverage(this);
+        if (rp_now() > end) return undo_missing(this, copies);
     }
 }

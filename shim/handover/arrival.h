@@ -20,8 +20,10 @@ int rp_clear_way(struct rp_replacement *this);
 /* Starts COMMAND. */
 int rp_start_new(struct rp_replacement *this);
 
-/* Waits until all copies listen where the old server does, or have for a second listened on its
- * ports at other addresses. */
+/* Waits until all copies listen where the old server does, with as many sockets as it has in each
+ * group; or, once they have opened none for a second, until they listen on its ports, with fewer or
+ * at other addresses. Undoes if these receive less than the old server's, unless the plan allows
+ * that. */
 int rp_wait_until_up(struct rp_replacement *this);
 
 #endif

@@ -68,20 +68,23 @@ void rp_groups_count(struct rp_groups *groups, const struct rp_look *look) {
 
 bool rp_groups_are_up(const struct rp_groups *groups, unsigned copies) {
     for (size_t i = 0; i < groups->count; i++)
-        if (groups->list[i].news < copies) return false;
+        if (groups->list[i].news < copies || groups->list[i].news < groups->list[i].olds)
+            return false;
     return true;
 }
 
-bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies) {
+unsigned rp_port_news(const struct rp_group *group, const struct rp_look *look) {
     const struct rp_sockets *news = &look->of[RP_NEW];
-    for (size_t i = 0; i < groups->count; i++) {
-        const struct rp_socket *like = &groups->list[i].like;
-        unsigned count = 0;
-        for (size_t j = 0; j < news->count; j++)
-            count += news->list[j].local.port == like->local.port &&
-                     news->list[j].proto == like->proto && rp_is_receiver(&news->list[j]);
-        if (count < copies) return false;
-    }
+    unsigned count = 0;
+    for (size_t i = 0; i < news->count; i++)
+        count += news->list[i].local.port == group->like.local.port &&
+                 news->list[i].proto == group->like.proto && rp_is_receiver(&news->list[i]);
+    return count;
+}
+
+bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies) {
+    for (size_t i = 0; i < groups->count; i++)
+        if (rp_port_news(&groups->list[i], look) < copies) return false;
     return true;
 }
 

@@ -36,10 +36,14 @@ struct rp_group *rp_groups_find(const struct rp_groups *groups, const struct rp_
  * runs out. */
 void rp_groups_count(struct rp_groups *groups, const struct rp_look *look);
 
-/* Whether the new server has that many sockets in every group, as counted. */
+/* Whether the new server has that many sockets in every group, and as many as the old one, as
+ * counted. */
 bool rp_groups_are_up(const struct rp_groups *groups, unsigned copies);
 
-/* Whether it has that many on every port, whatever the address. */
+/* The new server's sockets on the group's port, whatever the address. */
+unsigned rp_port_news(const struct rp_group *group, const struct rp_look *look);
+
+/* Whether it has that many on every port. */
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
 /* Stores which members receive what is steered that way, for each of group->members.count: all but

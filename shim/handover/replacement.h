@@ -12,7 +12,7 @@ struct rp_plan {
     struct rp_copies copies;
     int signal_number;
     long drain, start_timeout, stop_timeout;
-    bool kill, strict, no_steer;
+    bool kill, strict, no_steer, allow_uncovered;
 };
 
 struct rp_replacement {
