@@ -28,6 +28,10 @@ unit() {
     unit arrival
 }
 
+@test "who keeps the old server's sockets open once it has ended: neither itself nor a worker of its own" {
+    unit remains
+}
+
 @test "both ends of a socket are given as addresses of one form, from sock_diag and from /proc/net" {
     unit sockets
     run "$PROBES/without" netlink "$BUILT_IN/units/sockets"

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* Who keeps the old server's sockets open once it has ended: a parent that started it with them, or
+ * systemd for a socket unit. */
+#ifndef RP_REMAINS_H
+#define RP_REMAINS_H
+
+#include "handover/look.h"
+
+enum { RP_HOLDERS_MAX = 4, RP_REMAINS_TEXT = 512 };
+
+struct rp_remains {
+    struct rp_process holders[RP_HOLDERS_MAX]; /* of neither server */
+    unsigned count;                            /* 0: this process may not see them */
+};
+
+/* Whether sockets of held still exist though no process of the old server has them. Call it once
+ * PID itself has ended (rp_old_has_ended). False, too, as long as that is unknown: the look that
+ * finds a socket without an owner for the second time searches all processes, and a living process
+ * of the old server may have what no visible process has. Reads /proc. */
+bool rp_remains_find(const struct rp_look *look, const struct rp_servers *servers,
+                     const struct rp_sockets *held, struct rp_remains *remains);
+
+/* Names the holders, such as "pid 1 (systemd)". Returns text. */
+const char *rp_remains_text(const struct rp_remains *remains, char text[RP_REMAINS_TEXT]);
+
+#endif

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT */
+/* handover/remains: who keeps a server's sockets open after its end, asked of real processes. Prints
+ * what is not as it should be, and how many checks were made. */
+#include "handover/remains.h"
+
+#include <arpa/inet.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what) {
+    checks++;
+    failures += !good;
+    if (!good) puts(what);
+}
+
+/* A listener on any port of the loopback address. */
+static int listener(uint16_t *port) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(name);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (bind(fd, (struct sockaddr *)&name, size) || listen(fd, 1) ||
+        getsockname(fd, (struct sockaddr *)&name, &size))
+        perror("listener");
+    *port = ntohs(name.sin_port);
+    return fd;
+}
+
+/* A child that waits for its end, with that descriptor alone, or with none for -1. */
+static pid_t child(int fd) {
+    const pid_t pid = fork();
+    if (pid) return pid;
+    alarm(60);
+    for (int i = 3; i < 64; i++)
+        if (i != fd) close(i);
+    for (;;) pause();
+}
+
+/* Waits, without reaping it. */
+static void end(pid_t pid) {
+    siginfo_t info;
+    kill(pid, SIGKILL);
+    waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT);
+}
+
+struct scene {
+    struct rp_servers servers;
+    struct rp_sockets held;
+    struct rp_look look;
+    struct rp_remains remains;
+};
+
+static void begin(struct scene *scene, pid_t old, uint16_t port) {
+    struct rp_ports list = {.count = 0};
+    char text[16], bad[RP_ENTRY_SIZE];
+    memset(scene, 0, sizeof(*scene));
+    snprintf(text, sizeof(text), "%u/tcp", port);
+    rp_ports_parse(&list, text, bad);
+    check(rp_server_plant(&scene->servers.old, old), "no such server");
+    for (int i = 0; i < 100 && !scene->held.count; i++, poll(NULL, 0, 20))
+        rp_server_find(&scene->servers.old, &list, &scene->held);
+    check(scene->held.count == 1, "the old server's socket is not found");
+    rp_look_again(&scene->look, &scene->servers, &scene->held, 0);
+}
+
+/* Looks until the answer is yes, or long enough. */
+static bool remains(struct scene *scene) {
+    for (int i = 0; i < 10; i++) {
+        rp_look_again(&scene->look, &scene->servers, &scene->held, 0);
+        if (rp_remains_find(&scene->look, &scene->servers, &scene->held, &scene->remains))
+            return true;
+    }
+    return false;
+}
+
+static void finish(struct scene *scene) {
+    rp_look_free(&scene->look);
+    rp_sockets_free(&scene->held);
+    rp_tree_free(&scene->servers.old.tree);
+    rp_tree_free(&scene->servers.new.tree);
+}
+
+/* The old server ends, and a holder, if any, keeps its socket. */
+static void check_holder(bool kept) {
+    struct scene scene;
+    uint16_t port;
+    char text[RP_REMAINS_TEXT], expected[64];
+    const int fd = listener(&port);
+    const pid_t old = child(fd), holder = child(kept ? fd : -1);
+    close(fd);
+    begin(&scene, old, port);
+    check(!remains(&scene), "the old server's own socket remains of it");
+    end(old);
+    check(remains(&scene) == kept, kept ? "the holder's socket does not remain" : "none remains");
+    check(scene.remains.count == kept, "holders are counted");
+    if (kept) {
+        snprintf(expected, sizeof(expected), "pid %d (remains)", (int)holder);
+        check(!strcmp(rp_remains_text(&scene.remains, text), expected), text);
+        check(remains(&scene) && scene.remains.count == 1, "another look finds no holder");
+    }
+    end(holder);
+    check(!remains(&scene), "what is gone remains");
+    waitpid(old, NULL, 0);
+    waitpid(holder, NULL, 0);
+    finish(&scene);
+}
+
+/* PID ends, and a descendant goes on: with the socket the old server has not ended, without it,
+ * and where another process has it, it has. */
+static void check_descendant(bool has_it) {
+    struct scene scene;
+    uint16_t port;
+    int pair[2];
+    pid_t worker = 0;
+    const int fd = listener(&port);
+    if (pipe(pair)) perror("pipe");
+    const pid_t old = fork();
+    if (!old) {
+        alarm(60);
+        worker = child(has_it ? fd : -1);
+        if (write(pair[1], &worker, sizeof(worker)) < 0) _exit(1);
+        for (;;) pause();
+    }
+    if (read(pair[0], &worker, sizeof(worker)) != sizeof(worker)) perror("read");
+    begin(&scene, old, port);
+    check(!remains(&scene), "a server and its worker's socket remain");
+    if (has_it) close(fd);
+    end(old);
+    check(remains(&scene) == !has_it,
+          has_it ? "a worker's socket remains" : "a worker holds it up");
+    if (!has_it) {
+        check(scene.remains.count == 1 && scene.remains.holders[0].pid == getpid(), "holder");
+        close(fd);
+    }
+    finish(&scene);
+    end(worker);
+    waitpid(worker, NULL, 0);
+    waitpid(old, NULL, 0);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+int main(void) {
+    check_holder(true);
+    check_holder(false);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    check_descendant(true);
+    check_descendant(false);
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
