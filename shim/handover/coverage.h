@@ -8,10 +8,10 @@
 
 enum { RP_ADDRESSES_TEXT = 320 };
 
-/* Whether the new server's sockets together receive everything that the group's do. A socket does if
- * it is on the same port and is bound to the same interface or to none: for an IPv4 address one on
- * that address, on 0.0.0.0, or on [::] without IPV6_V6ONLY; for an IPv6 address one on it or on
- * [::]. [::] without IPV6_V6ONLY receives from both families (ipv6(7)), so it requires another such
+/* Whether the new server's sockets together receive everything that the group's do. These count on
+ * the same port, bound to the same interface or to none: for an IPv4 address sockets on that
+ * address, on 0.0.0.0, or on [::] without IPV6_V6ONLY; for an IPv6 address those on it or on [::].
+ * [::] without IPV6_V6ONLY receives from both families (ipv6(7)), so it requires another such
  * socket, or [::] with IPV6_V6ONLY and 0.0.0.0. */
 bool rp_group_is_covered(const struct rp_group *group, const struct rp_look *look);
 

@@ -50,14 +50,15 @@ bool rp_server_has(const struct rp_server *server, const struct rp_socket *socke
  * all ports if it is empty. */
 void rp_server_find(struct rp_server *server, const struct rp_ports *list, struct rp_sockets *held);
 
-/* Whether the socket receives what arrives from anybody: a TCP listener, or a UDP socket that is not
- * connected. */
+/* Whether the socket receives what arrives from anybody: a TCP listener, or a UDP socket that is
+ * not connected. */
 bool rp_is_receiver(const struct rp_socket *socket);
 
 /* Looks at the ports and protocols of the sockets in like: at receivers, and at other sockets in
- * those states. A connected UDP socket is ESTABLISHED. *look is all zero at first, then the previous look. Reads the descriptors of the
- * two servers' processes alone, and only if there is a socket that neither is known to have.
- * Searches all processes once for each socket whose owner stays unknown. */
+ * those states; a connected UDP socket is ESTABLISHED. *look is all zero at first, then the
+ * previous look. Reads the descriptors of the two servers' processes alone, and only if there is a
+ * socket that neither is known to have. Searches all processes once for each socket whose owner
+ * stays unknown. */
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states);
 

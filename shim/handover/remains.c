@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel closes a process's files before its parent learns of its end, so what still exists then
- * is held by somebody else. */
+/* The kernel closes a process's files before its parent learns of its end, so what still exists
+ * then is held by somebody else. */
 #include "handover/remains.h"
 
 #include <stdio.h>

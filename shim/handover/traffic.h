@@ -8,7 +8,8 @@
 /* The side's connections in accept queues, plus its unconnected sockets with unread datagrams. */
 unsigned long rp_waiting(const struct rp_look *look, enum rp_side side);
 
-/* Connections that the side's processes have, connected UDP sockets included. Requires a look at RP_CONNECTED. */
+/* Connections that the side's processes have, connected UDP sockets included. Requires a look at
+ * RP_CONNECTED. */
 unsigned long rp_connections(const struct rp_look *look, enum rp_side side);
 
 /* Connections that no process can have: those that end by themselves (TIME_WAIT lasts a minute),

@@ -56,8 +56,8 @@ struct rp_wanted {
     uint16_t port;   /* 0: any */
     unsigned states; /* bits of states of TCP sockets; UDP sockets come with them, connected ones
                         with 1 << RP_ESTABLISHED. 1 << RP_LISTEN is cheapest: the kernel then skips
-                        the connections. 0: all that hold a port by bind: TCP listeners, since Linux 6.8 TCP sockets
-                        that are merely bound, UDP sockets, connected ones, too */
+                        the connections. 0: all that hold a port by bind: TCP listeners, UDP
+                        sockets, and since Linux 6.8 TCP sockets that are merely bound */
 };
 
 /* Appends the wanted sockets of this network namespace, without owners: by NETLINK_SOCK_DIAG

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* handover/remains: who keeps a server's sockets open after its end, asked of real processes. Prints
- * what is not as it should be, and how many checks were made. */
+/* handover/remains: who keeps a server's sockets open after its end, asked of real processes.
+ * Prints what is not as it should be, and how many checks were made. */
 #include "handover/remains.h"
 
 #include <arpa/inet.h>
