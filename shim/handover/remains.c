@@ -3,6 +3,8 @@
  * then is held by somebody else. */
 #include "handover/remains.h"
 
+#include "inspect/holders.h"
+
 #include <stdio.h>
 
 /* Zombies, whose parent may never ask for them, hold nothing. */
@@ -31,15 +33,23 @@ static void note(struct rp_remains *remains, const struct rp_process *holder) {
     if (remains->count < RP_HOLDERS_MAX) remains->holders[remains->count++] = *holder;
 }
 
+/* Whether the owner, perhaps of an earlier look, has the socket now. */
+static bool still_has(const struct rp_owner *owner, const struct rp_socket *socket) {
+    return is_alive(&owner->process) && rp_owner_has(owner, socket);
+}
+
 /* Notes who has the socket. Returns false if that is the old server, or unknown. */
 static bool note_holders(struct rp_remains *remains, const struct rp_servers *servers,
                          const struct rp_socket *socket) {
+    bool any = false;
     for (size_t i = 0; i < socket->owner_count; i++) {
         const struct rp_process *owner = &socket->owners[i].process;
+        if (!still_has(&socket->owners[i], socket)) continue;
         if (rp_tree_has(&servers->old.tree, owner)) return false;
         if (!rp_tree_has(&servers->new.tree, owner)) note(remains, owner);
+        any = true;
     }
-    return socket->owner_count || (socket->searched && !any_alive(&servers->old.tree));
+    return any || (socket->searched && !any_alive(&servers->old.tree));
 }
 
 bool rp_remains_find(const struct rp_look *look, const struct rp_servers *servers,

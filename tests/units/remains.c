@@ -2,6 +2,7 @@
 /* handover/remains: who keeps a server's sockets open after its end, asked of real processes.
  * Prints what is not as it should be, and how many checks were made. */
 #include "handover/remains.h"
+#include "inspect/holders.h"
 
 #include <arpa/inet.h>
 #include <poll.h>
@@ -88,8 +89,9 @@ static void finish(struct scene *scene) {
     rp_tree_free(&scene->servers.new.tree);
 }
 
-/* The old server ends, and a holder, if any, keeps its socket. */
-static void check_holder(bool kept) {
+/* The old server ends, and a holder, if any, keeps its socket; known: both owners were looked for
+ * before. */
+static void check_holder(bool kept, bool known) {
     struct scene scene;
     uint16_t port;
     char text[RP_REMAINS_TEXT], expected[64];
@@ -98,6 +100,7 @@ static void check_holder(bool kept) {
     close(fd);
     begin(&scene, old, port);
     check(!remains(&scene), "the old server's own socket remains of it");
+    if (known) rp_sockets_find_owners(&scene.look.of[RP_OLD]);
     end(old);
     check(remains(&scene) == kept, kept ? "the holder's socket does not remain" : "none remains");
     check(scene.remains.count == kept, "holders are counted");
@@ -149,8 +152,9 @@ static void check_descendant(bool has_it) {
 }
 
 int main(void) {
-    check_holder(true);
-    check_holder(false);
+    check_holder(true, false);
+    check_holder(true, true);
+    check_holder(false, false);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     check_descendant(true);
     check_descendant(false);
