@@ -6,7 +6,7 @@
 load replacement
 
 # scanned [WRAPPER...]: in a namespace of its own, replaces a server, under that wrapper, on which three
-# handshakes have been begun that nobody finishes. Sets TOOK, in seconds.
+# handshakes have been begun that nobody finishes. Sets TOOK, in milliseconds.
 scanned() {
     need_root
     need_sys_admin
@@ -37,19 +37,18 @@ END
     local begin=$EPOCHREALTIME
     AS=("$@")
     replace --strict --drain 6 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-    TOOK=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000000))
-    echo "$TOOK s"
-    begun # not ended meanwhile: they were there all the time
+    TOOK=$(((${EPOCHREALTIME/./} - ${begin/./}) / 1000))
+    echo "$TOOK ms"
 }
 
 @test "handshakes of a scanner, never finished, hold --strict up until their SYN-ACK is repeated, and no longer" {
     scanned
-    [ "$TOOK" -le 3 ]
+    [ "$TOOK" -lt 4000 ]
 }
 
 @test "handshakes of a scanner: without netlink, too" {
     scanned "$PROBES/without" netlink
-    [ "$TOOK" -le 3 ]
+    [ "$TOOK" -lt 4000 ]
 }
 
 # udp_flows: flows.py OPTION PORT, a server that answers each datagram of a client from a socket connected to
