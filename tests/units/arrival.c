@@ -52,7 +52,7 @@ static struct rp_socket handshake(uint16_t from, bool repeated) {
 
 static void check_handshakes(void) {
     struct rp_look look = {.of = {{NULL, 0, 0}}}, later = look;
-    struct rp_groups groups = {NULL, 0};
+    struct rp_groups groups = {.count = 0};
     struct rp_sockets unsettled = {NULL, 0, 0};
     put(&look, RP_OLD, at(RP_TCP, "127.0.0.1", LISTEN));
     rp_groups_make(&groups, &look.of[RP_OLD]);
@@ -99,7 +99,7 @@ static struct rp_socket named(const char *name) {
 
 static void check_row(const char *old, const char *new, const char *beside, bool covered) {
     struct rp_look look = {.of = {{NULL, 0, 0}}};
-    struct rp_groups groups = {NULL, 0};
+    struct rp_groups groups = {.count = 0};
     char text[RP_ADDRESSES_TEXT], what[128];
     put(&look, RP_OLD, named(old));
     put(&look, RP_NEW, named(new));
@@ -160,7 +160,7 @@ static void check_coverage(void) {
 /* Of many addresses the first are listed, and that there are more. */
 static void check_lists(void) {
     struct rp_look look = {.of = {{NULL, 0, 0}}};
-    struct rp_groups groups = {NULL, 0};
+    struct rp_groups groups = {.count = 0};
     char text[RP_ADDRESSES_TEXT], address[64];
     struct rp_socket udp = at(RP_UDP, "127.0.0.1", CLOSE);
     put(&look, RP_OLD, udp);
