@@ -34,9 +34,9 @@ struct rp_socket {
                            only once the option is read */
     uint32_t uid,
         inode;         /* inode: 0 if no process can have it, as in an accept queue or TIME_WAIT */
+    uint32_t position; /* in the kernel's dump: see rp_members_order */
     long queue, limit; /* a listener's accept queue and its limit, in connections; -1: unknown */
     uint32_t unread;   /* bytes in the receive queue of any other socket */
-    uint32_t position; /* in the kernel's dump: see rp_members_order */
     enum rp_answer shares;
     struct rp_owner *owners; /* see inspect/holders.h */
     size_t owner_count;
