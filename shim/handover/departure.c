@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "handover/remains.h"
 #include "handover/settle.h"
 #include "handover/steer.h"
 #include "handover/traffic.h"
@@ -94,12 +95,25 @@ int rp_check_new(struct rp_replacement *this) {
     return rp_undo(this, "%s no longer listens", this->plan->copies.arguments[0]);
 }
 
+/* Whether others keep the old server's sockets open, now that it has ended; names them. The steward
+ * keeps what arrives away from those. */
+static bool tell_keeper(struct rp_replacement *this) {
+    struct rp_remains remains;
+    char text[RP_REMAINS_TEXT];
+    if (!rp_remains_find(&this->look, &this->servers, &this->held, &remains)) return false;
+    rp_steps_end();
+    rp_warn("replace: pid %d has ended, but %s keeps its socket open", (int)this->pid,
+            rp_remains_text(&remains, text));
+    rp_replacement_steer(this, RP_TO_NEW, true);
+    return true;
+}
+
 static bool wait_for_end(struct rp_replacement *this) {
     for (double end = rp_now() + (double)this->plan->stop_timeout;; rp_tick()) {
         rp_replacement_look(this, 0);
         const bool holds = rp_still_exist(&this->look, &this->held);
         if (!holds) rp_replacement_steer(this, RP_BY_HASH, true);
-        if (!holds && rp_old_has_ended(this)) return true;
+        if (rp_old_has_ended(this) && (!holds || tell_keeper(this))) return true;
         if (rp_now() > end) return false;
     }
 }

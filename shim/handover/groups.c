@@ -107,12 +107,10 @@ bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, e
     const size_t all = group->members.count;
     size_t count;
     if (way == RP_BY_HASH || !(to == RP_OLD ? group->olds : group->news)) return false;
-    if (way != RP_TO_FIRST && choose_side(group, look, away, chosen, &count)) {
-        for (size_t i = 0; i < all; i++) chosen[i] = !chosen[i];
-        return true;
-    }
-    if (!choose_side(group, look, to, chosen, &count) || !count) return false;
+    if (!choose_side(group, look, away, chosen, &count)) return false;
+    for (size_t i = 0; i < all; i++) chosen[i] = !chosen[i];
     if (way != RP_TO_FIRST) return true;
+    if (!choose_side(group, look, to, chosen, &count)) return false;
     for (size_t i = 0, seen = 0; i < all; i++) {
         chosen[i] = chosen[i] && !seen;
         seen += chosen[i];

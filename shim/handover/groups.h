@@ -47,8 +47,8 @@ unsigned rp_port_news(const struct rp_group *group, const struct rp_look *look);
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
 /* Stores which members receive what is steered that way, for each of group->members.count: all but
- * the other server's; or if their numbers are unknown, the server's own. Returns false if those are
- * unknown, too, or if there are none. */
+ * the other server's, so that others keep their share; with RP_TO_FIRST one. Returns false if their
+ * numbers are unknown, or if the server has none. */
 bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, enum rp_way way,
                      bool *chosen);
 

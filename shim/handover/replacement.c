@@ -91,7 +91,7 @@ static void send_to_old(struct rp_replacement *this) {
     struct rp_unsettled_counts left;
     rp_step(false, "sending connections back to the old server");
     rp_replacement_look(this, 0);
-    rp_replacement_steer(this, RP_TO_OLD, true);
+    rp_replacement_steer(this, RP_TO_OLD, false);
     rp_settle(this, RP_NEW, this->plan->drain, stops_answering, &left);
     for (double end = rp_now() + (double)this->plan->drain;
          rp_now() < end && !stops_answering(this); rp_tick()) {

@@ -1,0 +1,82 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # variables that are set for replacement.bash
+# reuseport replace: where somebody else keeps the old server's listener open, it has ended nevertheless.
+
+load replacement
+
+# kept_by [no-reap]: starts a parent that opens the listener, and its child, the server. Sets KEEPER and SERVER.
+kept_by() {
+    cat >keeper.py <<'END'
+"""Opens a listener, and forks a server that has it, too; waits for its end, or does not."""
+import os, signal, socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+child = os.fork()
+if child == 0:
+    while True:
+        client = listener.accept()[0]
+        client.send(b"pid %d\n" % os.getpid())
+        client.close()
+print(child, flush=True)
+if len(sys.argv) == 2: os.waitpid(child, 0)
+while True: time.sleep(600)
+END
+    spawn keeper /usr/bin/python3 keeper.py "$PORT" "$@"
+    KEEPER=$PID
+    wait_until grep -q . "$(log keeper)"
+    SERVER=$(<"$(log keeper)")
+}
+
+@test "where its parent keeps the listener, the old server has ended: status 0, and the parent is named" {
+    local how begin
+    for how in '' no-reap; do
+        kept_by $how
+        begin=$SECONDS
+        replace --stop-timeout 20 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+        cat replace.log
+        grep -q "pid $KEEPER (python3) keeps" replace.log
+        [ $((SECONDS - begin)) -lt 10 ]
+        kill -TERM "$KEEPER"
+        wait_until_ended "$KEEPER"
+        kill -TERM "$SERVER"
+        wait_until_ended "$SERVER"
+        lease_port PORT
+    done
+}
+
+@test "where the keeper of the listener may not be seen, the message says so" {
+    need_root
+    need setpriv
+    # The parent is another user's, the server and replace are 65534's; the listener was made by 65534.
+    cat >keeper.py <<'END'
+import os, socket, sys, time
+os.seteuid(65534)
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+os.seteuid(0)
+child = os.fork()
+if child == 0:
+    listener.set_inheritable(True)
+    os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
+    os.execv("/usr/bin/python3", ["python3", "-c", """
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    client = listener.accept()[0]
+    client.send(b"pid %d\\n" % os.getpid())
+    client.close()
+""", str(listener.fileno())])
+print(child, flush=True)
+os.waitpid(child, 0)
+while True: time.sleep(600)
+END
+    spawn keeper /usr/bin/python3 keeper.py "$PORT"
+    KEEPER=$PID
+    wait_until grep -q . "$(log keeper)"
+    SERVER=$(<"$(log keeper)")
+    executed() { grep -qz -- -c "/proc/$SERVER/cmdline"; }
+    wait_until executed
+    AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    replace --stop-timeout 20 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    cat replace.log
+    grep -q "a process that this one may not see keeps" replace.log
+}
