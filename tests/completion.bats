@@ -84,6 +84,8 @@ setup() {
     offers 'run --copies=' auto
     offers 'run -m p' preload
     offers 'replace --signal=U' USR1 USR2
+    offers 'replace --ready ' listen notify
+    offers 'replace --ready=n' notify
     offers 'run -p '
     offers 'run -I '
     : >"$BATS_TEST_TMPDIR/one.so"

@@ -61,6 +61,13 @@ const char *rp_parse_replaced(const char *text) {
     return text;
 }
 
+struct rp_ready rp_parse_ready(const char *text) {
+    if (!strcmp(text, "listen")) return (struct rp_ready){RP_READY_LISTEN, NULL};
+    if (!strcmp(text, "notify")) return (struct rp_ready){RP_READY_NOTIFY, NULL};
+    if (!text[strspn(text, " \t\n")]) rp_die("--ready: expected listen, notify or a command line");
+    return (struct rp_ready){RP_READY_ANSWER, text};
+}
+
 struct rp_wanted rp_parse_port(const char *subcommand, const char *text) {
     struct rp_ports list;
     char bad[RP_ENTRY_SIZE];

@@ -6,6 +6,7 @@
 
 #include "inspect/sockets.h"
 #include "launch/findings.h"
+#include "launch/ready.h"
 
 #include <getopt.h>
 
@@ -26,6 +27,9 @@ int rp_parse_copies(const char *text);
 
 /* The string of -I, which must not be empty. */
 const char *rp_parse_replaced(const char *text);
+
+/* "listen", "notify", or a command line, which must not be blank. */
+struct rp_ready rp_parse_ready(const char *text);
 
 /* PORT[/PROTO], an argument of that subcommand. */
 struct rp_wanted rp_parse_port(const char *subcommand, const char *text);

@@ -11,6 +11,7 @@
 #include "handover/doubts.h"
 #include "handover/lock.h"
 #include "handover/output.h"
+#include "handover/readiness.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
 #include "inspect/process.h"
@@ -85,6 +86,7 @@ static int prepare(const struct rp_replace_options *options, const struct rp_soc
     launch->list = list_ports(held);
     launch->library = options->library;
     launch->wanted = options->method;
+    rp_question_note_environment();
     rp_set_variable("REUSEPORT_AT", "bind");
     rp_set_variable("REUSEPORT_REUSEADDR", "1");
     return rp_launch_prepare(launch);
@@ -119,6 +121,7 @@ static int hand_over(struct rp_replacement *this, unsigned long *left) {
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
     if (!status) status = lock_new(this);
+    if (!status) status = rp_wait_until_ready(this);
     if (!status) status = rp_send_to_new(this);
     if (!status) status = rp_wait_for_queues(this);
     if (!status) status = rp_wait_for_connections(this, left);
@@ -156,11 +159,13 @@ int rp_cmd_replace(int argc, char **argv) {
     options.plan.copies.launch = &launch;
     open_output(&this, &options);
     if (options.dry_run) return rp_rehearse(&this, &options);
+    options.plan.copies.notify = rp_open_notify(&this);
     status = hand_over(&this, &left);
     if (status) return status;
     const bool stopped = rp_stop_old(&this);
     rp_steward_leave(this.steward);
     rp_lock_leave();
+    rp_close_notify(&this);
     rp_steps_end();
     report(&this, left);
     if (!stopped)

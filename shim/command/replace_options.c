@@ -7,6 +7,7 @@
 
 #include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char help[] =
@@ -21,7 +22,9 @@ static const char help[] =
     "  -m, --method=METHOD    how COMMAND shares its ports, as for run\n"
     "  -s, --signal=SIGNAL    send PID this signal at the end (default TERM)\n"
     "      --drain=SECONDS    wait for PID's connections to end (default 10)\n"
-    "      --start-timeout=SECONDS  wait for COMMAND to listen (default 30)\n"
+    "      --ready=listen|notify|COMMAND-LINE  when COMMAND is ready: it listens, has\n"
+    "                         said READY=1 (sd_notify(3)), or this ends with 0\n"
+    "      --start-timeout=SECONDS  wait for COMMAND to be ready (default 30)\n"
     "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
     "      --kill             send PID KILL after that\n"
     "      --strict           refuse if a connection could be lost\n"
@@ -42,6 +45,7 @@ enum {
     DRAIN = 256,
     START,
     STOP,
+    READY,
     KILL,
     STRICT,
     UNCOVERED,
@@ -59,6 +63,7 @@ static const struct option long_options[] = {
     {"drain", required_argument, NULL, DRAIN},
     {"start-timeout", required_argument, NULL, START},
     {"stop-timeout", required_argument, NULL, STOP},
+    {"ready", required_argument, NULL, READY},
     {"kill", no_argument, NULL, KILL},
     {"strict", no_argument, NULL, STRICT},
     {"allow-uncovered", no_argument, NULL, UNCOVERED},
@@ -102,6 +107,9 @@ static void parse_option(int option, struct rp_replace_options *options) {
     case OUTPUT:
         options->output = optarg;
         break;
+    case READY:
+        options->plan.ready = rp_parse_ready(optarg);
+        break;
     case LIBRARY:
         options->library = optarg;
         break;
@@ -122,6 +130,9 @@ void rp_parse_replace(int argc, char **argv, struct rp_replace_options *options)
         .plan = {.signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30}};
     while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", long_options, help)) != -1)
         parse_option(option, options);
+    if (options->plan.ready.by == RP_READY_NOTIFY && getenv("WATCHDOG_USEC"))
+        rp_die("replace: --ready=notify: WATCHDOG_USEC is set, but nothing reads COMMAND's "
+               "keep-alive messages after the replacement; unset it, or choose another --ready");
     if (argc - optind < 1) rp_die("replace: no PID given; see reuseport replace --help");
     options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
     if (optind < argc && !strcmp(argv[optind], "--")) optind++;

@@ -23,6 +23,7 @@ _reuseport_offer_value() { # OPTION VALUE [PREFIX]
     -*m | --method) _reuseport_offer "auto preload seccomp" "$2" "${3-}" ;;
     -*s | --signal) _reuseport_offer "HUP INT QUIT TERM USR1 USR2 WINCH KILL" "$2" "${3-}" ;;
     --on-exit) _reuseport_offer "keep stop" "$2" "${3-}" ;;
+    --ready) _reuseport_offer "listen notify" "$2" "${3-}" ;;
     --library | --output) _reuseport_offer_files -f "$2" "${3-}" ;;
     esac
 }
@@ -122,7 +123,7 @@ _reuseport() {
         argument='port and pid'
         ;;
     *,replace)
-        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --foreground --output= --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --ready= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --foreground --output= --library= -h --help -V --version"
         argument='pid and command line'
         ;;
     *,install-lib)
@@ -136,7 +137,7 @@ _reuseport() {
     for (( ; i < last && !${#ended}; i++)); do
         case ${words[i]} in
         --) ended=yes ;;
-        --ports | --copies | --method | --on-exit | --library | --output | --signal | --drain | --*-timeout) ((++i)) ;;
+        --ports | --copies | --method | --on-exit | --library | --output | --signal | --drain | --ready | --*-timeout) ((++i)) ;;
         --*) ;;
         -*) [[ ! ${words[i]} =~ ^-[^pnmIs]*[pnmIs]$ ]] || ((++i)) ;;
         *) break ;;

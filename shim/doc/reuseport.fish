@@ -17,7 +17,7 @@ function __reuseport_line
         else
             switch $token
                 case -- '--*=*'
-                case --ports --copies --method --on-exit --library --output --signal --drain '--*-timeout'
+                case --ports --copies --method --on-exit --library --output --signal --drain --ready '--*-timeout'
                     set skip 1
                 case '--*'
                 case '-*'
@@ -103,7 +103,8 @@ complete -c reuseport -n '__reuseport_at 0 list' -l json -d 'Print JSON'
 complete -c reuseport -n '__reuseport_at 0 adopt' -l undo -d 'Switch it off again'
 complete -c reuseport -n '__reuseport_at 0 replace' -s s -l signal -x -a 'HUP INT QUIT TERM USR1 USR2 WINCH KILL' -d 'Signal for PID'
 complete -c reuseport -n '__reuseport_at 0 replace' -l drain -x -d 'How long to wait for connections'
-complete -c reuseport -n '__reuseport_at 0 replace' -l start-timeout -x -d 'For the command to listen'
+complete -c reuseport -n '__reuseport_at 0 replace' -l start-timeout -x -d 'For the command to be ready'
+complete -c reuseport -n '__reuseport_at 0 replace' -l ready -x -a 'listen notify' -d 'When the command is ready'
 complete -c reuseport -n '__reuseport_at 0 replace' -l stop-timeout -x -d 'For PID to end'
 complete -c reuseport -n '__reuseport_at 0 replace' -l kill -d 'After that, send KILL'
 complete -c reuseport -n '__reuseport_at 0 replace' -l strict -d 'Refuse where a connection could be lost'

@@ -86,7 +86,8 @@ _reuseport() {
     replace)
         _arguments -s -S -A '-*' $common $ports $method $copies $number $library \
             '(-s --signal)'{-s+,--signal=}'[signal for PID]:signal:(HUP INT QUIT TERM USR1 USR2 WINCH KILL)' \
-            '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[for the command to listen]:seconds: ' \
+            '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[for the command to be ready]:seconds: ' \
+            '--ready=[when the command is ready]:when:(listen notify)' \
             '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
             '--strict[refuse where a connection could be lost]' '--allow-uncovered[allow fewer addresses than before]' \
             '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--foreground[stay until the new server ends]' \

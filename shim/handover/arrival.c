@@ -76,6 +76,7 @@ int rp_start_new(struct rp_replacement *this) {
     rp_replacement_steer(this, RP_TO_OLD, false);
     if (!rp_server_plant(&this->servers.new, getpid()))
         return rp_undo(this, "/proc does not show this process");
+    this->started = rp_now();
     const int error = rp_successor_start(&this->successor, &this->plan->copies);
     return error ? rp_undo(this, "fork: %s", strerror(error)) : 0;
 }
@@ -113,7 +114,7 @@ int rp_wait_until_up(struct rp_replacement *this) {
     double changed = begin; /* when it last opened or closed a socket */
     size_t count = 0;
     rp_step(false, "waiting until %s listens", plan->copies.arguments[0]);
-    for (;; rp_tick()) {
+    for (;; rp_replacement_tick(this)) {
         if (rp_is_interrupted()) return rp_undo(this, "interrupted");
         if (rp_successor_is_lost(&this->successor))
             return rp_undo_lost(this, " before it listened on all ports");

@@ -37,7 +37,24 @@ bool rp_is_interrupted(void) {
     return interrupts > 0;
 }
 
+static void read_notifications(struct rp_replacement *this) {
+    struct rp_readiness *readiness = &this->readiness;
+    readiness->busy = false;
+    for (unsigned i = 0; readiness->notify && i < readiness->copies; i++)
+        if (rp_notify_read(&readiness->notify[i], &this->servers.new.tree)) readiness->busy = true;
+}
+
+/* Whoever floods the sockets does not hasten the looks. */
+void rp_replacement_tick(const struct rp_replacement *this) {
+    const struct rp_readiness *readiness = &this->readiness;
+    if (readiness->notify && !readiness->busy)
+        poll(readiness->sockets, readiness->copies, RP_TICK);
+    else
+        rp_tick();
+}
+
 void rp_replacement_look(struct rp_replacement *this, unsigned states) {
+    read_notifications(this);
     rp_look_again(&this->look, &this->servers, &this->held, states);
     rp_groups_count(&this->groups, &this->look);
     if (this->way == RP_TO_OLD || this->way == RP_TO_NEW)
@@ -109,6 +126,7 @@ static void release(struct rp_replacement *this) {
 
 static int put_back(struct rp_replacement *this, const char *why) {
     const int pid = (int)this->pid;
+    rp_question_end(&this->readiness.question);
     if (this->successor.child && !rp_old_has_ended(this)) send_to_old(this);
     if (rp_old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
         release(this);

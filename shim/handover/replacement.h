@@ -6,13 +6,29 @@
 #include "handover/groups.h"
 #include "handover/steward.h"
 #include "handover/successor.h"
+#include "launch/question.h"
+#include "launch/ready.h"
+
+#include <poll.h>
 
 /* What was asked for; times in seconds. */
 struct rp_plan {
     struct rp_copies copies;
+    struct rp_ready ready;
     int signal_number;
     long drain, start_timeout, stop_timeout;
     bool kill, strict, no_steer, allow_uncovered;
+};
+
+/* What is known of the new server's readiness. */
+struct rp_readiness {
+    struct rp_notify *notify; /* of each copy, or NULL */
+    struct pollfd *sockets;   /* the same for poll(2) */
+    bool busy;                /* the latest look read something */
+    unsigned copies;
+    struct rp_question question;
+    unsigned asked; /* the copy that is asked; those before it are ready */
+    double last;    /* when it was asked last, by rp_now(); 0: not yet */
 };
 
 struct rp_replacement {
@@ -27,6 +43,8 @@ struct rp_replacement {
     struct rp_look look;     /* the latest */
     struct rp_steward *steward;
     struct rp_successor successor;
+    double started; /* when COMMAND was, by rp_now() */
+    struct rp_readiness readiness;
 };
 
 /* Notes INT, TERM and HUP from now on, unless this command inherited them as ignored, as under
@@ -34,9 +52,12 @@ struct rp_replacement {
 void rp_watch_interrupts(void);
 bool rp_is_interrupted(void);
 
-/* Looks anew at the ports, and at TCP sockets in those states, counts the groups' members, and
- * steers those that have changed. */
+/* Reads what COMMAND says of itself, looks anew at the ports, and at TCP sockets in those states,
+ * counts the groups' members, and steers those that have changed. */
 void rp_replacement_look(struct rp_replacement *this, unsigned states);
+
+/* Sleeps for a tick, or until COMMAND may have said that it is ready. */
+void rp_replacement_tick(const struct rp_replacement *this);
 
 /* Steers the groups that way from now on, as rp_groups_steer does. */
 int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit);

@@ -28,6 +28,7 @@ static void become(const struct rp_copies *copies, int output) {
     rp_lock_leave();
     if (output && rp_output_use(output)) _exit(RP_FAILED);
     setsid();
+    for (int i = 0; copies->notify && (!i || i < copies->count); i++) close(copies->notify[i].fd);
     if (isatty(STDIN_FILENO)) {
         close(STDIN_FILENO);
         if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
@@ -105,14 +106,40 @@ static bool is_watched(pid_t pid) {
     return rp_process_filters(pid) > rp_process_filters(getpid());
 }
 
+struct search {
+    unsigned left; /* children to pass over */
+    pid_t found, watched;
+};
+
+static void search_child(void *context, pid_t child) {
+    struct search *search = context;
+    if (search->left) {
+        search->left--;
+        return;
+    }
+    if (!search->found) search->found = child;
+    if (!search->watched && is_watched(child)) search->watched = child;
+}
+
+/* The oldest child of a process that came from COMMAND, or 0. */
+static pid_t oldest_child(pid_t parent) {
+    struct search search = {0, 0, 0};
+    rp_process_visit_children(parent, search_child, &search);
+    return search.watched ? search.watched : search.found;
+}
+
 pid_t rp_successor_pid(struct rp_successor *successor) {
-    pid_t children[CHILDREN_MAX];
     rp_successor_is_lost(successor);
-    if (successor->status < 0) return successor->child;
-    const int count = rp_process_children(children, CHILDREN_MAX);
-    for (int i = 0; i < count; i++)
-        if (is_watched(children[i])) return children[i];
-    return count > 0 ? children[0] : 0;
+    return successor->status < 0 ? successor->child : oldest_child(getpid());
+}
+
+pid_t rp_successor_copy(struct rp_successor *successor, const struct rp_copies *copies,
+                        unsigned index) {
+    struct search keeper = {index, 0, 0};
+    const pid_t pid = rp_successor_pid(successor);
+    if (copies->count <= 1 || !pid) return pid;
+    rp_process_visit_children(pid, search_child, &keeper); /* oldest first */
+    return keeper.found ? oldest_child(keeper.found) : 0;
 }
 
 int rp_successor_stay(struct rp_successor *successor) {

@@ -31,6 +31,10 @@ bool rp_successor_end(struct rp_successor *successor);
 /* The process that serves: COMMAND's first, or else its daemon; 0 if there is none. */
 pid_t rp_successor_pid(struct rp_successor *successor);
 
+/* The same of copy number index while all copies are there, or of the only one. */
+pid_t rp_successor_copy(struct rp_successor *successor, const struct rp_copies *copies,
+                        unsigned index);
+
 /* Stands in for the new server, for whoever watches this PID: passes on HUP INT QUIT TERM USR1 USR2
  * WINCH CONT until no process of it is left. Returns the exit status of the one that serves. */
 int rp_successor_stay(struct rp_successor *successor);

@@ -35,6 +35,8 @@ int rp_become_copy(const struct rp_copies *copies, int index) {
     char number[16];
     snprintf(number, sizeof(number), "%d", index < 0 ? 0 : index);
     if (index >= 0) rp_set_variable("REUSEPORT_INSTANCE", number);
+    if (copies->notify)
+        rp_set_variable("NOTIFY_SOCKET", copies->notify[index < 0 ? 0 : index].name);
     for (char **word = copies->arguments + 1; copies->replace && *word; word++)
         *word = replace_in(*word, copies->replace, number);
     if (launch->method == RP_SECCOMP)

@@ -4,20 +4,22 @@
 #define RP_COPY_H
 
 #include "launch/launch.h"
+#include "launch/notify.h"
 
 struct rp_copies {
     int count;
     const struct rp_launch *launch;
     char **arguments;    /* of every copy, from argv[0] on */
     const char *replace; /* the string that the copy's number replaces in the arguments, or NULL */
-    bool stop_all;       /* when one copy ends, TERM is sent to the others */
+    const struct rp_notify *notify; /* of each copy, or NULL: NOTIFY_SOCKET stays as it is */
+    bool stop_all;                  /* when one copy ends, TERM is sent to the others */
     bool verbose;
 };
 
 /* Becomes copy number index, or the only one if that is negative: sets REUSEPORT_INSTANCE unless it
- * is the only one, puts the number into the arguments, lets seccomp watch this process if that is
- * the method, and executes. Returns only if that fails, after saying so: the exit status 125, 126
- * or 127 (execve(2)). Not async-signal-safe. */
+ * is the only one, and NOTIFY_SOCKET, puts the number into the arguments, lets seccomp watch this
+ * process if that is the method, and executes. Returns only if that fails, after saying so: the
+ * exit status 125, 126 or 127 (execve(2)). Not async-signal-safe. */
 int rp_become_copy(const struct rp_copies *copies, int index);
 
 #endif

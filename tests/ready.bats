@@ -1,0 +1,364 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2016 # what a question's sh expands
+# replace --ready: the new server gets no connection before it says, or answers, that it is ready.
+
+load replacement
+
+# ready.py PORT HOW: listens at once, and is ready when the file "go" is there, which it says as HOW has it. Answers
+# with its PID.
+ready_server() {
+    cat >ready.py <<'END'
+import os, select, socket, sys
+
+
+def say(text, fds=()):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+        to.connect("\0" + os.environ["NOTIFY_SOCKET"][1:])
+        socket.send_fds(to, [text], fds)
+
+
+def child():
+    """Says so and ends; its parent does not reap it."""
+    if os.fork() == 0:
+        say(b"READY=1\n")
+        os._exit(0)
+
+
+def dropped():
+    os.setuid(65534)
+    say(b"READY=1")
+
+
+def barrier():
+    reading, writing = os.pipe()
+    say(b"READY=1")
+    say(b"BARRIER=1", [writing])
+    os.close(writing)
+    print("barrier", os.read(reading, 1), flush=True)
+
+
+def descriptors():
+    for _ in range(100):
+        say(b"STATUS=x", [server.fileno()] * 200)
+    say(b"READY=1", [server.fileno()])
+
+
+def odd():
+    for text in b"READY=0", b"XREADY=1", b"READY=1x", b"READY", b"", b"\n\n", b"READY=1\0", b" READY=1", b"READY=1\n" * 600:
+        say(text)
+    print("odd", flush=True)
+    waiting.append(("go2", lambda: say(b"MAINPID=1\nREADY=1\nSTATUS=x")))
+
+
+def first():
+    """Of two copies the first alone."""
+    if os.environ["REUSEPORT_INSTANCE"] == "0":
+        say(b"READY=1")
+
+
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+print("environment", os.environ.get("NOTIFY_SOCKET"), flush=True)
+says = {"self": lambda: say(b"STATUS=x\nREADY=1\n"), "nothing": lambda: None}
+waiting = [("go", says.get(how) or globals()[how]) for how in sys.argv[2:]]
+while True:
+    if waiting and os.path.exists(waiting[0][0]):
+        waiting.pop(0)[1]()
+    if select.select([server], [], [], 0.02)[0]:
+        with server.accept()[0] as client:
+            client.send(b"pid %d\n" % os.getpid())
+END
+    # say.py TEXT [COUNT]: a stranger says that to whatever socket of replace there is, COUNT times.
+    cat >say.py <<'END'
+import os, re, socket, sys
+name = re.search(r"@(reuseport-\w+)", open("/proc/net/unix").read())[1]
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+    to.connect("\0" + name)
+    for _ in range(int(sys.argv[2]) if len(sys.argv) > 2 else 1):
+        socket.send_fds(to, [sys.argv[1].encode()], [to.fileno()])
+print("said by", os.getpid())
+END
+    start /usr/bin/python3 ready.py "$PORT"
+    rm -f go
+}
+
+# begin OPTION... -- COMMAND...: replaces SERVER in the background, its PID in REPLACE; returns when it waits for
+# COMMAND to be ready.
+begin() {
+    local options=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    spawn replace "$COMMAND" replace "${options[@]}" "$SERVER" "${@:2}"
+    REPLACE=$PID
+    wait_until grep -q 'is ready' "$(log replace)"
+}
+
+# still_waits: requests later it still waits, and the old server is there.
+still_waits() {
+    python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20 >asked || true
+    cat asked "$(log replace)"
+    grep -q "^$SERVER " asked
+    kill -0 "$REPLACE" "$SERVER"
+    run ! grep -q 'sending new connections' "$(log replace)"
+}
+
+# is_replaced: the replacement comes to its end; SERVER is the new server.
+is_replaced() {
+    local old=$SERVER status=0
+    wait "$REPLACE" || status=$?
+    cat "$(log replace)"
+    [ "$status" = 0 ]
+    SERVER=$(sed -n "s/^pid \([0-9]*\) .* has replaced pid $old on .*/\1/p" "$(log replace)")
+    PIDS+=("$SERVER")
+    wait_until_ended "$old"
+}
+
+# is_undone TEXT: it ends with 125 and that reason, and the old server alone serves.
+is_undone() {
+    local status=0
+    wait "$REPLACE" || status=$?
+    cat "$(log replace)"
+    [ "$status" = 125 ]
+    grep -qF "reuseport: replace: $1; pid $SERVER serves as before" "$(log replace)"
+    listeners_are "$PORT" 1
+    [ "$(python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20)" = "$SERVER 20" ]
+}
+
+@test "--ready=notify waits for READY=1, of the server itself, of a child that has ended, or of one that changed its user" {
+    local how hows="self child barrier"
+    [ "$(id -u)" != 0 ] || hows+=" dropped"
+    ready_server
+    for how in $hows; do
+        echo "$how:"
+        begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" "$how"
+        still_waits
+        touch go
+        is_replaced
+        rm go
+    done
+}
+
+@test "READY=1 of systemd-notify counts, which waits until it has been read" {
+    need systemd-notify
+    ready_server
+    begin --ready=notify -- sh -c '/usr/bin/python3 ready.py "$0" & until [ -e go ]; do sleep 0.02; done
+        systemd-notify --ready || echo failed; wait' "$PORT"
+    still_waits
+    touch go
+    is_replaced
+    run ! grep failed "$(log replace)"
+}
+
+@test "BARRIER=1 is answered, and descriptors that come along are closed" {
+    local count
+    ready_server
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" descriptors
+    count=$(find "/proc/$REPLACE/fd" | wc -l)
+    kill -STOP "$SERVER" # so that it is there for a while after READY=1
+    exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
+    /usr/bin/python3 say.py STATUS=x 100
+    touch go
+    wait_until grep -q 'waiting for what' "$(log replace)"
+    [ "$(find "/proc/$REPLACE/fd" | wc -l)" -le "$count" ]
+    kill -CONT "$SERVER"
+    exec {waiting}>&-
+    is_replaced
+    rm go
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" barrier
+    touch go
+    is_replaced
+    wait_until grep -q "barrier b''" "$(log replace)"
+}
+
+@test "READY=1 of others is ignored, with a line: of the same user, of another, of one that has ended" {
+    local who whos=("")
+    [ "$(id -u)" != 0 ] || whos+=("setpriv --reuid 65534 --clear-groups")
+    ready_server
+    chmod 644 say.py
+    for who in "${whos[@]}"; do
+        begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+        # shellcheck disable=SC2086 # words
+        $who /usr/bin/python3 -c 'exec(open("say.py").read()); import time; time.sleep(2)' READY=1
+        still_waits
+        grep -qE '^reuseport: READY=1 of pid [0-9]+ is ignored: it is none of the new server.s processes$' "$(log replace)"
+        touch go
+        is_replaced
+        rm go
+    done
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+    kill -STOP "$REPLACE"
+    /usr/bin/python3 say.py READY=1
+    kill -CONT "$REPLACE"
+    wait_until grep -qE '^reuseport: READY=1 of pid [0-9]+ is ignored: it has ended before it could be seen$' "$(log replace)"
+    still_waits
+    touch go
+    is_replaced
+}
+
+@test "a flood of strangers does not keep READY=1 from being heard" {
+    local i
+    ready_server
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+    for i in 1 2 3; do
+        spawn "flood$i" /usr/bin/python3 say.py READY=1 1000000000
+    done
+    wait_until grep -q 'is ignored' "$(log replace)"
+    still_waits
+    touch go
+    is_replaced
+    [ "$(grep -c 'is ignored' "$(log replace)")" = 1 ]
+}
+
+@test "nothing but a line READY=1 is believed, and nothing is passed on to the manager that started replace" {
+    ready_server
+    cat >manager.py <<'END'
+import os, socket, sys
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+    manager.bind("manager")
+    print("ready", flush=True)
+    while True:
+        print(manager.recv(9999), flush=True)
+END
+    spawn manager /usr/bin/python3 manager.py
+    wait_until grep -q ready "$(log manager)"
+    export NOTIFY_SOCKET=$PWD/manager
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" odd
+    touch go
+    wait_until grep -q odd "$(log replace)"
+    still_waits
+    touch go2
+    is_replaced
+    [ "$(<"$(log manager)")" = ready ]
+    # With other ways NOTIFY_SOCKET stays as it was.
+    replace --ready=listen -- /usr/bin/python3 ready.py "$PORT"
+    grep -qx "environment $PWD/manager" out
+    replace --ready=true -- /usr/bin/python3 ready.py "$PORT"
+    grep -qx "environment $PWD/manager" out
+}
+
+@test "never ready: undone, and the line says what was missing" {
+    ready_server
+    touch go
+    begin --ready=notify --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT" nothing
+    is_undone "/usr/bin/python3 listens, but has not said READY=1 after 1 seconds"
+    begin -n 2 --ready=notify --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT" first
+    is_undone "copy 1 of /usr/bin/python3 listens, but has not said READY=1 after 1 seconds"
+    begin --ready='exit 7' --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT"
+    is_undone '/usr/bin/python3 listens, but "exit 7" still ends with status 7 after 1 seconds'
+    begin --ready=notify -- sh -c '/usr/bin/python3 ready.py "$0" & while [ ! -e end ]; do sleep 0.02; done; kill $!; exit 3' "$PORT"
+    touch end
+    is_undone "sh ended with status 3 before it was ready"
+}
+
+@test "-n: each copy is to say READY=1" {
+    ready_server
+    touch go
+    begin -n 3 --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+    is_replaced
+    listeners_are "$PORT" 3
+}
+
+@test "--ready=COMMAND-LINE is asked until it ends with 0, and says on stderr what it has to say" {
+    ready_server
+    begin --ready='read line; echo "question $REUSEPORT_PID $line"; echo . >>asked.times; [ "$(wc -l <asked.times)" = 4 ]' -- \
+        /usr/bin/python3 ready.py "$PORT"
+    is_replaced
+    [ "$(grep -c "^question $SERVER \$" "$(log replace)")" = 4 ]
+    replace --ready='echo told; echo told >&2' -- /usr/bin/python3 ready.py "$PORT"
+    [ "$(grep -c told out) $(grep -c told replace.log)" = "0 2" ]
+}
+
+@test "its environment is what replace was given, with the PID of what serves: a copy's, a daemon's" {
+    local copies
+    ready_server
+    replace --ready='env >environment' -- /usr/bin/python3 ready.py "$PORT"
+    run ! grep -E '^(LD_PRELOAD|REUSEPORT_(PORTS|AT|REUSEADDR))=' environment
+    grep -qx "REUSEPORT_PID=$SERVER" environment
+    replace --ready='echo $REUSEPORT_PID >daemon' -- sh -c '/usr/bin/python3 ready.py "$0" &' "$PORT"
+    [ "$(<daemon)" = "$SERVER" ]
+    replace -n 3 --ready='echo $REUSEPORT_PID >>copies' -- /usr/bin/python3 ready.py "$PORT"
+    copies=$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort)
+    [ "$(wc -l <<<"$copies")" = 3 ]
+    [ "$(sort copies)" = "$copies" ]
+    replace -m seccomp --ready='echo $REUSEPORT_PID >seccomp' -- /usr/bin/python3 ready.py "$PORT"
+    [ "$(<seccomp)" = "$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2)" ]
+}
+
+# all_ended FILE: none of the processes that wrote their PIDs there is left.
+all_ended() {
+    local pid
+    [ -s "$1" ]
+    for pid in $(<"$1"); do
+        wait_until_ended "$pid"
+    done
+}
+
+@test "a question that hangs is ended with all that it started, when time runs out and at an interrupt" {
+    local hangs='trap "" TERM; echo $$ >>pids; setsid sh -c "echo \$\$ >>pids; trap \"\" TERM; while :; do sleep 1; done" &
+        while :; do sleep 1; done'
+    ready_server
+    begin --ready="$hangs" --start-timeout=2 -- /usr/bin/python3 ready.py "$PORT"
+    is_undone "/usr/bin/python3 listens, but \"${hangs:0:80}\" has not ended after 2 seconds"
+    all_ended pids
+    rm pids
+    begin --ready="$hangs" -- /usr/bin/python3 ready.py "$PORT"
+    wait_until test -s pids
+    kill -INT "$REPLACE" || true
+    kill -TERM "$REPLACE"
+    is_undone interrupted
+    all_ended pids
+}
+
+@test "what a question leaves in the background ends with it, and is no part of the new server" {
+    ready_server
+    replace --ready='sleep 1000 & echo $! >>pids; setsid sleep 1000 & echo $! >>pids; [ "$(wc -l <pids)" -gt 5 ]' -- \
+        /usr/bin/python3 ready.py "$PORT"
+    all_ended pids
+}
+
+@test "never two questions at once, and none before the new server listens on all ports" {
+    local second
+    lease_port second
+    cat >late.py <<'END'
+import os, socket, sys, time
+servers = [socket.create_server(("127.0.0.1", int(sys.argv[1])))]
+while len(sys.argv) > 3 and not os.path.exists(sys.argv[3]):
+    time.sleep(0.02)
+servers.append(socket.create_server(("127.0.0.1", int(sys.argv[2]))))
+time.sleep(1000)
+END
+    start /usr/bin/python3 late.py "$PORT" "$second"
+    wait_until listens "$second"
+    spawn replace "$COMMAND" replace -n 2 --ready='mkdir asking || echo two >>bad; echo . >>asked; sleep 0.5; rmdir asking; [ "$(wc -l <asked)" -gt 3 ]' \
+        "$SERVER" /usr/bin/python3 late.py "$PORT" "$second" go
+    REPLACE=$PID
+    wait_until listeners_are "$PORT" 3
+    [ ! -e asked ]
+    touch go
+    is_replaced
+    [ ! -e bad ]
+    [ "$(wc -l <asked)" = 5 ]
+}
+
+@test "a question ends when replace is killed" {
+    ready_server
+    begin --ready='echo $$ >pids; exec sleep 1000' -- /usr/bin/python3 ready.py "$PORT"
+    wait_until test -s pids
+    kill -KILL "$REPLACE"
+    all_ended pids
+}
+
+@test "--ready is read strictly, and notify refused where a watchdog would be fed" {
+    local text
+    ready_server
+    for text in '' ' '; do
+        run -125 "$COMMAND" replace --ready="$text" "$SERVER" true
+        [ "$output" = "reuseport: --ready: expected listen, notify or a command line" ]
+    done
+    run -125 env WATCHDOG_USEC=1000000 "$COMMAND" replace --ready=notify "$SERVER" /usr/bin/python3 ready.py "$PORT"
+    [ "$output" = "reuseport: replace: --ready=notify: WATCHDOG_USEC is set, but nothing reads COMMAND's keep-alive messages after the replacement; unset it, or choose another --ready" ]
+    kill -0 "$SERVER"
+    WATCHDOG_USEC=1000000 replace --ready=listen -- /usr/bin/python3 ready.py "$PORT"
+}
