@@ -7,9 +7,9 @@ load replacement
 
 # ready.py PORT HOW: listens at once, and is ready when the file "go" is there, which it says as HOW has it. Answers
 # with its PID.
-ready_server() {
+ready_files() {
     cat >ready.py <<'END'
-import os, select, socket, sys
+import os, select, signal, socket, sys
 
 
 def say(text, fds=()):
@@ -51,6 +51,19 @@ def odd():
     waiting.append(("go2", lambda: say(b"MAINPID=1\nREADY=1\nSTATUS=x")))
 
 
+def reuse():
+    """Has a child with the PID of a process that has ended."""
+    pid = int(open("pid").read())
+    child = 0
+    while child != pid:
+        with open("/proc/sys/kernel/ns_last_pid", "w") as last:
+            last.write(str(pid - 1))
+        child = os.fork()
+        if child == 0:
+            signal.pause()
+    print("reused", pid, flush=True)
+
+
 def first():
     """Of two copies the first alone."""
     if os.environ["REUSEPORT_INSTANCE"] == "0":
@@ -78,8 +91,11 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
         socket.send_fds(to, [sys.argv[1].encode()], [to.fileno()])
 print("said by", os.getpid())
 END
+}
+
+ready_server() {
+    ready_files
     start /usr/bin/python3 ready.py "$PORT"
-    rm -f go
 }
 
 # begin OPTION... -- COMMAND...: replaces SERVER in the background, its PID in REPLACE; returns when it waits for
@@ -193,6 +209,67 @@ is_undone() {
     kill -CONT "$REPLACE"
     wait_until grep -qE '^reuseport: READY=1 of pid [0-9]+ is ignored: it has ended before it could be seen$' "$(log replace)"
     still_waits
+    touch go
+    is_replaced
+}
+
+@test "a stranger's PID that one of the new server's processes has got since is none of its own" {
+    need_root
+    need_unshare -pf --mount-proc
+    [ -e /proc/sys/kernel/ns_last_pid ] || missing ns_last_pid
+    ready_files
+    cat >inner <<'END'
+set -eu
+/usr/bin/python3 ready.py "$1" &
+old=$!
+until [ -n "$(ss -Htln "sport = :$1")" ]; do sleep 0.02; done
+"$2" replace --ready=notify --start-timeout=20 "$old" /usr/bin/python3 ready.py "$1" reuse >log 2>&1 &
+replace=$!
+until grep -q 'is ready' log; do sleep 0.02; done
+kill -STOP "$replace"
+/usr/bin/python3 say.py READY=1 >said
+sed 's/.* //' said >pid
+sleep 0.2 # older than a clock tick
+touch go
+until grep -q reused log; do sleep 0.02; done
+kill -CONT "$replace"
+until grep -q ignored log; do sleep 0.02; done
+cat log
+END
+    run timeout 30 unshare -pf --mount-proc --kill-child bash inner "$PORT" "$COMMAND"
+    echo "$output"
+    [[ $status = 0 && $output == *"READY=1 of pid $(<pid) is ignored: it is younger than the message"* ]]
+    [[ $output != *"sending new connections"* ]]
+}
+
+@test "a descriptor that is slow to close, as one with SO_LINGER, does not hold replace up" {
+    ready_server
+    cat >linger.py <<'END'
+import os, re, socket, struct, time
+listener = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(listener.getsockname())
+accepted = listener.accept()[0]
+client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 200))
+client.setblocking(False)
+try:
+    while True:
+        client.send(bytes(65536))
+except BlockingIOError:
+    pass
+name = re.search(r"@(reuseport-\w+)", open("/proc/net/unix").read())[1]
+with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as to:
+    to.connect("\0" + name)
+    socket.send_fds(to, [b"STATUS=x"], [client.fileno()])
+print("sent", flush=True)
+os.close(client.detach())  # the last but one
+time.sleep(1000)
+END
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+    kill -STOP "$REPLACE"
+    spawn linger /usr/bin/python3 linger.py
+    wait_until grep -q sent "$(log linger)"
+    sleep 0.2 # until its own descriptor is closed
+    kill -CONT "$REPLACE"
     touch go
     is_replaced
 }

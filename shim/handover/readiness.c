@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const double pause_time = 0.2; /* seconds from one question to the next */
 static const double hang_time = 1;    /* after which a question is said to hang */
@@ -32,7 +31,7 @@ const struct rp_notify *rp_open_notify(struct rp_replacement *this) {
 
 void rp_close_notify(struct rp_replacement *this) {
     for (unsigned i = 0; this->readiness.notify && i < this->readiness.copies; i++)
-        close(this->readiness.notify[i].fd);
+        rp_notify_close(&this->readiness.notify[i]);
     free(this->readiness.notify);
     free(this->readiness.sockets);
     this->readiness.notify = NULL;

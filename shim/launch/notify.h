@@ -23,9 +23,13 @@ int rp_notify_open(struct rp_notify *notify);
 /* Reads what has arrived, at most 64 datagrams, and sets ready if one of them is READY=1 of a
  * process of the tree other than its root: by the sender's PID (SCM_CREDENTIALS), if that process
  * is no younger than the message. One that has ended, and been reaped, cannot be told from others.
- * Descriptors that come along are closed by the kernel, which answers BARRIER=1. Says once on
- * stderr whose READY=1 was ignored. Returns whether anything had arrived. Grows the tree; exits
- * with 125 if memory runs out. */
+ * Descriptors that come along are closed by the kernel, which answers BARRIER=1; for that not to
+ * take long, uses ALRM and the timer of setitimer(2) meanwhile. Says once on stderr whose READY=1
+ * was ignored. Returns whether anything had arrived. Grows the tree; exits with 125 if memory runs
+ * out. */
 bool rp_notify_read(struct rp_notify *notify, struct rp_tree *tree);
+
+/* Closes the socket. */
+void rp_notify_close(struct rp_notify *notify);
 
 #endif
