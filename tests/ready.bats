@@ -9,7 +9,7 @@ load replacement
 # with its PID.
 ready_files() {
     cat >ready.py <<'END'
-import os, select, signal, socket, sys
+import os, select, signal, socket, sys, time
 
 
 def say(text, fds=()):
@@ -51,6 +51,25 @@ def odd():
     waiting.append(("go2", lambda: say(b"MAINPID=1\nREADY=1\nSTATUS=x")))
 
 
+def later():
+    say(b"READY=1")
+    waiting.append(("go2", lambda: [say_or_not(b"STATUS=x") for _ in range(2000)] + [print("said", flush=True)]))
+
+
+def say_or_not(text):
+    try:
+        say(text)
+    except ConnectionError:
+        pass
+
+
+def closes():
+    """Stops listening for a while."""
+    port = server.getsockname()
+    server.close()
+    waiting.append(("go2", lambda: globals().update(server=socket.create_server(port))))
+
+
 def reuse():
     """Has a child with the PID of a process that has ended."""
     pid = int(open("pid").read())
@@ -77,7 +96,9 @@ waiting = [("go", says.get(how) or globals()[how]) for how in sys.argv[2:]]
 while True:
     if waiting and os.path.exists(waiting[0][0]):
         waiting.pop(0)[1]()
-    if select.select([server], [], [], 0.02)[0]:
+    if server.fileno() < 0:
+        time.sleep(0.02)
+    elif select.select([server], [], [], 0.02)[0]:
         with server.accept()[0] as client:
             client.send(b"pid %d\n" % os.getpid())
 END
@@ -335,6 +356,42 @@ END
     begin -n 3 --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
     is_replaced
     listeners_are "$PORT" 3
+}
+
+@test "what the new server says after the replacement goes nowhere, and keeps it from nothing" {
+    local options
+    for options in --foreground '-n 2'; do
+        ready_server
+        # shellcheck disable=SC2086 # words
+        begin --ready=notify $options -- /usr/bin/python3 ready.py "$PORT" later
+        touch go
+        wait_until grep -q 'has replaced' "$(log replace)"
+        touch go2
+        wait_until grep -qx said "$(log replace)"
+        [ "$options" != --foreground ] || kill -TERM "$REPLACE"
+        wait "$REPLACE" || true
+        rm go go2
+        [ "$options" != --foreground ] || lease_port PORT
+    done
+}
+
+@test "a new server that stops listening while it gets ready is waited for, and not asked meanwhile" {
+    ready_server
+    begin --ready='test -e closed && echo asked >>closed; test -e end' -- /usr/bin/python3 ready.py "$PORT" closes
+    touch go
+    wait_until listeners_are "$PORT" 1
+    sleep 0.3 # until what was asked before has ended
+    touch closed
+    sleep 0.5
+    [ ! -s closed ]
+    touch go2
+    wait_until test -s closed
+    touch end
+    is_replaced
+    rm go go2 end
+    begin --ready=false --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT" closes
+    touch go
+    is_undone "/usr/bin/python3 no longer listens on all ports after 1 seconds"
 }
 
 @test "--ready=COMMAND-LINE is asked until it ends with 0, and says on stderr what it has to say" {

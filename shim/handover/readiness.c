@@ -64,6 +64,11 @@ static bool have_all_said_so(const struct rp_readiness *readiness) {
     return true;
 }
 
+/* Whether it still listens: one that only tried its ports at first may do so again. */
+static bool is_up(const struct rp_replacement *this) {
+    return rp_ports_are_up(&this->groups, &this->look, 1);
+}
+
 /* Says what is missing. */
 static int give_up(struct rp_replacement *this) {
     struct rp_readiness *readiness = &this->readiness;
@@ -73,6 +78,9 @@ static int give_up(struct rp_replacement *this) {
                        (status < 0 || rp_now() - readiness->last > hang_time);
     unsigned copy = readiness->asked;
     char who[32] = "", what[160];
+    if (!is_up(this))
+        return rp_undo(this, "%s no longer listens on all ports after %ld seconds",
+                       this->plan->copies.arguments[0], this->plan->start_timeout);
     for (; readiness->notify && readiness->notify[copy].ready; copy++) {
     }
     if (readiness->copies > 1) snprintf(who, sizeof(who), "copy %u of ", copy);
@@ -92,8 +100,7 @@ static int look_for_ready(struct rp_replacement *this) {
     if (rp_is_interrupted()) return rp_undo(this, "interrupted");
     if (rp_successor_is_lost(&this->successor)) return rp_undo_lost(this, " before it was ready");
     rp_replacement_look(this, 0);
-    if (!rp_ports_are_up(&this->groups, &this->look, 1))
-        return rp_undo(this, "%s no longer listens", this->plan->copies.arguments[0]);
+    if (!is_up(this)) return -1;
     if (this->readiness.notify)
         ready = have_all_said_so(&this->readiness);
     else {
