@@ -132,11 +132,11 @@ begin() {
     wait_until grep -q 'is ready' "$(log replace)"
 }
 
-# still_waits: requests later it still waits, and the old server is there.
+# still_waits [REQUESTS]: it still waits when the old server has answered all of so many requests.
 still_waits() {
-    python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20 >asked || true
+    python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" "${1:-20}" >asked || true
     cat asked "$(log replace)"
-    grep -q "^$SERVER " asked
+    [ "$(<asked)" = "$SERVER ${1:-20}" ]
     kill -0 "$REPLACE" "$SERVER"
     run ! grep -q 'sending new connections' "$(log replace)"
 }
@@ -174,6 +174,81 @@ is_undone() {
         touch go
         is_replaced
         rm go
+    done
+}
+
+@test "until the new server is ready, the old one answers every request, whether it shared its port before or not" {
+    local before
+    for before in shared env; do
+        ready_files
+        start "$before" /usr/bin/python3 ready.py "$PORT"
+        begin --ready='test -e go' -- /usr/bin/python3 ready.py "$PORT"
+        still_waits 200
+        touch go
+        is_replaced
+        [ "$(python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200)" = "$SERVER 200" ]
+        rm go
+        PIDS+=("$SERVER")
+        lease_port PORT
+    done
+}
+
+# Asks from the address whom it reaches, 50 times.
+from_there() {
+    cat >from.py <<'END'
+import os, socket, sys
+for _ in range(50):
+    with socket.create_connection((sys.argv[1], int(sys.argv[2])), 5, (os.environ["REUSEPORT_FROM"], 0)) as server:
+        print(os.environ["REUSEPORT_PID"], os.environ["REUSEPORT_FROM"], server.recv(99).decode().split()[1])
+END
+}
+
+@test "REUSEPORT_FROM reaches just the new server, and nobody else does; with -n just that copy" {
+    local copies
+    ready_server
+    from_there
+    begin --ready="/usr/bin/python3 from.py 127.0.0.1 $PORT >>answers; test -e go" -- /usr/bin/python3 ready.py "$PORT"
+    wait_until grep -q . answers
+    still_waits 200
+    touch go
+    is_replaced
+    sort answers | uniq -c
+    [ "$(sort -u answers | cut -d' ' -f 1,3 | sort -u)" = "$SERVER $SERVER" ]
+    [ "$(cut -d' ' -f 2 answers | sort -u | wc -l)" -gt 1 ] # another each time
+    grep -qE ' 127\.[0-9.]+ ' answers
+    rm answers
+    begin -n 3 --ready="/usr/bin/python3 from.py 127.0.0.1 $PORT >>answers" -- /usr/bin/python3 ready.py "$PORT"
+    is_replaced
+    sort answers | uniq -c
+    copies=$(ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort)
+    [ "$(cut -d' ' -f 1,3 answers | sort -u)" = "$(paste -d' ' <(echo "$copies") <(echo "$copies"))" ]
+    # Nothing of it is left.
+    [ "$(python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 200 | wc -l)" = 2 ]
+}
+
+@test "REUSEPORT_FROM is there where IPv4 reaches the port, [::] included, and not where it does not" {
+    local address
+    from_there
+    cat >six.py <<'END'
+import os, socket, sys
+server = socket.socket(socket.AF_INET6)
+server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(sys.argv[3]))
+server.bind((sys.argv[2], int(sys.argv[1])))
+server.listen()
+while True:
+    with server.accept()[0] as client:
+        client.send(b"pid %d\n" % os.getpid())
+END
+    start /usr/bin/python3 six.py "$PORT" :: 0
+    replace --ready="/usr/bin/python3 from.py 127.0.0.1 $PORT >>answers" -- /usr/bin/python3 six.py "$PORT" :: 0
+    [ "$(cut -d' ' -f 1,3 answers | sort | uniq -c | tr -s ' ')" = " 50 $SERVER $SERVER" ]
+    for address in ::1 ::; do
+        kill -TERM "$SERVER"
+        wait_until listeners_are "$PORT" 0
+        lease_port PORT
+        start /usr/bin/python3 six.py "$PORT" "$address" 1
+        REUSEPORT_FROM=here replace --ready='echo "from ${REUSEPORT_FROM-nowhere}"' -- /usr/bin/python3 six.py "$PORT" "$address" 1
+        grep -qx "from nowhere" replace.log
     done
 }
 

@@ -2,8 +2,10 @@
 /* Groups are told by address, and their members by the sides of a look. */
 #include "handover/groups.h"
 
+#include "base/die.h"
 #include "base/memory.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,6 +118,17 @@ bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, e
         seen += chosen[i];
     }
     return true;
+}
+
+bool rp_group_except(const struct rp_group *group, struct rp_exception *exception) {
+    const struct rp_members *members = &group->members;
+    bool sure = false, *chosen = calloc(members->count + 1, sizeof(*chosen));
+    if (!chosen) rp_die("%s", strerror(errno));
+    const size_t count = rp_members_choose(members, &group->guest.inode, 1, chosen, &sure);
+    for (size_t i = 0; i < members->count; i++)
+        if (chosen[i]) *exception = (struct rp_exception){group->guest.address, (unsigned)i};
+    free(chosen);
+    return group->guest.inode && count == 1 && sure;
 }
 
 const char *rp_group_weakness(const struct rp_group *group, const struct rp_look *look) {

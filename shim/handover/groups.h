@@ -5,6 +5,7 @@
 #define RP_GROUPS_H
 
 #include "group/members.h"
+#include "group/program.h"
 #include "handover/look.h"
 
 /* Where what arrives is sent. RP_TO_FIRST: to the new server's first member alone. Its number stays
@@ -12,12 +13,19 @@
  * new server has as many. */
 enum rp_way { RP_BY_HASH, RP_TO_OLD, RP_TO_NEW, RP_TO_FIRST };
 
+/* What comes from that IPv4 address, in host byte order, goes to the member with that inode; 0 and
+ * 0: nothing does. */
+struct rp_guest {
+    uint32_t address, inode;
+};
+
 struct rp_group {
     struct rp_socket like; /* one of the old server's; without owners */
     unsigned olds, news, others;
     struct rp_members members;
     bool changed;    /* the members have, with the latest count */
     enum rp_way way; /* as it is steered now */
+    struct rp_guest guest;
 };
 
 struct rp_groups {
@@ -51,6 +59,10 @@ bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look,
  * numbers are unknown, or if the server has none. */
 bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, enum rp_way way,
                      bool *chosen);
+
+/* Stores the guest and the number of its member. Returns false if there is none, or the number is
+ * unknown. Exits with 125 if memory runs out. */
+bool rp_group_except(const struct rp_group *group, struct rp_exception *exception);
 
 /* Why connections to the group could be lost, or NULL; static. */
 const char *rp_group_weakness(const struct rp_group *group, const struct rp_look *look);

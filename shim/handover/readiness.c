@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
+#include "handover/guest.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -48,11 +49,13 @@ static int ask(struct rp_replacement *this, bool *ready) {
     }
     *ready = readiness->asked == readiness->copies;
     if (*ready || rp_now() - readiness->last < pause_time) return 0;
-    const struct rp_asked asked = {
+    char from[INET_ADDRSTRLEN];
+    struct rp_asked asked = {
         .line = this->plan->ready.line,
         .server = rp_successor_copy(&this->successor, &this->plan->copies, readiness->asked),
     };
     if (!asked.server) return 0;
+    asked.from = rp_guest_admit(this, asked.server, from);
     if (readiness->last == 0) question->status = -1;
     readiness->last = rp_now();
     return rp_question_ask(question, &asked);
@@ -116,7 +119,10 @@ int rp_wait_until_ready(struct rp_replacement *this) {
     rp_step(false, "waiting until %s is ready", this->plan->copies.arguments[0]);
     for (;; rp_replacement_tick(this)) {
         const int status = look_for_ready(this);
-        if (status >= 0) return status;
+        if (status >= 0) {
+            rp_guest_dismiss(this);
+            return status;
+        }
         if (rp_now() > end) return give_up(this);
     }
 }

@@ -25,8 +25,12 @@ static int steer(struct rp_group *group, const struct rp_look *look, enum rp_way
     const bool was_steered = group->way != RP_BY_HASH;
     bool *chosen = calloc(group->members.count + 1, sizeof(*chosen));
     if (!chosen) rp_die("%s", strerror(errno));
-    const struct rp_choice choice = {
-        .proto = group->like.proto, .chosen = chosen, .count = group->members.count};
+    struct rp_exception exception;
+    const struct rp_choice choice = {.proto = group->like.proto,
+                                     .chosen = chosen,
+                                     .count = group->members.count,
+                                     .exceptions = &exception,
+                                     .exception_count = rp_group_except(group, &exception)};
     const bool made =
         rp_group_choose(group, look, way, chosen) && rp_program_make(&choice, &program);
     free(chosen);
