@@ -72,8 +72,9 @@ int rp_clear_way(struct rp_replacement *this) {
 int rp_start_new(struct rp_replacement *this) {
     this->steward = rp_steward_start(&this->groups, &this->held);
     rp_replacement_look(this, 0);
-    /* Where there is no group yet, the first of the new server's sockets makes one, unless a visitor
-     * has: that may delay a SYN, which is better than one that a server gets before it is ready. */
+    /* Where there is no group yet, the first of the new server's sockets makes one, unless a
+     * visitor has: that may delay a SYN, which is better than a connection to a server that is not
+     * ready. */
     rp_replacement_steer(this, RP_TO_OLD, this->plan->ready.by != RP_READY_LISTEN);
     if (!rp_server_plant(&this->servers.new, getpid()))
         return rp_undo(this, "/proc does not show this process");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each group has room for one guest: an address, and the socket that receives what comes from it. */
+/* Each group has room for one guest: an address, and the socket that gets what comes from it. */
 #include "handover/guest.h"
 
 #include <arpa/inet.h>
