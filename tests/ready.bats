@@ -93,14 +93,17 @@ server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 print("environment", os.environ.get("NOTIFY_SOCKET"), flush=True)
 says = {"self": lambda: say(b"STATUS=x\nREADY=1\n"), "nothing": lambda: None}
 waiting = [("go", says.get(how) or globals()[how]) for how in sys.argv[2:]]
+answered = 0
 while True:
     if waiting and os.path.exists(waiting[0][0]):
+        print("answered by then:", answered, flush=True)
         waiting.pop(0)[1]()
     if server.fileno() < 0:
         time.sleep(0.02)
     elif select.select([server], [], [], 0.02)[0]:
         with server.accept()[0] as client:
             client.send(b"pid %d\n" % os.getpid())
+            answered += 1
 END
     # say.py TEXT [COUNT]: a stranger says that to whatever socket of replace there is, COUNT times.
     cat >say.py <<'END'
@@ -191,6 +194,17 @@ is_undone() {
         PIDS+=("$SERVER")
         lease_port PORT
     done
+}
+
+@test "under a storm, too, no connection reaches the new server before it is ready, and none is lost" {
+    ready_server
+    storm ''
+    begin --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
+    touch go
+    is_replaced
+    : >out
+    storm_over
+    grep -qx 'answered by then: 0' "$(log replace)"
 }
 
 # Asks from the address whom it reaches, 50 times.
