@@ -413,16 +413,24 @@ rehearse() {
     exec {locked}<&-
 }
 
-@test "--dry-run, too, refuses where no descriptor can be had" {
+@test "--dry-run, too, refuses where no descriptor can be had, unless the port is shared already" {
     need strace
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     cat >filtered <<END
 #!/bin/sh
-exec strace -f -o /dev/null -e trace=pidfd_getfd -e inject=pidfd_getfd:error=EPERM "$COMMAND" "\$@"
+exec strace -o /dev/null -e trace=pidfd_getfd -e inject=pidfd_getfd:error=EPERM "$COMMAND" "\$@"
 END
     chmod 755 filtered
     COMMAND=$PWD/filtered
     rehearse 125 "$SERVER" true
+    kill "$SERVER"
+    wait_until listeners_are "$PORT" 0
+    start env REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run "$COMMAND" replace --dry-run --output=log "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    echo "$output"
+    [ "$status" = 0 ]
+    [[ $output == *"would switch SO_REUSEPORT on in 0 of its 1 sockets"* ]]
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
 }
 
 @test "--dry-run, too, refuses another user's server" {

@@ -3,6 +3,7 @@
 #include "command/rehearse.h"
 
 #include "base/die.h"
+#include "handover/arrival.h"
 #include "handover/traffic.h"
 #include "inspect/option.h"
 
@@ -17,15 +18,16 @@ static void refuse(const struct rp_replacement *this, const struct rp_socket *so
            rp_option_reason(error));
 }
 
-/* How many of the old server's sockets do not share yet. Exits with 125 if one cannot be read, as
- * then it could not be changed. */
+/* How many of the old server's sockets do not share yet. Exits with 125 if that is unknown of
+ * one, as then it could not be changed. */
 static size_t count_alone(const struct rp_replacement *this) {
     size_t count = 0;
     for (size_t i = 0; i < this->held.count; i++) {
-        bool shares;
+        bool shares = false;
         const int error = rp_option_read(&this->held.list[i], &shares);
-        if (error) refuse(this, &this->held.list[i], error);
-        count += !shares;
+        if (error && !rp_shares_already(&this->held.list[i]))
+            refuse(this, &this->held.list[i], error);
+        count += !error && !shares;
     }
     return count;
 }

@@ -20,9 +20,7 @@ static const double time_wait = 65; /* seconds, somewhat longer than the kernel'
 /* Seconds without a new socket, after which other addresses and fewer sockets will do, too. */
 static const double grace = 1;
 
-/* Whether a newcomer of the same user can join as it is: then nothing need be switched on, which
- * would require a right over the process, and where MPTCP is used may not be possible at all. */
-static bool shares_already(const struct rp_socket *socket) {
+bool rp_shares_already(const struct rp_socket *socket) {
     struct rp_trial trial = rp_trial_like(socket);
     trial.reuseaddr = socket->proto == RP_TCP; /* connections in TIME_WAIT */
     return !rp_trial_bind(&trial);
@@ -35,7 +33,7 @@ void rp_adopt_all(struct rp_replacement *this) {
         const struct rp_socket *socket = &this->held.list[i];
         char text[RP_SOCKET_TEXT];
         const int error = rp_option_switch(socket, true, &this->adopted[i]);
-        if (!error || shares_already(socket)) continue;
+        if (!error || rp_shares_already(socket)) continue;
         rp_give_back(this);
         rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
                rp_option_reason(error));

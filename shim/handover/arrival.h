@@ -5,6 +5,11 @@
 
 #include "handover/replacement.h"
 
+/* Whether a newcomer of the socket's user can join as it is, by a trial bind (rp_trial_bind): then
+ * nothing need be switched on, which would require a right over the process, and where MPTCP is
+ * used may not be possible at all. */
+bool rp_shares_already(const struct rp_socket *socket);
+
 /* Switches SO_REUSEPORT on in the old server's receivers. If it cannot, and a trial bind shows that
  * a receiver does not share already, puts everything back and exits with 125. */
 void rp_adopt_all(struct rp_replacement *this);
