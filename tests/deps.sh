@@ -2,7 +2,11 @@
 # SPDX-License-Identifier: MIT
 # Installs what the tests and `make lint` need, on Debian or Ubuntu, after saying what; elsewhere, and without root or
 # sudo, says what is missing.
+#     deps.sh         for `make test` and `make lint`
+#     deps.sh field   the managers that `make field` runs, besides
 set -eu
+
+suite=${1:-test}
 
 # command:package. The package counts as installed where the command is found.
 wanted='
@@ -15,10 +19,28 @@ wanted='
     prometheus-node-exporter:prometheus-node-exporter etcd:etcd-server rclone:rclone esbuild:esbuild
     qemu-s390x:qemu-user
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck'
+[ "$suite" != field ] || wanted='
+    bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server
+    runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init'
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {
     echo 'int main(void) { return 0; }' | "$@" -include sys/socket.h -x c -o /dev/null - 2>/dev/null
+}
+
+# without_command: adds to $missing what no command shows.
+without_command() {
+    # The sanitizers and libFuzzer of clang, which have no command.
+    printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' |
+        clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || missing="$missing libclang-rt-dev"
+    /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
+    # Static, unlike the package busybox.
+    dpkg -s busybox-static >/dev/null 2>&1 || missing="$missing busybox-static"
+    # 32-bit programs, on the one machine that runs them besides its own. gcc-12-multilib alone lacks headers.
+    [ "$(uname -m)" != x86_64 ] || compiles gcc -m32 -static || missing="$missing gcc-multilib"
+    # Another CPU, big-endian. The compiler is clang: gcc's for other CPUs cannot stand beside gcc-multilib.
+    compiles clang --target=s390x-linux-gnu ||
+        missing="$missing binutils-s390x-linux-gnu libc6-dev-s390x-cross libgcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev-s390x-cross"
 }
 
 missing=
@@ -28,20 +50,10 @@ for pair in $wanted; do
     esac
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
-# The sanitizers and libFuzzer of clang, which have no command.
-printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' |
-    clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || missing="$missing libclang-rt-dev"
-/usr/bin/python3 -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
-# Static, unlike the package busybox.
-dpkg -s busybox-static >/dev/null 2>&1 || missing="$missing busybox-static"
-# 32-bit programs, on the one machine that runs them besides its own. gcc-12-multilib alone lacks headers.
-[ "$(uname -m)" != x86_64 ] || compiles gcc -m32 -static || missing="$missing gcc-multilib"
-# Another CPU, big-endian. The compiler is clang: gcc's for other CPUs cannot stand beside gcc-multilib.
-compiles clang --target=s390x-linux-gnu ||
-    missing="$missing binutils-s390x-linux-gnu libc6-dev-s390x-cross libgcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev-s390x-cross"
+[ "$suite" != test ] || without_command
 
 if [ -z "$missing" ]; then
-    echo "Everything that the tests need is installed."
+    echo "Everything that make $suite needs is installed."
     exit 0
 fi
 if ! command -v apt-get >/dev/null; then

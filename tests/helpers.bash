@@ -4,7 +4,7 @@
 
 bats_require_minimum_version 1.5.0
 
-ROOT=$(cd "$BATS_TEST_DIRNAME/.." && pwd)
+ROOT=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
 BUILT_IN=${BUILT_IN:-$BUILD} # where make built it, BUILD being perhaps a copy (setup_suite.bash)
 LIBRARY=${LIBRARY:-$BUILD/libreuseport.so}

@@ -2,7 +2,7 @@
 # What the tests of reuseport replace have in common: a server, its replacement, and a storm of connections.
 # shellcheck disable=SC2034 # for the tests that load this
 
-load helpers
+load "${BASH_SOURCE[0]%/*}/helpers"
 
 setup_replacement() {
     lease_port PORT

@@ -18,7 +18,7 @@ UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
 BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
-SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats examples/*.sh examples/*/*.sh) .ci/run
+SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats examples/*.sh examples/*/*.sh) .ci/run
 # bats leaves its folder, and knows no other name for the build.
 ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
@@ -34,10 +34,17 @@ test: all probes
 soak: all probes
 	BATS_TEST_TIMEOUT=3600 $(BATS) --timing --filter-tags long tests
 
+# Where servers really live: under a systemd of the tests' own, runit, supervisord, in containers. Takes root.
+field: all probes
+	$(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing --filter-tags '!long' tests/field
+
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES) $(UNITS)
 
 deps:
 	sh tests/deps.sh
+
+field-deps:
+	sh tests/deps.sh field
 
 # What a compiler is given to make a program of the first prerequisite.
 PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)
@@ -155,6 +162,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test probes deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test field probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))

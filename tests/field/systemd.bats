@@ -1,0 +1,247 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# shellcheck disable=SC2034 # variables that are set for replacement.bash
+# run and replace in the units of a real systemd.
+
+load field
+
+# server_unit NAME LINE...: a unit with the example server on $PORT, whose reload replaces it, and more lines of its
+# section [Service].
+server_unit() {
+    local name=$1
+    shift
+    unit "$name.service" <<END2
+[Service]
+Type=exec
+ExecStart=/usr/local/bin/server $PORT $ADDRESS
+ExecReload=/usr/local/bin/reuseport replace \$MAINPID /usr/local/bin/server $PORT $ADDRESS
+StandardOutput=append:$PWD/$name.log
+$(printf '%s\n' "$@")
+END2
+}
+
+start_unit() {
+    in_systemd systemctl start "$1"
+    wait_until serves "$1"
+    SERVER=$(property "$1" MainPID)
+}
+
+# reload UNIT: its main process afterwards is another, which serves in the first one's place, alone.
+reload() {
+    local before=$SERVER
+    in_systemd systemctl reload "$1" || {
+        cat "$1.log"
+        return 1
+    }
+    cat "$1.log"
+    [ "$(property "$1" ActiveState)" = active ]
+    [ "$(property "$1" NRestarts)" = 0 ]
+    SERVER=$(property "$1" MainPID)
+    echo "$1: pid $before, then $SERVER"
+    [ "$SERVER" != "$before" ]
+    [ "$(processes_of "$1")" = 1 ]
+    serves "$1"
+}
+
+processes_of() {
+    wc -l <"$MACHINE_CGROUP/system.slice/$1.service/cgroup.procs"
+}
+
+# undisturbed UNIT: the main process is what it was and serves.
+undisturbed() {
+    [ "$(property "$1" ActiveState)" = active ]
+    [ "$(property "$1" MainPID)" = "$SERVER" ]
+    [ "$(processes_of "$1")" = 1 ]
+    serves "$1"
+}
+
+# ends UNIT: systemctl stop ends it, and whatever is in it.
+ends() {
+    in_systemd systemctl stop "$1"
+    [ "$(property "$1" Result)" = success ]
+    [ ! -e "$MACHINE_CGROUP/system.slice/$1.service" ]
+}
+
+@test "ExecReload=reuseport replace, three times under load: the unit's main process follows, and nothing is lost" {
+    boot_systemd
+    server_unit app NotifyAccess=all
+    start_unit app
+    storm ''
+    reload app
+    reload app
+    reload app
+    storm_over
+    ends app
+}
+
+@test "The same with NotifyAccess=exec, a user of its own, a sandbox, and Restart=always, which starts nothing" {
+    boot_systemd
+    server_unit app NotifyAccess=exec User=nobody ProtectSystem=strict PrivateTmp=yes NoNewPrivileges=yes \
+        MemoryDenyWriteExecute=yes Restart=always RestartSec=0
+    start_unit app
+    storm ''
+    reload app
+    reload app
+    storm_over
+    ends app
+}
+
+@test "ExecReload= without NotifyAccess= is refused, and the unit serves on" {
+    boot_systemd
+    server_unit app
+    start_unit app
+    storm ''
+    run ! in_systemd systemctl reload app
+    cat app.log
+    grep 'NotifyAccess=all' app.log
+    undisturbed app
+    storm_over
+}
+
+@test "replace from a shell refuses the main process of a unit, and says what the unit needs" {
+    boot_systemd
+    server_unit app NotifyAccess=all
+    start_unit app
+    run -125 replace_from_shell "$SERVER" "/usr/local/bin/server" "$PORT" "$ADDRESS"
+    cat replace.log
+    grep 'app.service' replace.log
+    grep 'NotifyAccess=all' replace.log
+    undisturbed app
+}
+
+replace_from_shell() {
+    in_systemd timeout 60 /usr/local/bin/reuseport replace "$@" >replace.log 2>&1 </dev/null
+}
+
+@test "A deploy agent with a NOTIFY_SOCKET of its own is refused, and stays the main process of its unit" {
+    boot_systemd
+    server_unit app NotifyAccess=all
+    start_unit app
+    unit agent.service <<END2
+[Service]
+Type=exec
+NotifyAccess=all
+ExecStart=/bin/sh -c '/usr/local/bin/reuseport replace $SERVER /usr/local/bin/server $PORT $ADDRESS; echo \$\$? >$PWD/status; exec sleep infinity'
+StandardError=append:$PWD/agent.log
+END2
+    in_systemd systemctl start agent
+    wait_until test -s status
+    cat agent.log
+    [ "$(cat status)" = 125 ]
+    grep 'NotifyAccess=all' agent.log
+    [ "$(property agent ActiveState)" = active ]
+    [ "$(in_systemd cat "/proc/$(property agent MainPID)/comm")" = sleep ]
+    undisturbed app
+}
+
+@test "ExecReload= with a command that does not come up fails, and the unit serves on" {
+    boot_systemd
+    server_unit app NotifyAccess=all ExecReload= \
+        "ExecReload=/usr/local/bin/reuseport replace --start-timeout=1 \$MAINPID /bin/sleep 60"
+    start_unit app
+    storm ''
+    run ! in_systemd systemctl reload app
+    cat app.log
+    undisturbed app
+    storm_over
+    ends app
+}
+
+# Serves on the listener that systemd passes it (sd_listen_fds(3)), else on one of its own.
+passed_server() {
+    cat >passed.py <<'END2'
+import os, socket, sys
+if os.environ.get("LISTEN_PID") == str(os.getpid()):
+    listener = socket.socket(fileno=3)
+else:
+    listener = socket.create_server((sys.argv[2], int(sys.argv[1])), backlog=512)
+while True:
+    connection, _ = listener.accept()
+    connection.sendall(b"pid %d\n" % os.getpid())
+    connection.close()
+END2
+}
+
+@test "A socket unit keeps the listener: replace ends with 0 and says so, and the new server gets every connection" {
+    boot_systemd
+    passed_server
+    unit app.socket <<END2
+[Socket]
+ListenStream=$ADDRESS:$PORT
+Backlog=512
+END2
+    server_unit app NotifyAccess=all ExecStart= "ExecStart=/usr/bin/python3 $PWD/passed.py $PORT $ADDRESS" \
+        ExecReload= "ExecReload=/usr/local/bin/reuseport replace \$MAINPID /usr/bin/python3 $PWD/passed.py $PORT $ADDRESS"
+    in_systemd systemctl start app.socket
+    start_unit app
+    storm ''
+    reload app
+    grep -E 'pid 1 .*keeps|kept.*pid 1 ' app.log
+    storm_over
+    from_outside timeout 20 "$BUILD/examples/client" "$PORT" 200 "$ADDRESS" >shares
+    cat shares
+    [ "$(cut -d' ' -f2 shares)" = "$SERVER" ]
+    # The socket unit's part works as before: a connection starts the service.
+    in_systemd systemctl stop app.service
+    wait_until serves app
+}
+
+@test "run in a drop-in: the vendor's unit shares its port with another unit, and both are their own main process" {
+    boot_systemd
+    local name run="/usr/local/bin/reuseport run -p $PORT -- /usr/local/bin/server $PORT $ADDRESS"
+    server_unit app
+    unit app.service.d/reuseport.conf <<END2
+[Service]
+ExecStart=
+ExecStart=$run
+END2
+    server_unit second Type=simple ExecStart= "ExecStart=$run" NoNewPrivileges=yes ProtectSystem=strict
+    in_systemd systemctl start app second
+    wait_until listen 2
+    from_outside "$BUILD/examples/client" "$PORT" 200 "$ADDRESS" >shares
+    for name in app second; do
+        grep -E "^pid $(property $name MainPID) " shares
+        [ "$(in_systemd cat "/proc/$(property $name MainPID)/comm")" = server ]
+        [ "$(processes_of $name)" = 1 ]
+    done
+    ends second
+    wait_until serves app
+}
+
+listen() {
+    [ "$(from_outside ss -Htln "sport = :$PORT" | wc -l)" = "$1" ]
+}
+
+@test "The examples' drop-in lets instances of reuseport@.service join Debian's redis-server.service" {
+    need redis-server
+    boot_systemd
+    local name
+    cp /lib/systemd/system/redis-server.service "$ROOT/examples/sidecar/reuseport@.service" machine/units
+    cp -r "$ROOT/examples/sidecar/redis-server.service.d" machine/units
+    in_systemd systemctl daemon-reload
+    in_systemd install -d -o redis -g redis /var/lib/redis /var/log/redis
+    PORT=6379
+    in_systemd systemctl start redis-server reuseport@1 reuseport@2
+    [ "$(from_outside ss -Htln "sport = :$PORT and src 127.0.0.1" | wc -l)" = 3 ]
+    for name in redis-server reuseport@1 reuseport@2; do
+        [ "$(property $name ActiveState)" = active ]
+        # By its own socket each says its PID.
+        [ "$(in_systemd cat "/proc/$(property $name MainPID)/comm")" = redis-server ]
+    done
+    in_systemd systemctl restart redis-server
+    in_systemd systemctl stop reuseport@1 reuseport@2
+    [ "$(from_outside redis-cli ping)" = PONG ]
+}
+
+@test "run -n 3 as a unit: systemctl stop ends all copies, and a copy that ends leaves the unit active" {
+    boot_systemd
+    server_unit app Type=simple ExecStart= \
+        "ExecStart=/usr/local/bin/reuseport run -n 3 -p $PORT -- /usr/local/bin/server $PORT $ADDRESS"
+    in_systemd systemctl start app
+    wait_until listen 3
+    in_systemd kill -KILL "$(from_outside "$BUILD/examples/client" "$PORT" 1 "$ADDRESS" | grep -o '[0-9]*' | head -n 1)"
+    wait_until listen 2
+    [ "$(property app ActiveState)" = active ]
+    in_systemd systemctl stop app
+    [ ! -e "$MACHINE_CGROUP/system.slice/app.service" ]
+}
