@@ -56,8 +56,11 @@ for shown; do show ro "$shown"; done
 show rw "${machine%/*}"
 # What systemd says to the kernel's log, which is the host's.
 mkfifo dev/kmsg
+ln -s pts/ptmx dev/ptmx
 
 ip link set lo up
+# What a test's own questions leave in TIME_WAIT would keep the first replacement waiting for a minute.
+echo 0 >proc/sys/net/ipv4/tcp_max_tw_buckets
 pivot_root . old
 umount -l old
 cat <>/dev/kmsg >>"$machine/console" 2>&1 &

@@ -10,7 +10,8 @@
 #     serves UNIT               its main process answers on $PORT, as examples/server does
 #
 # Output of units: StandardOutput=append:$PWD/NAME, since there is no journal. What systemd itself says stands in
-# machine/console, and is shown where a test fails. The product is in /usr/local there, too.
+# machine/console, and is shown where a test fails. /usr/local has the product and examples/server, since a sandboxed unit
+# may not see /tmp.
 # shellcheck disable=SC2034 # for the tests that load this
 
 load "$BATS_TEST_DIRNAME/../replacement"

@@ -102,7 +102,7 @@ ends() {
     boot_systemd
     server_unit app NotifyAccess=all
     start_unit app
-    run -125 replace_from_shell "$SERVER" "/usr/local/bin/server" "$PORT" "$ADDRESS"
+    run -125 replace_from_shell "$SERVER" /usr/local/bin/server "$PORT" "$ADDRESS"
     cat replace.log
     grep 'app.service' replace.log
     grep 'NotifyAccess=all' replace.log
