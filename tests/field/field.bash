@@ -20,6 +20,10 @@ MACHINE_PID=
 MACHINE_CGROUP=
 
 teardown() {
+    end_all
+}
+
+end_all() {
     local pid
     shut_down_systemd
     NET=()
