@@ -18,6 +18,7 @@ manage() {
     shift
     need_manager "$name"
     mkdir -p service
+    : >app.log
     printf '#!/bin/sh\nexec %s\n' "$*" >service/run
     chmod 755 service/run
     cat >supervisord.conf <<END2
@@ -28,8 +29,7 @@ pidfile = $PWD/supervisord.pid
 [program:app]
 command = $PWD/service/run
 autorestart = true
-startsecs = 0
-stdout_logfile = /dev/fd/1
+stdout_logfile = $PWD/app.log
 stdout_logfile_maxbytes = 0
 redirect_stderr = true
 END2
@@ -57,7 +57,7 @@ example() {
 }
 
 tried_again() {
-    [ "$(grep -c 'Address already in use' "$(log manager)")" -ge "$1" ]
+    [ "$(cat app.log "$(log manager)" | grep -c 'Address already in use')" -ge "$1" ]
 }
 
 # answers PID...: those and no others answer.

@@ -176,7 +176,7 @@ END2
     start_unit app
     storm ''
     reload app
-    grep -E 'pid 1 .*keeps|kept.*pid 1 ' app.log
+    grep 'pid 1 (systemd)' app.log
     storm_over
     from_outside timeout 20 "$BUILD/examples/client" "$PORT" 200 "$ADDRESS" >shares
     cat shares
@@ -184,6 +184,79 @@ END2
     # The socket unit's part works as before: a connection starts the service.
     in_systemd systemctl stop app.service
     wait_until serves app
+}
+
+# vendor_unit NAME <<END: Debian's, with a drop-in.
+vendor_unit() {
+    cp "/lib/systemd/system/$1.service" machine/units
+    unit "$1.service.d/reuseport.conf"
+}
+
+@test "Debian's nginx.service with a drop-in: master and workers are replaced three times under load" {
+    need nginx
+    boot_systemd
+    vendor_unit nginx <<END2
+[Service]
+NotifyAccess=all
+ExecReload=
+ExecReload=/usr/local/bin/reuseport replace -s QUIT \$MAINPID /usr/sbin/nginx -g 'daemon on; master_process on;'
+# The old nginx removes the file at its end.
+ExecReload=/bin/sh -c 'echo \$MAINPID >/run/nginx.pid'
+StandardError=append:$PWD/nginx.log
+StandardOutput=append:$PWD/nginx.log
+END2
+    in_systemd mkdir -p /var/log/nginx /var/lib/nginx
+    in_systemd systemctl start nginx
+    PORT=80
+    local round before
+    storm "$HTTP" HTTP/1.1
+    for round in 1 2 3; do
+        before=$(property nginx MainPID)
+        in_systemd systemctl reload nginx || {
+            cat nginx.log
+            return 1
+        }
+        cat nginx.log
+        [ "$(property nginx MainPID)" != "$before" ]
+        [ "$(in_systemd cat /run/nginx.pid)" = "$(property nginx MainPID)" ]
+        [ "$(property nginx ActiveState)" = active ]
+    done
+    storm_over
+    ends nginx
+}
+
+@test "Debian's redis-server.service with a drop-in, in a sandbox: replaced twice under load" {
+    need redis-server
+    boot_systemd
+    vendor_unit redis-server <<END2
+[Service]
+NotifyAccess=all
+# With it each process that systemd starts there has a user namespace of its own, and no right over the others.
+PrivateUsers=no
+# Not in @system-service; without it replace is killed before it changes anything.
+SystemCallFilter=pidfd_getfd
+ExecReload=/usr/local/bin/reuseport replace -p 6379 \$MAINPID /usr/bin/redis-server /etc/redis/redis.conf --supervised systemd --daemonize no
+ExecPaths=/usr/local/bin/reuseport /usr/local/lib/libreuseport.so
+StandardError=append:$PWD/redis.log
+StandardOutput=append:$PWD/redis.log
+END2
+    in_systemd install -d -o redis -g redis /var/lib/redis /var/log/redis
+    in_systemd systemctl start redis-server
+    PORT=6379
+    local round before
+    storm 'PING\r\n' PONG
+    for round in 1 2; do
+        before=$(property redis-server MainPID)
+        in_systemd systemctl reload redis-server || {
+            cat redis.log
+            return 1
+        }
+        cat redis.log
+        [ "$(property redis-server MainPID)" != "$before" ]
+        [ "$(property redis-server ActiveState)" = active ]
+    done
+    storm_over
+    ends redis-server
 }
 
 @test "run in a drop-in: the vendor's unit shares its port with another unit, and both are their own main process" {
