@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 int rp_socket_of_user(uid_t user, gid_t group, int domain, int type, int protocol) {
+    /* A sandbox may kill who calls setfsuid(2), so not without need. */
+    if (geteuid() == user && getegid() == group)
+        return socket(domain, type | SOCK_CLOEXEC, protocol);
     /* An invalid ID changes nothing (setfsuid(2)). */
     const int own_user = setfsuid((uid_t)-1), own_group = setfsgid((gid_t)-1);
     setfsgid(group);
@@ -96,7 +99,7 @@ struct rp_trial rp_trial_like(const struct rp_socket *like) {
                              .where = like->local,
                              .interface = (int)like->interface,
                              .user = like->uid,
-                             .group = (gid_t)setfsgid((gid_t)-1)};
+                             .group = getegid()};
 }
 
 bool rp_trial_in_use(const struct rp_socket *like, bool reuseaddr) {

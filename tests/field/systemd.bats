@@ -86,6 +86,41 @@ ends() {
     ends app
 }
 
+@test "The same in a unit that hides other users' processes, systemd's own among them" {
+    boot_systemd
+    server_unit app NotifyAccess=all User=nobody ProtectProc=invisible
+    start_unit app
+    storm ''
+    reload app
+    reload app
+    storm_over
+    ends app
+}
+
+@test "The same under SystemCallFilter=@system-service, with pidfd_getfd beside it; without, the unit serves on" {
+    boot_systemd
+    local sandbox=(NotifyAccess=all User=nobody "SystemCallFilter=@system-service" "SystemCallFilter=~@privileged @resources")
+    server_unit app "${sandbox[@]}"
+    start_unit app
+    run ! in_systemd systemctl reload app
+    undisturbed app
+    in_systemd systemctl stop app
+    server_unit app "${sandbox[@]}" SystemCallFilter=pidfd_getfd
+    start_unit app
+    storm ''
+    reload app
+    storm_over
+}
+
+@test "ExecReload= in a unit with PrivateUsers=, where it has no right over the server, is refused" {
+    boot_systemd
+    server_unit app NotifyAccess=all User=nobody PrivateUsers=yes
+    start_unit app
+    run ! in_systemd systemctl reload app
+    cat app.log
+    undisturbed app
+}
+
 @test "ExecReload= without NotifyAccess= is refused, and the unit serves on" {
     boot_systemd
     server_unit app
