@@ -29,7 +29,7 @@ start_unit() {
 # reload UNIT: its main process afterwards is another, which serves in the first one's place, alone.
 reload() {
     local before=$SERVER
-    in_systemd systemctl reload "$1" || {
+    in_systemd timeout 60 systemctl reload "$1" || {
         cat "$1.log"
         return 1
     }
@@ -247,7 +247,7 @@ END2
     storm "$HTTP" HTTP/1.1
     for round in 1 2 3; do
         before=$(property nginx MainPID)
-        in_systemd systemctl reload nginx || {
+        in_systemd timeout 60 systemctl reload nginx || {
             cat nginx.log
             return 1
         }
@@ -265,7 +265,8 @@ END2
     boot_systemd
     vendor_unit redis-server <<END2
 [Service]
-NotifyAccess=all
+# With all, the old server's last STOPPING=1 would be taken for the unit's.
+NotifyAccess=exec
 # With it each process that systemd starts there has a user namespace of its own, and no right over the others.
 PrivateUsers=no
 # Not in @system-service; without it replace is killed before it changes anything.
@@ -282,13 +283,14 @@ END2
     storm 'PING\r\n' PONG
     for round in 1 2; do
         before=$(property redis-server MainPID)
-        in_systemd systemctl reload redis-server || {
+        in_systemd timeout 60 systemctl reload redis-server || {
             cat redis.log
             return 1
         }
         cat redis.log
         [ "$(property redis-server MainPID)" != "$before" ]
         [ "$(property redis-server ActiveState)" = active ]
+        [ "$(property redis-server NRestarts)" = 0 ]
     done
     storm_over
     ends redis-server
