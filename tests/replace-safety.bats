@@ -484,13 +484,17 @@ END
     start /usr/bin/python3 waits.py "$PORT"
     exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
     read -r -u "$kept" _
-    run "$COMMAND" replace --dry-run --no-steer --foreground "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run "$COMMAND" replace --dry-run --no-steer --foreground --ready='touch asked' "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     echo "$output"
     [ "$status" = 0 ]
     [[ $output == *"would switch SO_REUSEPORT on in 1 of its 1 sockets"* ]]
     [[ $output == *"for connections of pid $SERVER to end; now: 1"* ]]
     [[ $output == *"would stay until the new server ends"* ]]
     [[ $output != *"would send new connections"* ]]
+    [[ $output == *"until it listens there and --ready's command line ends with 0"* ]]
+    [ ! -e asked ]
+    run "$COMMAND" replace --dry-run --ready=notify "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [[ $status = 0 && $output == *"until it listens there and says READY=1"* ]]
     run "$COMMAND" list "$PORT"
     [[ ${lines[1]} == *" $SERVER "*" no "* ]]
     exec {kept}>&-

@@ -43,6 +43,8 @@ static void print_server(const struct rp_replacement *this) {
 }
 
 static void print_start(const struct rp_plan *plan) {
+    static const char *const ready[] = {"", " and says READY=1",
+                                        " and --ready's command line ends with 0"};
     char command[256];
     const struct rp_launch *launch = plan->copies.launch;
     snprintf(command, sizeof(command), "%s", plan->copies.arguments[0]);
@@ -50,7 +52,8 @@ static void print_start(const struct rp_plan *plan) {
     if (plan->copies.count) printf("%d copies of ", plan->copies.count);
     printf("%s, sharing %s by -m %s\n", rp_make_plain(command), launch->list,
            launch->method == RP_PRELOAD ? "preload" : "seccomp");
-    printf("would wait at most %ld s until it listens there\n", plan->start_timeout);
+    printf("would wait at most %ld s until it listens there%s\n", plan->start_timeout,
+           ready[plan->ready.by]);
 }
 
 static void print_end(const struct rp_replacement *this) {
