@@ -17,7 +17,7 @@ wanted='
     systemd-analyze:systemd ps:procps script:bsdutils gnuplot:gnuplot-nox valgrind:valgrind
     redis-benchmark:redis-tools sysctl:procps zsh:zsh fish:fish
     prometheus-node-exporter:prometheus-node-exporter etcd:etcd-server rclone:rclone esbuild:esbuild
-    qemu-s390x:qemu-user
+    qemu-s390x:qemu-user tini:tini dumb-init:dumb-init
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck'
 [ "$suite" != field ] || wanted='
     bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server

@@ -8,6 +8,7 @@ load help
 COMMAND_PAGE=$ROOT/shim/doc/reuseport.1
 LIBRARY_PAGE=$ROOT/shim/doc/libreuseport.7
 SECCOMP_PAGE=$ROOT/shim/doc/reuseport-seccomp.7
+REPLACE_PAGE=$ROOT/shim/doc/reuseport-replace.7
 
 # page_options HEADING: the options that items of that section of reuseport(1) are about.
 page_options() {
@@ -23,7 +24,7 @@ rendered() {
 @test "mandoc and man have no complaint about the man pages" {
     need mandoc
     local page
-    for page in "$COMMAND_PAGE" "$LIBRARY_PAGE" "$SECCOMP_PAGE"; do
+    for page in "$COMMAND_PAGE" "$LIBRARY_PAGE" "$SECCOMP_PAGE" "$REPLACE_PAGE"; do
         # EXAMPLES come early, on purpose.
         run bash -c 'mandoc -Tlint -Wwarning "$1" | grep -v "sections out of conventional order: Sh ENVIRONMENT"' bash "$page"
         echo "$output"

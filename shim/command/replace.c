@@ -10,6 +10,7 @@
 #include "handover/departure.h"
 #include "handover/doubts.h"
 #include "handover/lock.h"
+#include "handover/origin.h"
 #include "handover/output.h"
 #include "handover/readiness.h"
 #include "inspect/option.h"
@@ -147,6 +148,7 @@ int rp_cmd_replace(int argc, char **argv) {
     static struct rp_launch launch;
     struct rp_replace_options options;
     struct rp_replacement this = {.plan = &options.plan};
+    struct rp_unit unit;
     unsigned long left = 0;
     rp_parse_replace(argc, argv, &options);
     open_old(&this, options.pid);
@@ -154,6 +156,7 @@ int rp_cmd_replace(int argc, char **argv) {
     rp_doubt_alone(&this);
     if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
+    rp_origin_check(&this, options.force_init, &unit);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
@@ -161,6 +164,7 @@ int rp_cmd_replace(int argc, char **argv) {
     if (options.dry_run) return rp_rehearse(&this, &options);
     options.plan.copies.notify = rp_open_notify(&this);
     status = hand_over(&this, &left);
+    if (!status) status = rp_unit_hand_on(&unit, &this);
     if (status) return status;
     const bool stopped = rp_stop_old(&this);
     rp_steward_leave(this.steward);

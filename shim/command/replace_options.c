@@ -31,6 +31,7 @@ static const char help[] =
     "      --allow-uncovered  COMMAND may listen on fewer addresses than PID\n"
     "      --no-steer         do not choose who gets new connections\n"
     "      --dry-run          make all checks, say what would be done, change nothing\n"
+    "      --force-init       replace PID even if its container or unit ends with it\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
     "      --output=FILE      append COMMAND's output and errors to FILE\n"
     "      --library=FILE     use this library (default: as for run)\n"
@@ -51,6 +52,7 @@ enum {
     UNCOVERED,
     NO_STEER,
     DRY_RUN,
+    FORCE_INIT,
     FOREGROUND,
     LIBRARY,
     OUTPUT
@@ -69,6 +71,7 @@ static const struct option long_options[] = {
     {"allow-uncovered", no_argument, NULL, UNCOVERED},
     {"no-steer", no_argument, NULL, NO_STEER},
     {"dry-run", no_argument, NULL, DRY_RUN},
+    {"force-init", no_argument, NULL, FORCE_INIT},
     {"foreground", no_argument, NULL, FOREGROUND},
     {"output", required_argument, NULL, OUTPUT},
     {"library", required_argument, NULL, LIBRARY},
@@ -114,12 +117,13 @@ static void parse_option(int option, struct rp_replace_options *options) {
         options->library = optarg;
         break;
     default:
-        *(option == KILL        ? &options->plan.kill
-          : option == STRICT    ? &options->plan.strict
-          : option == UNCOVERED ? &options->plan.allow_uncovered
-          : option == NO_STEER  ? &options->plan.no_steer
-          : option == DRY_RUN   ? &options->dry_run
-                                : &options->foreground) = true;
+        *(option == KILL         ? &options->plan.kill
+          : option == STRICT     ? &options->plan.strict
+          : option == UNCOVERED  ? &options->plan.allow_uncovered
+          : option == NO_STEER   ? &options->plan.no_steer
+          : option == DRY_RUN    ? &options->dry_run
+          : option == FORCE_INIT ? &options->force_init
+                                 : &options->foreground) = true;
         break;
     }
 }

@@ -9,7 +9,7 @@ struct rp_replace_options {
     struct rp_plan plan;
     const char *library, *ports, *output;
     enum rp_method method;
-    bool foreground, dry_run;
+    bool foreground, dry_run, force_init;
     pid_t pid;
 };
 

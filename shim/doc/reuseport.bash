@@ -123,7 +123,7 @@ _reuseport() {
         argument='port and pid'
         ;;
     *,replace)
-        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --ready= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --foreground --output= --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --ready= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --force-init --foreground --output= --library= -h --help -V --version"
         argument='pid and command line'
         ;;
     *,install-lib)

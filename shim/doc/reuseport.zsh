@@ -90,7 +90,7 @@ _reuseport() {
             '--ready=[when the command is ready]:when:(listen notify)' \
             '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
             '--strict[refuse where a connection could be lost]' '--allow-uncovered[allow fewer addresses than before]' \
-            '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--foreground[stay until the new server ends]' \
+            '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--force-init[even if its container or unit ends with it]' '--foreground[stay until the new server ends]' \
             '--output=[for the command to write to]:file:_files' \
             '(-)1:PID: _reuseport_pids' '(-)2:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The one reader of /proc/PID. A process's name is whatever its user chose, raw in stat and comm,
+/* Who a process is, by /proc/PID. A process's name is whatever its user chose, raw in stat and comm,
  * escaped in status (proc(5)). */
 #ifndef RP_PROCESS_H
 #define RP_PROCESS_H

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* What control groups tell of units: a manager is in ROOT/init.scope, its units are in
+ * ROOT/.../NAME.service, and what such a unit delegates is below that. */
+#include "handover/unit.h"
+
+#include "base/die.h"
+#include "base/notify.h"
+#include "base/progress.h"
+#include "inspect/place.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { TELL = 5 /* seconds for the manager to read a message */ };
+
+static const char scope[] = "/init.scope", service[] = ".service";
+enum { SCOPE = sizeof(scope) - 1, SERVICE = sizeof(service) - 1 };
+
+/* A manager's root, and the path of one of its units. */
+struct place {
+    char root[RP_CGROUP_SIZE], unit[RP_CGROUP_SIZE];
+};
+
+static bool find_root(pid_t pid, char root[RP_CGROUP_SIZE]) {
+    const size_t length = strlen(rp_process_cgroup(pid, root));
+    if (length < SCOPE || strcmp(root + length - SCOPE, scope) != 0) return false;
+    root[length - SCOPE] = '\0';
+    return true;
+}
+
+bool rp_unit_is_manager(pid_t pid) {
+    char root[RP_CGROUP_SIZE];
+    return find_root(pid, root);
+}
+
+/* The path of the unit that the process is in, up to the unit's name. */
+static bool find_path(pid_t pid, const char *root, char path[RP_CGROUP_SIZE]) {
+    const size_t length = strlen(root);
+    rp_process_cgroup(pid, path);
+    if (strncmp(path, root, length) != 0 || path[length] != '/') return false;
+    for (char *end = path + length; (end = strstr(end, service)); end += SERVICE)
+        if (!end[SERVICE] || end[SERVICE] == '/') {
+            end[SERVICE] = '\0';
+            return true;
+        }
+    return false;
+}
+
+static bool is_in(const void *context, pid_t pid) {
+    const struct place *place = context;
+    char path[RP_CGROUP_SIZE];
+    return find_path(pid, place->root, path) && !strcmp(path, place->unit);
+}
+
+/* The nearest manager above the process, or 0. */
+static pid_t find_manager(pid_t pid, char root[RP_CGROUP_SIZE]) {
+    struct rp_process process;
+    struct rp_status status;
+    for (int depth = 0; depth < 1000 && rp_process_find(pid, &process, &status); depth++) {
+        pid = status.parent;
+        if (pid > 0 && find_root(pid, root)) return pid;
+    }
+    return 0;
+}
+
+/* What MAINPID says, if it is a process of this unit. */
+static pid_t named_main(const struct place *place) {
+    const char *text = getenv("MAINPID");
+    char *end;
+    const long pid = text ? strtol(text, &end, 10) : 0;
+    if (pid <= 0 || pid > 1 << 22 || *end) return 0;
+    return is_in(place, (pid_t)pid) ? (pid_t)pid : 0;
+}
+
+static bool is_main(pid_t pid, pid_t manager, const struct place *place, bool is_ours) {
+    struct rp_process process;
+    struct rp_status status;
+    const pid_t named = is_ours ? named_main(place) : 0;
+    if (named) return named == pid;
+    return rp_process_find(pid, &process, &status) && status.parent == manager &&
+           !rp_process_has_elder(&process, manager, is_in, place);
+}
+
+void rp_unit_find(pid_t pid, struct rp_unit *unit) {
+    struct place place;
+    const char *socket = getenv("NOTIFY_SOCKET");
+    memset(unit, 0, sizeof(*unit));
+    const pid_t manager = find_manager(pid, place.root);
+    const bool found = manager && find_path(pid, place.root, place.unit);
+    const bool is_ours = found && is_in(&place, getpid());
+    if (found && is_main(pid, manager, &place, is_ours)) {
+        snprintf(unit->name, sizeof(unit->name), "%s", strrchr(place.unit, '/') + 1);
+        if (is_ours && socket && !(unit->manager = strdup(socket))) rp_die("%s", strerror(errno));
+    }
+    unsetenv("MAINPID");
+    if (!unit->manager) unsetenv("NOTIFY_SOCKET");
+}
+
+static int tell(const struct rp_unit *unit, pid_t pid) {
+    char text[32];
+    snprintf(text, sizeof(text), "MAINPID=%d", (int)pid);
+    return rp_notify(unit->manager, text, TELL);
+}
+
+int rp_unit_hand_on(const struct rp_unit *unit, struct rp_replacement *replacement) {
+    if (!unit->manager) return 0;
+    rp_step(false, "telling systemd of the new main process of %s", unit->name);
+    const pid_t pid = rp_successor_pid(&replacement->successor);
+    const int error = pid > 0 ? tell(unit, pid) : ESRCH;
+    if (!error && !rp_is_interrupted()) return 0;
+    /* Messages are read in order, and before the end of a process is. */
+    tell(unit, replacement->pid);
+    if (!error) return rp_undo(replacement, "interrupted");
+    return rp_undo(replacement, "systemd cannot be told of the new main process of %s: %s",
+                   unit->name, strerror(error));
+}

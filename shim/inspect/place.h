@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* A process's place among others: its PID namespace, control group, executable, process group and
+ * terminal. None of these is async-signal-safe. */
+#ifndef RP_PLACE_H
+#define RP_PLACE_H
+
+#include "inspect/process.h"
+
+enum { RP_CGROUP_SIZE = 1024 };
+
+/* Its PID in its own PID namespace (proc(5), NSpid of status, Linux 4.1): 1 for an init; 0 if
+ * unknown. */
+pid_t rp_process_inner_pid(pid_t pid);
+
+/* The path of its control group, as systemd names it: in the unified hierarchy, or if that is not
+ * in use in the one named systemd (cgroups(7)), seen from this process's cgroup namespace. Returns
+ * path; "" if it is unknown or too long. */
+const char *rp_process_cgroup(pid_t pid, char path[RP_CGROUP_SIZE]);
+
+/* Whether both run the same file (proc(5), exe); false if unknown. Requires the rights of
+ * PTRACE_MODE_READ (ptrace(2)). */
+bool rp_process_is_same_program(pid_t one, pid_t other);
+
+/* Its process group in the PID namespace of /proc; -1 if unknown. */
+pid_t rp_process_group(pid_t pid);
+
+/* Whether it leads a session that has a terminal, as the shell of a terminal does; false if
+ * unknown. */
+bool rp_process_leads_terminal(pid_t pid);
+
+/* Whether a sibling counts. */
+typedef bool rp_sibling_test(const void *context, pid_t sibling);
+
+/* Whether the parent has a child that is older than the process and counts: not a zombie, and if a
+ * test is given, one that passes it. */
+bool rp_process_has_elder(const struct rp_process *process, pid_t parent, rp_sibling_test *test,
+                          const void *context);
+
+#endif
