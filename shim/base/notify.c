@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One datagram for the text, and one with the pipe. */
+/* Each message is sent by a socket of its own: the manager has one queue for all. */
 #include "base/notify.h"
 
 #include "base/clock.h"
@@ -64,13 +64,15 @@ static int send_text(int fd, const char *text, int passed) {
 /* Waits until nobody has the other end of the pipe. Returns 0, or ETIMEDOUT. */
 static int await_close(int fd, int seconds) {
     const double end = rp_now() + seconds;
-    for (double left = seconds; left > 0; left = end - rp_now()) {
-        struct pollfd hangup = {.fd = fd};
-        if (poll(&hangup, 1, (int)(left * 1000) + 1) == 1) return 0;
+    struct pollfd hangup = {.fd = fd};
+    for (;;) {
+        const int left = (int)((end - rp_now()) * 1000);
+        if (left <= 0) return ETIMEDOUT;
+        if (poll(&hangup, 1, left) == 1) return 0;
     }
-    return ETIMEDOUT;
 }
 
+/* Sends a pipe's end, and waits until it is closed. Returns 0 or an errno. */
 static int await_reader(int fd, int seconds) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC)) return errno;
@@ -84,8 +86,15 @@ static int await_reader(int fd, int seconds) {
 int rp_notify(const char *name, const char *text, int seconds) {
     const int fd = connect_to(name, seconds);
     if (fd < 0) return errno;
-    int error = send_text(fd, text, -1);
-    if (!error) error = await_reader(fd, seconds);
+    const int error = send_text(fd, text, -1);
+    close(fd);
+    return error;
+}
+
+int rp_notify_barrier(const char *name, int seconds) {
+    const int fd = connect_to(name, seconds);
+    if (fd < 0) return errno;
+    const int error = await_reader(fd, seconds);
     close(fd);
     return error;
 }

@@ -3,12 +3,17 @@
 #ifndef RP_NOTIFY_H
 #define RP_NOTIFY_H
 
+/* Both return 0 or an errno: ETIMEDOUT after so many seconds, ENOENT and ECONNREFUSED if nobody is
+ * there, EAFNOSUPPORT if the name is not of the two forms. Signals do not end them. Not
+ * async-signal-safe. */
+
 /* Sends the text, such as "MAINPID=1", to the manager's socket, as NOTIFY_SOCKET names it: a path,
- * or @ and an abstract name (unix(7)). Then sends BARRIER=1 with a pipe's end, and waits until the
- * manager closes it, having read everything before it (sd_notify_barrier(3); managers that do not
- * know it close it as well). Waits for at most so many seconds; signals do not end the wait.
- * Returns 0 or an errno: ETIMEDOUT if the text was sent but not read, ENOENT and ECONNREFUSED if
- * nobody is there, EAFNOSUPPORT if the name is not of these two forms. Not async-signal-safe. */
+ * or @ and an abstract name (unix(7)). Waits until there is room for it. */
 int rp_notify(const char *name, const char *text, int seconds);
+
+/* Waits until the manager has read everything that was sent before: sends BARRIER=1 with a pipe's
+ * end, and waits until the manager closes that (sd_notify_barrier(3)), as those do that do not know
+ * of it. */
+int rp_notify_barrier(const char *name, int seconds);
 
 #endif

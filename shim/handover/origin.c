@@ -108,7 +108,7 @@ void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_u
         rp_die("replace: pid %d is a worker of pid %d (%s); replace that one", (int)this->pid,
                (int)master.pid, rp_process_name(&master, name));
     if (!forced) refuse_init(this);
-    if (!forced && *unit->name && !unit->manager)
+    if (!forced && *unit->name && !unit->is_ours)
         rp_die("replace: pid %d is the main process of %s, which ends with it; set "
                "NotifyAccess=all there, and run this command by its ExecReload=",
                (int)this->pid, unit->name);

@@ -3,9 +3,8 @@
  * ROOT/.../NAME.service, and what such a unit delegates is below that. */
 #include "handover/unit.h"
 
-#include "base/die.h"
-#include "base/notify.h"
 #include "base/progress.h"
+#include "handover/control.h"
 #include "inspect/place.h"
 
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { TELL = 5 /* seconds for the manager to read a message */ };
 
 static const char scope[] = "/init.scope", service[] = ".service";
 enum { SCOPE = sizeof(scope) - 1, SERVICE = sizeof(service) - 1 };
@@ -86,33 +83,29 @@ static bool is_main(pid_t pid, pid_t manager, const struct place *place, bool is
 
 void rp_unit_find(pid_t pid, struct rp_unit *unit) {
     struct place place;
-    const char *socket = getenv("NOTIFY_SOCKET");
-    memset(unit, 0, sizeof(*unit));
+    *unit = (struct rp_unit){.channel = -1};
     const pid_t manager = find_manager(pid, place.root);
     const bool found = manager && find_path(pid, place.root, place.unit);
     const bool is_ours = found && is_in(&place, getpid());
     if (found && is_main(pid, manager, &place, is_ours)) {
         snprintf(unit->name, sizeof(unit->name), "%s", strrchr(place.unit, '/') + 1);
-        if (is_ours && socket && !(unit->manager = strdup(socket))) rp_die("%s", strerror(errno));
+        unit->is_ours = is_ours && getenv("NOTIFY_SOCKET");
     }
     unsetenv("MAINPID");
-    if (!unit->manager) unsetenv("NOTIFY_SOCKET");
+    if (!unit->is_ours) unsetenv("NOTIFY_SOCKET");
 }
 
-static int tell(const struct rp_unit *unit, pid_t pid) {
-    char text[32];
-    snprintf(text, sizeof(text), "MAINPID=%d", (int)pid);
-    return rp_notify(unit->manager, text, TELL);
+void rp_unit_prepare(struct rp_unit *unit, pid_t old) {
+    if (unit->is_ours) unit->channel = rp_control_split(getenv("NOTIFY_SOCKET"), old);
 }
 
 int rp_unit_hand_on(const struct rp_unit *unit, struct rp_replacement *replacement) {
-    if (!unit->manager) return 0;
+    if (unit->channel < 0) return 0;
     rp_step(false, "telling systemd of the new main process of %s", unit->name);
     const pid_t pid = rp_successor_pid(&replacement->successor);
-    const int error = pid > 0 ? tell(unit, pid) : ESRCH;
+    const int error = pid > 0 ? rp_control_tell(unit->channel, pid) : ESRCH;
     if (!error && !rp_is_interrupted()) return 0;
-    /* Messages are read in order, and before the end of a process is. */
-    tell(unit, replacement->pid);
+    rp_control_tell(unit->channel, replacement->pid);
     if (!error) return rp_undo(replacement, "interrupted");
     return rp_undo(replacement, "systemd cannot be told of the new main process of %s: %s",
                    unit->name, strerror(error));
