@@ -43,6 +43,7 @@ wake_read, wake_write = os.pipe()
 os.set_blocking(wake_write, False)
 signal.signal(signal.SIGUSR1, lambda *_: os.write(wake_write, b"x"))
 main, reload = start("app.service", command, {"NOTIFY_SOCKET": notify}), None
+os.environ.pop("WATCHDOG_USEC", None)  # of the main process alone
 while True:
     ready, _, _ = select.select([listener, wake_read], [], [], 0.02)
     if listener in ready:

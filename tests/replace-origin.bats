@@ -71,20 +71,21 @@ in_unit() {
     sh -c 'echo 0 >"$1/cgroup.procs" && shift && exec "$@"' sh "$GROUP/$1" "${@:2}"
 }
 
-# reload: as systemctl reload; its exit status becomes that of replace.
+# reload OPTION...: as systemctl reload; its exit status becomes that of replace.
 reload() {
-    printf '#!/bin/sh\nexec %q replace "$MAINPID" /usr/bin/python3 notes.py %s >out 2>replace.log </dev/null\n' "$COMMAND" "$PORT" >reload
+    printf '#!/bin/sh\nexec %q replace %s "$MAINPID" /usr/bin/python3 notes.py %s >out 2>replace.log </dev/null\n' \
+        "$COMMAND" "$*" "$PORT" >reload
     chmod +x reload
     rm -f status
     kill -USR1 "$MANAGER"
     wait_until test -s status
-    cat replace.log events
+    cat replace.log events 2>/dev/null
     return "$(<status)"
 }
 
 # has_variable PID NAME: the process was started with it.
 has_variable() {
-    tr '\0' '\n' <"/proc/$1/environ" | grep -q "^$2="
+    tr '\0' '\n' <"/proc/$1/environ" | grep -q "^$2"
 }
 
 parent_of() {
@@ -93,7 +94,9 @@ parent_of() {
 
 @test "ExecReload=: the manager has read who is the main process before the old one is signalled, and again as its parent" {
     local new
+    export WATCHDOG_USEC=60000000
     start_unit 0.5
+    unset WATCHDOG_USEC
     storm ''
     reload
     storm_over
@@ -104,6 +107,7 @@ parent_of() {
     [ "$(parent_of "$new")" = "$MANAGER" ]
     grep -q "/app.service$" "/proc/$new/cgroup"
     has_variable "$new" NOTIFY_SOCKET
+    has_variable "$new" WATCHDOG_USEC=60000000
     run ! has_variable "$new" MAINPID
     # No process of it is left in between.
     [ "$(cat "$GROUP/app.service/cgroup.procs")" = "$new" ]
@@ -131,6 +135,11 @@ parent_of() {
     [ "$output" = "$refusal" ]
     MAINPID=$SERVER run -125 in_unit app.service "$COMMAND" replace "$SERVER" /usr/bin/python3 notes.py "$PORT"
     [ "$output" = "$refusal" ]
+    [ "$(listener)" = "$SERVER" ]
+    [ ! -e events ]
+    run reload --foreground
+    [ "$status" = 125 ]
+    [ "$(<replace.log)" = "reuseport: replace: --foreground: app.service would wait for the end of its ExecReload=" ]
     [ "$(listener)" = "$SERVER" ]
     [ ! -e events ]
     # For a unit with ExitType=cgroup.

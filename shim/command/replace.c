@@ -157,6 +157,8 @@ int rp_cmd_replace(int argc, char **argv) {
     if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
     rp_origin_check(&this, options.force_init, &unit);
+    if (unit.is_ours && options.foreground)
+        rp_die("replace: --foreground: %s would wait for the end of its ExecReload=", unit.name);
     rp_unit_prepare(&unit, this.pid);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;

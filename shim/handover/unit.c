@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "handover/control.h"
 #include "inspect/place.h"
+#include "launch/environment.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -95,8 +96,18 @@ void rp_unit_find(pid_t pid, struct rp_unit *unit) {
     if (!unit->is_ours) unsetenv("NOTIFY_SOCKET");
 }
 
+/* systemd tells only the main process that it starts of its watchdog, and ends a unit that does not
+ * answer it. */
+static void pass_watchdog_on(pid_t old) {
+    char value[RP_VALUE_SIZE];
+    if (rp_process_variable(old, "WATCHDOG_USEC", value)) rp_set_variable("WATCHDOG_USEC", value);
+    unsetenv("WATCHDOG_PID");
+}
+
 void rp_unit_prepare(struct rp_unit *unit, pid_t old) {
-    if (unit->is_ours) unit->channel = rp_control_split(getenv("NOTIFY_SOCKET"), old);
+    if (!unit->is_ours) return;
+    pass_watchdog_on(old);
+    unit->channel = rp_control_split(getenv("NOTIFY_SOCKET"), old);
 }
 
 int rp_unit_hand_on(const struct rp_unit *unit, struct rp_replacement *replacement) {

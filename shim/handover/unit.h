@@ -25,8 +25,9 @@ bool rp_unit_is_manager(pid_t pid);
  * its own. */
 void rp_unit_find(pid_t pid, struct rp_unit *unit);
 
-/* If the unit is ours, leaves this process behind as its control process: see rp_control_split.
- * old: its main process. To be called before anything is changed. */
+/* If the unit is ours, leaves this process behind as its control process (rp_control_split), and
+ * sets WATCHDOG_USEC for COMMAND as it was for the old main process (sd_watchdog_enabled(3)). To be
+ * called before anything is changed. */
 void rp_unit_prepare(struct rp_unit *unit, pid_t old);
 
 /* Tells the unit's manager that the new server is the main process, and waits until it has read

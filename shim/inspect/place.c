@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads files that anybody may read, except exe. Lines are told apart by their starts, which no
+/* Reads files that anybody may read, except exe and environ. Lines are told apart by their starts, which no
  * name can fake: status escapes newlines, and paths of control groups cannot contain them. */
 #include "inspect/place.h"
 
@@ -64,6 +64,20 @@ bool rp_process_is_same_program(pid_t one, pid_t other) {
     struct stat first, second;
     return find_program(one, &first) && find_program(other, &second) &&
            first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+}
+
+bool rp_process_variable(pid_t pid, const char *name, char value[RP_VALUE_SIZE]) {
+    const size_t length = strlen(name);
+    bool found = false;
+    char *text = NULL;
+    size_t size = 0;
+    FILE *file = open_file(pid, "environ");
+    while (file && !found && getdelim(&text, &size, '\0', file) > 0)
+        if (!strncmp(text, name, length) && text[length] == '=')
+            found = snprintf(value, RP_VALUE_SIZE, "%s", text + length + 1) < RP_VALUE_SIZE;
+    free(text);
+    if (file) fclose(file);
+    return found;
 }
 
 /* Reads process group, session and terminal, the fields behind state and parent. */

@@ -21,6 +21,12 @@ const char *rp_process_cgroup(pid_t pid, char path[RP_CGROUP_SIZE]);
  * PTRACE_MODE_READ (ptrace(2)). */
 bool rp_process_is_same_program(pid_t one, pid_t other);
 
+enum { RP_VALUE_SIZE = 64 };
+
+/* The value of a variable in the environment that it was started with (proc(5), environ), or false:
+ * it has none, it is too long, or this process lacks the rights of PTRACE_MODE_READ. */
+bool rp_process_variable(pid_t pid, const char *name, char value[RP_VALUE_SIZE]);
+
 /* Its process group in the PID namespace of /proc; -1 if unknown. */
 pid_t rp_process_group(pid_t pid);
 
