@@ -133,3 +133,18 @@ refused_under() {
         [ "$(answer)" = "pid $INNER" ]
     done
 }
+
+@test "a supervisor below an init is named, as it may start it again; the server is replaced" {
+    need tini python3
+    contain tini -- /usr/bin/python3 -c 'import subprocess, sys, time
+subprocess.run(sys.argv[1:])
+time.sleep(600)' "$BUILD/examples/server" "$PORT" 127.0.0.1
+    local line="pid 2 (python3), the parent of pid $INNER, may start it again, or end with it"
+    run -125 inside "$COMMAND" replace --strict "$INNER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [ "$output" = "reuseport: replace: --strict: $line" ]
+    inside "$COMMAND" replace "$INNER" "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>replace.log 3>&- </dev/null
+    grep -qxF "reuseport: replace: $line" replace.log
+    wait_until_ended "$SERVER"
+    read -r SERVER INNER < <(server_pids)
+    [ "$(answer)" = "pid $INNER" ]
+}

@@ -63,7 +63,9 @@ static bool ends_init(pid_t pid, struct rp_process *init) {
         const bool is_awaited = rp_process_group(pid) == rp_process_group(init->pid);
         if (is_init(init->pid))
             return is_awaited || !rp_process_has_elder(&process, init->pid, NULL, NULL);
-        if (!is_awaited || rp_process_is_below(getpid(), init->pid)) return false;
+        if (!is_awaited || !rp_process_is_shell(init->pid) ||
+            rp_process_is_below(getpid(), init->pid))
+            return false;
         pid = init->pid;
     }
     return false;

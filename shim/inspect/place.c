@@ -66,6 +66,17 @@ bool rp_process_is_same_program(pid_t one, pid_t other) {
            first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
+bool rp_process_is_shell(pid_t pid) {
+    static const char *const names[] = {"sh", "dash", "bash", "ash", "busybox", "ksh", "zsh"};
+    char path[32], file[1024] = "";
+    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+    if (readlink(path, file, sizeof(file) - 1) < 0) return false;
+    const char *name = strrchr(file, '/');
+    for (size_t i = 0; name && i < sizeof(names) / sizeof(*names); i++)
+        if (!strcmp(name + 1, names[i])) return true;
+    return false;
+}
+
 bool rp_process_variable(pid_t pid, const char *name, char value[RP_VALUE_SIZE]) {
     const size_t length = strlen(name);
     bool found = false;

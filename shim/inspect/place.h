@@ -21,6 +21,9 @@ const char *rp_process_cgroup(pid_t pid, char path[RP_CGROUP_SIZE]);
  * PTRACE_MODE_READ (ptrace(2)). */
 bool rp_process_is_same_program(pid_t one, pid_t other);
 
+/* Whether it runs a shell, by the name of its file; false if unknown. Requires the same rights. */
+bool rp_process_is_shell(pid_t pid);
+
 enum { RP_VALUE_SIZE = 64 };
 
 /* The value of a variable in the environment that it was started with (proc(5), environ), or false:
