@@ -98,7 +98,7 @@ parent_of() {
     start_unit 0.5
     unset WATCHDOG_USEC
     storm ''
-    reload
+    reload --strict
     storm_over
     new=$(listener)
     [ "$new" != "$SERVER" ]

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who a process is, by /proc/PID. Its name is whatever its user chose, raw in stat and comm, escaped
- * in status (proc(5)). */
+/* Who a process is, by /proc/PID. Its name is whatever its user chose, raw in stat and comm,
+ * escaped in status (proc(5)). */
 #ifndef RP_PROCESS_H
 #define RP_PROCESS_H
 
