@@ -71,6 +71,7 @@ refused_under() {
 @test "a server that is PID 1 of its container is not replaced, and the ways are named" {
     contain "$BUILD/examples/server" "$PORT" 127.0.0.1
     [ "$INNER" = 1 ]
+    run -125 inside "$COMMAND" replace --dry-run 1 "$BUILD/examples/server" "$PORT" 127.0.0.1
     refused_both_ways "pid 1 is the init of its PID namespace, and everything there ends with it" \
         "pid $SERVER is the init of its PID namespace, and everything there ends with it"
 }

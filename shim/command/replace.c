@@ -159,12 +159,12 @@ int rp_cmd_replace(int argc, char **argv) {
     rp_origin_check(&this, options.force_init, &unit);
     if (unit.is_ours && options.foreground)
         rp_die("replace: --foreground: %s would wait for the end of its ExecReload=", unit.name);
-    rp_unit_prepare(&unit, this.pid);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
     open_output(&this, &options);
     if (options.dry_run) return rp_rehearse(&this, &options);
+    rp_unit_prepare(&unit, this.pid);
     options.plan.copies.notify = rp_open_notify(&this);
     status = hand_over(&this, &left);
     if (!status) status = rp_unit_hand_on(&unit, &this);

@@ -3,6 +3,7 @@
 #include "handover/origin.h"
 
 #include "base/die.h"
+#include "handover/doubts.h"
 #include "inspect/holders.h"
 #include "inspect/place.h"
 
@@ -93,13 +94,8 @@ static void doubt_parent(const struct rp_replacement *this) {
     if (!find_parent(this->pid, &parent) || is_init(parent.pid) || rp_unit_is_manager(parent.pid) ||
         rp_process_is_below(getpid(), parent.pid) || rp_process_leads_terminal(parent.pid))
         return;
-    rp_process_name(&parent, name);
-    if (this->plan->strict)
-        rp_die("replace: --strict: pid %d (%s), the parent of pid %d, may start it again, or end "
-               "with it",
-               (int)parent.pid, name, (int)this->pid);
-    rp_warn("replace: pid %d (%s), the parent of pid %d, may start it again, or end with it",
-            (int)parent.pid, name, (int)this->pid);
+    rp_doubt(this->plan, "pid %d (%s), the parent of pid %d, may start it again, or end with it",
+             (int)parent.pid, rp_process_name(&parent, name), (int)this->pid);
 }
 
 void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_unit *unit) {
