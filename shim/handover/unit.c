@@ -53,15 +53,17 @@ static bool is_in(const void *context, pid_t pid) {
     return find_path(pid, place->root, path) && !strcmp(path, place->unit);
 }
 
-/* The nearest manager above the process, or 0. */
+/* The nearest manager above the process, or 0. A process that /proc hides (ProtectProc= of
+ * systemd.exec(5)) is taken for the machine's: those of a user are seen by that one. */
 static pid_t find_manager(pid_t pid, char root[RP_CGROUP_SIZE]) {
     struct rp_process process;
     struct rp_status status;
     for (int depth = 0; depth < 1000 && rp_process_find(pid, &process, &status); depth++) {
         pid = status.parent;
-        if (pid > 0 && find_root(pid, root)) return pid;
+        if (pid <= 0 || find_root(pid, root)) return pid;
     }
-    return 0;
+    *root = '\0';
+    return pid;
 }
 
 /* What MAINPID says, if it is a process of this unit. */
@@ -86,7 +88,7 @@ void rp_unit_find(pid_t pid, struct rp_unit *unit) {
     struct place place;
     *unit = (struct rp_unit){.channel = -1};
     const pid_t manager = find_manager(pid, place.root);
-    const bool found = manager && find_path(pid, place.root, place.unit);
+    const bool found = manager > 0 && find_path(pid, place.root, place.unit);
     const bool is_ours = found && is_in(&place, getpid());
     if (found && is_main(pid, manager, &place, is_ours)) {
         snprintf(unit->name, sizeof(unit->name), "%s", strrchr(place.unit, '/') + 1);
