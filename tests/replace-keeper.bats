@@ -5,26 +5,38 @@
 
 load replacement
 
-# kept_by [no-reap]: starts a parent that opens the listener, and its child, the server. Sets KEEPER and SERVER.
+# kept_by [no-reap]: starts a parent that opens the listener, and its child, the server, which is another program: else
+# it would be a worker. Sets KEEPER and SERVER.
 kept_by() {
+    cp "$(readlink -f /usr/bin/python3)" keeper
     cat >keeper.py <<'END'
-"""Opens a listener, and forks a server that has it, too; waits for its end, or does not."""
-import os, signal, socket, sys, time
+"""Opens a listener, and starts a server that has it, too; waits for its end, or does not."""
+import os, socket, sys, time
 listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
 child = os.fork()
 if child == 0:
-    while True:
-        client = listener.accept()[0]
-        client.send(b"pid %d\n" % os.getpid())
-        client.close()
+    listener.set_inheritable(True)
+    os.execv("/usr/bin/python3", ["python3", "-c", """
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    client = listener.accept()[0]
+    client.send(b"pid %d\\n" % os.getpid())
+    client.close()
+""", str(listener.fileno())])
 print(child, flush=True)
 if len(sys.argv) == 2: os.waitpid(child, 0)
 while True: time.sleep(600)
 END
-    spawn keeper /usr/bin/python3 keeper.py "$PORT" "$@"
+    spawn keeper ./keeper keeper.py "$PORT" "$@"
     KEEPER=$PID
     wait_until grep -q . "$(log keeper)"
     SERVER=$(<"$(log keeper)")
+    wait_until executed
+}
+
+executed() {
+    grep -qz -- -c "/proc/$SERVER/cmdline"
 }
 
 @test "where its parent keeps the listener, the old server has ended: status 0, and the parent is named" {
@@ -34,7 +46,7 @@ END
         begin=$SECONDS
         replace --stop-timeout 20 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
         cat replace.log
-        grep -q "pid $KEEPER (python3) keeps" replace.log
+        grep -q "pid $KEEPER (keeper) keeps" replace.log
         [ $((SECONDS - begin)) -lt 10 ]
         kill -TERM "$KEEPER"
         wait_until_ended "$KEEPER"
@@ -73,7 +85,6 @@ END
     KEEPER=$PID
     wait_until grep -q . "$(log keeper)"
     SERVER=$(<"$(log keeper)")
-    executed() { grep -qz -- -c "/proc/$SERVER/cmdline"; }
     wait_until executed
     AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
     replace --stop-timeout 20 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
