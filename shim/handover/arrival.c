@@ -68,7 +68,8 @@ int rp_clear_way(struct rp_replacement *this) {
 }
 
 int rp_start_new(struct rp_replacement *this) {
-    this->steward = rp_steward_start(&this->groups, &this->held);
+    this->steward = rp_steward_start(&this->groups);
+    if (!this->steward) return rp_undo(this, "fork: %s", strerror(errno));
     rp_replacement_look(this, 0);
     /* Where there is no group yet, the first of the new server's sockets makes one, unless a
      * visitor has: that may delay a SYN, which is better than a connection to a server that is not

@@ -9,7 +9,6 @@
 #include "handover/settle.h"
 #include "handover/steer.h"
 #include "handover/traffic.h"
-#include "inspect/holders.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -118,19 +117,10 @@ static bool wait_for_end(struct rp_replacement *this) {
     }
 }
 
-/* From here on there is no way back: an invisible listener stays so. */
-static void hide_old(struct rp_replacement *this) {
-    struct rp_sockets *olds = &this->look.of[RP_OLD];
-    rp_replacement_look(this, 0);
-    rp_sockets_find_owners(olds);
-    rp_steward_expect_end(this->steward);
-    rp_groups_hide(&this->groups, olds, &this->servers.old.tree);
-}
-
 bool rp_stop_old(struct rp_replacement *this) {
     rp_step(false, "signalling pid %d", (int)this->pid);
     rp_replacement_steer(this, RP_TO_FIRST, true);
-    hide_old(this);
+    rp_replacement_hide(this, RP_OLD);
     syscall(SYS_pidfd_send_signal, this->pidfd, this->plan->signal_number, NULL, 0);
     if (wait_for_end(this)) return true;
     if (this->plan->kill) {

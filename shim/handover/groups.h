@@ -23,8 +23,9 @@ struct rp_group {
     struct rp_socket like; /* one of the old server's; without owners */
     unsigned olds, news, others;
     struct rp_members members;
-    bool changed;    /* the members have, with the latest count */
-    enum rp_way way; /* as it is steered now */
+    bool changed;         /* the members have, with the latest count */
+    enum rp_way way;      /* as it is steered now */
+    volatile bool *noted; /* whether a program may be attached, for the steward; or NULL */
     struct rp_guest guest;
 };
 

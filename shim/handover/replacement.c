@@ -8,6 +8,7 @@
 #include "handover/settle.h"
 #include "handover/steer.h"
 #include "handover/traffic.h"
+#include "inspect/holders.h"
 #include "inspect/option.h"
 
 #include <poll.h>
@@ -57,16 +58,23 @@ void rp_replacement_look(struct rp_replacement *this, unsigned states) {
     read_notifications(this);
     rp_look_again(&this->look, &this->servers, &this->held, states);
     rp_groups_count(&this->groups, &this->look);
+    rp_steward_note(this->steward, &this->groups);
     if (this->way == RP_TO_OLD || this->way == RP_TO_NEW)
         rp_groups_renew(&this->groups, &this->look, this->way);
-    rp_steward_note(this->steward, &this->groups);
 }
 
 int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit) {
     this->way = way;
-    const int error = rp_groups_steer(&this->groups, &this->look, way, visit);
-    rp_steward_note(this->steward, &this->groups);
-    return error;
+    return rp_groups_steer(&this->groups, &this->look, way, visit);
+}
+
+void rp_replacement_hide(struct rp_replacement *this, enum rp_side side) {
+    struct rp_sockets *leaving = &this->look.of[side];
+    rp_replacement_look(this, 0);
+    rp_sockets_find_owners(leaving);
+    if (rp_steward_expect_end(this->steward, leaving))
+        rp_groups_hide(&this->groups, leaving,
+                       side == RP_OLD ? &this->servers.old.tree : &this->servers.new.tree);
 }
 
 bool rp_old_has_ended(const struct rp_replacement *this) {
@@ -115,13 +123,11 @@ static void send_to_old(struct rp_replacement *this) {
         rp_replacement_look(this, RP_CONNECTED);
         if (!rp_connections(&this->look, RP_NEW)) break;
     }
-    rp_groups_hide(&this->groups, &this->look.of[RP_NEW], &this->servers.new.tree);
 }
 
 static void release(struct rp_replacement *this) {
     rp_replacement_look(this, 0);
     rp_replacement_steer(this, RP_BY_HASH, true);
-    rp_steps_end();
 }
 
 static int put_back(struct rp_replacement *this, const char *why) {
@@ -130,12 +136,15 @@ static int put_back(struct rp_replacement *this, const char *why) {
     if (this->successor.child && !rp_old_has_ended(this)) send_to_old(this);
     if (rp_old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
         release(this);
+        rp_steps_end();
         rp_warn("replace: %s; pid %d has ended meanwhile, by itself, so pid %d is left running",
                 why, pid, (int)rp_successor_pid(&this->successor));
         return RP_FAILED;
     }
+    if (this->successor.child) rp_replacement_hide(this, RP_NEW);
     const bool ended = rp_successor_end(&this->successor);
-    release(this);
+    if (ended) release(this); /* else the steward keeps connections away from what is invisible */
+    rp_steps_end();
     rp_give_back(this);
     rp_warn("replace: %s; pid %d %s%s", why, pid,
             rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before",

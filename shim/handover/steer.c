@@ -35,9 +35,11 @@ static int steer(struct rp_group *group, const struct rp_look *look, enum rp_way
         rp_group_choose(group, look, way, chosen) && rp_program_make(&choice, &program);
     free(chosen);
     if (!made && !was_steered) return 0;
+    if (made && group->noted) *group->noted = true; /* before: we may be killed right after */
     const int error = set_program(group, look, made ? &program : NULL, visit || was_steered);
     if (made) free(program.filter);
     if (!error) group->way = made ? way : RP_BY_HASH;
+    if (group->noted) *group->noted = group->way != RP_BY_HASH;
     return error;
 }
 

@@ -8,6 +8,7 @@
 #include "inspect/holders.h"
 #include "inspect/pidfd.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -23,17 +24,18 @@
 
 enum {
     MEMBERS_MAX = 1024, /* of a larger group the numbers are not remembered */
-    LOOK = 1000         /* milliseconds between two looks */
+    LOOK = 200          /* milliseconds between two looks */
 };
 
 struct noted {
-    bool steered;
+    volatile bool steered;
     size_t count, unordered;
     uint32_t inodes[MEMBERS_MAX];
 };
 
 struct rp_steward {
-    volatile bool ending;
+    volatile size_t leaving_count;
+    uint32_t leaving[MEMBERS_MAX];
     int wake[2], parent; /* a pipe, and a pidfd of the maker */
     struct noted groups[];
 };
@@ -49,14 +51,14 @@ static void set_program(const struct rp_socket *like, const struct rp_sockets *s
     if (rp_group_steer(like, sockets, program)) rp_group_visit(like, program);
 }
 
-/* To all but the held, if their numbers are known. */
+/* To all but those that leave, if their numbers are known. */
 static void steer_past(const struct charge *charge, const struct rp_sockets *sockets,
-                       const uint32_t *held, size_t count) {
+                       const struct rp_steward *steward) {
     struct sock_fprog program;
     struct rp_choice choice = {.proto = charge->like.proto, .count = charge->members.count};
     bool sure, *chosen = calloc(charge->members.count + 1, sizeof(*chosen));
     if (!chosen) return;
-    rp_members_choose(&charge->members, held, count, chosen, &sure);
+    rp_members_choose(&charge->members, steward->leaving, steward->leaving_count, chosen, &sure);
     for (size_t i = 0; i < charge->members.count; i++) chosen[i] = !chosen[i];
     choice.chosen = chosen;
     if (sure && rp_program_make(&choice, &program)) {
@@ -78,34 +80,33 @@ static uint32_t *find_group(const struct rp_socket *like, struct rp_sockets *soc
 }
 
 /* Returns whether the group is still to be steered. */
-static bool look_after(struct charge *charge, bool ending, const uint32_t *held, size_t count) {
+static bool look_after(struct charge *charge, const struct rp_steward *steward) {
     struct rp_sockets sockets = {NULL, 0, 0};
     uint32_t *inodes = find_group(&charge->like, &sockets);
     const bool changed = rp_members_update(&charge->members, inodes, sockets.count);
-    size_t olds = 0;
+    size_t left = 0;
     for (size_t i = 0; i < sockets.count; i++)
-        for (size_t j = 0; j < count; j++) olds += inodes[i] == held[j];
-    const bool needed = ending && olds && olds < sockets.count;
+        for (size_t j = 0; j < steward->leaving_count; j++)
+            left += inodes[i] == steward->leaving[j];
+    const bool needed = left && left < sockets.count;
     if (!needed || changed) rp_sockets_find_owners(&sockets);
     if (!needed && sockets.count)
         set_program(&charge->like, &sockets, NULL);
     else if (changed)
-        steer_past(charge, &sockets, held, count);
+        steer_past(charge, &sockets, steward);
     free(inodes);
     rp_sockets_free(&sockets);
     return needed;
 }
 
 /* In the steward: waits for its turn, then does what is to be done. */
-static void serve(struct rp_steward *steward, const struct rp_groups *groups,
-                  const struct rp_sockets *held) __attribute__((noreturn));
+static void serve(struct rp_steward *steward, const struct rp_groups *groups)
+    __attribute__((noreturn));
 
-static void serve(struct rp_steward *steward, const struct rp_groups *groups,
-                  const struct rp_sockets *held) {
+static void serve(struct rp_steward *steward, const struct rp_groups *groups) {
     struct pollfd turn[] = {{.fd = steward->wake[0], .events = POLLIN},
                             {.fd = steward->parent, .events = POLLIN}};
     struct charge *charges = calloc(groups->count, sizeof(*charges));
-    uint32_t *inodes = rp_sockets_inodes(held);
     if (!charges) _exit(1);
     while (poll(turn, 2, -1) < 0) {
     }
@@ -118,8 +119,7 @@ static void serve(struct rp_steward *steward, const struct rp_groups *groups,
         needed = false;
         for (size_t i = 0; i < groups->count; i++) {
             if (!steward->groups[i].steered) continue;
-            steward->groups[i].steered =
-                look_after(&charges[i], steward->ending, inodes, held->count);
+            steward->groups[i].steered = look_after(&charges[i], steward);
             needed = needed || steward->groups[i].steered;
         }
     }
@@ -130,7 +130,9 @@ static void serve(struct rp_steward *steward, const struct rp_groups *groups,
 static void detach_self(struct rp_steward *steward) {
     const int null = open("/dev/null", O_RDWR);
     setsid();
-    for (int fd = 0; fd <= 2; fd++) dup2(null, fd);
+    (void)!chdir("/");
+    for (int fd = 0; fd <= 2; fd++)
+        if (dup2(null, fd) < 0) close(fd);
     const int wake = fcntl(steward->wake[0], F_DUPFD, 5);
     const int parent = fcntl(steward->parent, F_DUPFD, 5);
     dup2(wake, 3);
@@ -145,40 +147,50 @@ static void detach_self(struct rp_steward *steward) {
 }
 
 /* A child's child: its parent ends at once, so that it is not counted among COMMAND's processes. */
-static bool start(struct rp_steward *steward, const struct rp_groups *groups,
-                  const struct rp_sockets *held) {
+static bool start(struct rp_steward *steward, const struct rp_groups *groups) {
+    int status = 1;
     const pid_t child = fork();
-    if (child) return child > 0 && waitpid(child, NULL, 0) == child;
-    if (fork()) _exit(0);
-    detach_self(steward);
-    serve(steward, groups, held);
+    if (!child) {
+        const pid_t grandchild = fork();
+        if (grandchild) _exit(grandchild < 0);
+        detach_self(steward);
+        serve(steward, groups);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    return child > 0 && !status;
 }
 
-struct rp_steward *rp_steward_start(const struct rp_groups *groups, const struct rp_sockets *held) {
+struct rp_steward *rp_steward_start(struct rp_groups *groups) {
     const size_t size = sizeof(struct rp_steward) + groups->count * sizeof(struct noted);
     struct rp_steward *steward =
         mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (steward == MAP_FAILED) return NULL;
     steward->parent = (int)syscall(SYS_pidfd_open, getpid(), 0);
     const bool piped = !pipe2(steward->wake, O_CLOEXEC);
-    if (steward->parent >= 0 && piped && start(steward, groups, held)) return steward;
-    munmap(steward, size);
-    return NULL;
+    if (steward->parent < 0 || !piped || !start(steward, groups)) return NULL;
+    for (size_t i = 0; i < groups->count; i++) groups->list[i].noted = &steward->groups[i].steered;
+    return steward;
 }
 
 void rp_steward_note(struct rp_steward *steward, const struct rp_groups *groups) {
     for (size_t i = 0; steward && i < groups->count; i++) {
         const struct rp_members *members = &groups->list[i].members;
         struct noted *noted = &steward->groups[i];
-        noted->steered = groups->list[i].way != RP_BY_HASH;
         noted->count = members->count <= MEMBERS_MAX ? members->count : 0;
         noted->unordered = members->unordered;
         memcpy(noted->inodes, members->inodes, noted->count * sizeof(*noted->inodes));
     }
 }
 
-void rp_steward_expect_end(struct rp_steward *steward) {
-    if (steward) steward->ending = true;
+bool rp_steward_expect_end(struct rp_steward *steward, const struct rp_sockets *leaving) {
+    size_t count = 0;
+    for (size_t i = 0; steward && i < leaving->count; i++) {
+        if (!rp_is_receiver(&leaving->list[i])) continue;
+        if (count == MEMBERS_MAX) return false;
+        steward->leaving[count++] = leaving->list[i].inode;
+    }
+    if (steward) steward->leaving_count = count;
+    return steward != NULL;
 }
 
 void rp_steward_leave(struct rp_steward *steward) {
