@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MIT
 # shellcheck disable=SC2034 # variables that are set for replacement.bash
 # reuseport replace under a client that opens connections as fast as it can from 32 threads, for the whole
-# change: no connection fails. make soak does each server in every form, address family and user.
+# change: no connection fails, and none is delayed. make soak does each server in every form, address family and
+# user.
 
 load replacement
 
@@ -25,6 +26,17 @@ use() {
         ;;
     rclone) COPY=(rclone --config config serve http . --addr "$HOST:$PORT") ;;
     http.server) COPY=(/usr/bin/python3 -m http.server -b "$ADDRESS" "$PORT") ;;
+    long-queue)
+        cat >long-queue.py <<'END'
+import http.server, sys
+family, address = http.server._get_best_family(sys.argv[1], int(sys.argv[2]))
+class Server(http.server.ThreadingHTTPServer):
+    address_family = family
+    request_queue_size = 128 # instead of 5
+Server(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+END
+        COPY=(/usr/bin/python3 long-queue.py "$ADDRESS" "$PORT")
+        ;;
     nginx)
         [ "${#AS[@]}" = 0 ] || user=nobody
         cat >conf <<END
@@ -96,7 +108,11 @@ storm_of() {
 stop_server() {
     kill -TERM "$SERVER"
     wait_until_ended "$SERVER"
-    wait_until listeners_are "$PORT" 0
+    wait_until is_down
+}
+
+is_down() {
+    [ -z "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
 }
 
 # every_form SERVER: with every family and every kind of user.
@@ -112,87 +128,118 @@ every_form() {
 }
 
 @test "the example server, ten times one by one, three by three, and one by three" {
+    own_network
     storm_of example 1-1 10 4 ordinary
     storm_of example 3-3 10 4 root
     storm_of example 1-3 3 4 root
+    none_delayed
 }
 
-@test "Python's http.server" {
-    storm_of http.server 1-1 10 6 root
-    storm_of http.server 3-3 10 4 ordinary
-    storm_of http.server 1-3 2 4 root
+@test "Python's http.server, and without its queue of 5, which clients fill, none is delayed" {
+    storm_of http.server 1-1 2 4 ordinary
+    own_network
+    storm_of long-queue 1-1 8 6 root
+    storm_of long-queue 3-3 10 4 ordinary
+    storm_of long-queue 1-3 2 4 root
+    none_delayed
 }
 
 @test "nginx, master and workers, by QUIT" {
+    own_network
     storm_of nginx 1-1 10 4 root
     storm_of nginx 3-3 10 6 ordinary
     storm_of nginx 1-3 2 4 root
+    none_delayed
 }
 
 @test "redis-server, by requests on fresh connections" {
+    own_network
     storm_of redis-server 1-1 10 4 ordinary
     storm_of redis-server 3-3 10 6 root
     storm_of redis-server 1-3 2 6 ordinary
+    none_delayed
 }
 
 @test "Node's http" {
+    own_network
     storm_of node 1-1 10 6 ordinary
     storm_of node 3-3 10 4 root
     storm_of node 1-3 2 4 root
+    none_delayed
 }
 
 @test "memcached" {
+    own_network
     storm_of memcached 1-1 10 4 ordinary
     storm_of memcached 3-3 2 6 root
     storm_of memcached 1-3 2 4 root
+    none_delayed
 }
 
 @test "lighttpd" {
+    own_network
     storm_of lighttpd 1-1 10 6 root
     storm_of lighttpd 3-3 10 4 ordinary
     storm_of lighttpd 1-3 2 4 root
+    none_delayed
 }
 
 @test "a static server and a Go server, by seccomp: one by one, one by three, three by three" {
+    own_network
     local server
     for server in static rclone; do
         storm_of $server 1-1 3 4 root
         storm_of $server 3-3 2 4 ordinary
         storm_of $server 1-3 1 6 root
     done
+    none_delayed
 }
 
 # bats test_tags=long
 @test "the example server in every form" {
+    own_network
     every_form example
+    none_delayed
 }
 
 # bats test_tags=long
 @test "Python's http.server in every form" {
-    every_form http.server
+    own_network
+    every_form long-queue
+    none_delayed
 }
 
 # bats test_tags=long
 @test "nginx in every form" {
+    own_network
     every_form nginx
+    none_delayed
 }
 
 # bats test_tags=long
 @test "redis-server in every form" {
+    own_network
     every_form redis-server
+    none_delayed
 }
 
 # bats test_tags=long
 @test "Node in every form" {
+    own_network
     every_form node
+    none_delayed
 }
 
 # bats test_tags=long
 @test "memcached in every form" {
+    own_network
     every_form memcached
+    none_delayed
 }
 
 # bats test_tags=long
 @test "lighttpd in every form" {
+    own_network
     every_form lighttpd
+    none_delayed
 }

@@ -10,7 +10,7 @@ setup_replacement() {
     ADDRESS=127.0.0.1
     cd "$BATS_TEST_TMPDIR" || exit
     chmod 755 . "$BATS_RUN_TMPDIR"
-    LINK=
+    LINK= NETWORK=
     HTTP='GET / HTTP/1.0\r\n\r\n'
 }
 
@@ -27,6 +27,34 @@ teardown() {
     stop_all
     [ -z "$LINK" ] || ip netns del "$LINK-a" || true
     [ -z "$LINK" ] || ip netns del "$LINK-b" || true
+    [ -z "$NETWORK" ] || ip netns del "$NETWORK" || true
+}
+
+# own_network: servers and clients are in a network namespace of the test's own from now on, whose counters nobody
+# else's connections change.
+own_network() {
+    need_root
+    need ip nsenter
+    NETWORK=reuseport$BASHPID
+    ip netns add "$NETWORK" || missing "the right to make a network namespace"
+    NET=(nsenter --net="/run/netns/$NETWORK")
+    FAR=("${NET[@]}")
+    "${NET[@]}" ip link set lo up
+}
+
+# counter NAME: that of /proc/net/netstat, such as TCPSynRetrans.
+counter() {
+    "${NET[@]}" awk -v name="$1" '$1 == "TcpExt:" { if (!at) for (i = 2; i <= NF; i++) { if ($i == name) at = i }
+        else print $at }' /proc/net/netstat
+}
+
+# none_delayed: no client has sent a SYN twice, which it does after a second.
+none_delayed() {
+    local name
+    for name in TCPSynRetrans TCPMinTTLDrop ListenOverflows ListenDrops; do
+        echo "$name $(counter "$name")"
+    done
+    [ "$(counter TCPSynRetrans)" = 0 ]
 }
 
 # start COMMAND...: the first server, without the library; its PID in SERVER. NET, if set, is what runs a
