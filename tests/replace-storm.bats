@@ -104,17 +104,6 @@ storm_of() {
     stop_server
 }
 
-# Its own end, and that of its sockets: the next one is to have the port.
-stop_server() {
-    kill -TERM "$SERVER"
-    wait_until_ended "$SERVER"
-    wait_until is_down
-}
-
-is_down() {
-    [ -z "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
-}
-
 # every_form SERVER: with every family and every kind of user.
 every_form() {
     local form family user

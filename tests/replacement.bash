@@ -69,6 +69,17 @@ is_up() {
     [ -n "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
 }
 
+# Its own end, and that of its sockets: the next one is to have the port.
+stop_server() {
+    kill -TERM "$SERVER"
+    wait_until_ended "$SERVER"
+    wait_until is_down
+}
+
+is_down() {
+    [ -z "$("${NET[@]}" ss -Htln "sport = :$PORT")" ]
+}
+
 # replace OPTION... -- COMMAND...: replaces SERVER; the new PID becomes SERVER.
 replace() {
     local options=() out
