@@ -6,8 +6,8 @@
 
 load replacement
 
-# A server in graceful.py PORT tcp|mptcp [MS]: at TERM it ends when its queue is empty. It needs so many milliseconds
-# for a connection, and keeps those from 127.0.0.9.
+# A server in graceful.py PORT tcp|mptcp [MS [abrupt]]: it needs so many milliseconds for a connection, and keeps those
+# from 127.0.0.9. At TERM it ends when its queue is empty, or if abrupt at once.
 graceful_server() {
     cat >graceful.py <<'END'
 import os, signal, socket, sys, time
@@ -17,7 +17,7 @@ server.bind(("127.0.0.1", int(sys.argv[1])))
 server.listen(1024)
 server.settimeout(0.05)
 ending, kept = [], []
-signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
+if sys.argv[4:] != ["abrupt"]: signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
 while True:
     try:
         client, address = server.accept()
@@ -104,6 +104,7 @@ undone() {
     keep
     storm ''
     for ((i = 1; i <= times; i++)); do
+        rm -f "$(log undo)" # what it said the last time
         spawn undo "${NET[@]}" "$COMMAND" replace --drain 20 "$SERVER" "$@"
         wait_until grep -q 'waiting for what the old server still has to accept' "$(log undo)"
         sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
@@ -112,6 +113,7 @@ undone() {
         wait "$PID" || status=$?
         cp "$(log undo)" replace.log
         : >out
+        cat replace.log
         [ "$status" = 125 ]
         grep -q "interrupted; pid $SERVER serves as before" replace.log
     done
@@ -124,7 +126,8 @@ undone() {
     own_network
     graceful_server
     undone 3 "$BUILD/examples/server" "$PORT" 127.0.0.1
-    undone 3 /usr/bin/python3 graceful.py "$PORT" tcp
+    undone 2 /usr/bin/python3 graceful.py "$PORT" tcp 2 abrupt
+    undone 1 /usr/bin/python3 graceful.py "$PORT" tcp
     none_delayed
 }
 
@@ -132,8 +135,9 @@ undone() {
 @test "undone under load 38 times" {
     own_network
     graceful_server
-    undone 19 "$BUILD/examples/server" "$PORT" 127.0.0.1
-    undone 19 /usr/bin/python3 graceful.py "$PORT" tcp
+    undone 16 "$BUILD/examples/server" "$PORT" 127.0.0.1
+    undone 16 /usr/bin/python3 graceful.py "$PORT" tcp 2 abrupt
+    undone 6 /usr/bin/python3 graceful.py "$PORT" tcp 2
     none_delayed
 }
 
@@ -178,6 +182,7 @@ is_hidden() {
 killed() {
     local when=$1 status=0
     shift
+    rm -f "$(log killed)"
     spawn killed "${NET[@]}" "$COMMAND" replace --drain 60 --stop-timeout 60 "$SERVER" "$@"
     # shellcheck disable=SC2086
     wait_until $when
@@ -243,6 +248,8 @@ END
     is_bound() { [ -n "$("${NET[@]}" ss -Huan "sport = :$PORT")" ]; }
     wait_until is_bound
     kill -STOP "$SERVER"
+    is_stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
+    wait_until is_stopped
     "${NET[@]}" bash -c "echo unread >/dev/udp/127.0.0.1/$PORT"
     spawn replace "${NET[@]}" "$COMMAND" replace --drain 30 -n 3 "$SERVER" /usr/bin/python3 udp.py "$PORT"
     replace=$PID

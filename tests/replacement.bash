@@ -10,7 +10,8 @@ setup_replacement() {
     ADDRESS=127.0.0.1
     cd "$BATS_TEST_TMPDIR" || exit
     chmod 755 . "$BATS_RUN_TMPDIR"
-    LINK= NETWORK=
+    LINK=
+    NETWORK=
     HTTP='GET / HTTP/1.0\r\n\r\n'
 }
 
