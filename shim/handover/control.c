@@ -3,7 +3,7 @@
 #include "handover/control.h"
 
 #include "base/die.h"
-#include "base/notify.h"
+#include "base/sd_notify.h"
 #include "launch/signals.h"
 
 #include <errno.h>

@@ -156,7 +156,8 @@ static bool start(struct rp_steward *steward, const struct rp_groups *groups) {
         detach_self(steward);
         serve(steward, groups);
     }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
     return child > 0 && !status;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Messages to a service manager, as sd_notify(3) sends them. */
-#ifndef RP_NOTIFY_H
-#define RP_NOTIFY_H
+#ifndef RP_SD_NOTIFY_H
+#define RP_SD_NOTIFY_H
 
 /* Both return 0 or an errno: ETIMEDOUT after so many seconds, ENOENT and ECONNREFUSED if nobody is
  * there, EAFNOSUPPORT if the name is not of the two forms. Signals do not end them. Not

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Each message is sent by a socket of its own: the manager has one queue for all. */
-#include "base/notify.h"
+#include "base/sd_notify.h"
 
 #include "base/clock.h"
 
