@@ -237,6 +237,18 @@ left() {
         "$PROBES/without" pidfd_getfd "$COMMAND" adopt "$PORT"
 }
 
+@test "a sandbox that ends whoever calls pidfd_getfd does not end it: adopt says what to allow, list goes on" {
+    spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: a sandbox ends whoever calls pidfd_getfd: allow that (systemd: SystemCallFilter=pidfd_getfd)" \
+        "$PROBES/without" pidfd_getfd:KILL "$COMMAND" adopt "$PORT"
+    run "$PROBES/without" pidfd_getfd:KILL "$COMMAND" list "$PORT"
+    [ "$status" = 0 ]
+    [[ $output == *" $PID "*"unknown"* ]]
+    run "$PROBES/without" pidfd_getfd:KILL "$COMMAND" check "$BUILD/examples/server"
+    [ "$status" = 0 ]
+}
+
 @test "a process in another network namespace is told from one that does not hold the port" {
     need_root
     need_unshare -n

@@ -125,10 +125,21 @@ parent_of() {
     wait_until last_is_old
 }
 
+@test "in a unit with a watchdog --ready=notify is refused: nobody would pass on what COMMAND says later" {
+    export WATCHDOG_USEC=60000000
+    start_unit 0
+    unset WATCHDOG_USEC
+    run reload --ready=notify
+    [ "$status" = 125 ]
+    [ "$(<replace.log)" = "reuseport: replace: --ready=notify: app.service has a watchdog, which would not hear COMMAND after the replacement; choose another --ready" ]
+    [ "$(listener)" = "$SERVER" ]
+    [ ! -e events ]
+}
+
 @test "the main process of a unit is refused from elsewhere, an agent's own NOTIFY_SOCKET or not, and the need is named" {
     local refusal
     start_unit 0
-    refusal="reuseport: replace: pid $SERVER is the main process of app.service, which ends with it; set NotifyAccess=all there, and run this command by its ExecReload="
+    refusal="reuseport: replace: pid $SERVER is the main process of app.service, which ends with it; set NotifyAccess=exec there (NotifyAccess=all for a script), and run this command by its ExecReload="
     run -125 "$COMMAND" replace "$SERVER" /usr/bin/python3 notes.py "$PORT"
     [ "$output" = "$refusal" ]
     NOTIFY_SOCKET=$PWD/notify run -125 in_unit agent.service "$COMMAND" replace "$SERVER" /usr/bin/python3 notes.py "$PORT"

@@ -68,12 +68,13 @@ start_shared() {
 }
 
 @test "where pidfd_getfd is refused, a server started under the library is replaced whole, by root and by others" {
-    local user
+    local filter
     own_network
     graceful_server
-    for user in root ordinary; do
-        [ "$user" = root ] || AS=(setpriv --reuid 64732 --regid 64732 --clear-groups)
-        AS+=("$PROBES/without" pidfd_getfd:EPERM)
+    for filter in EPERM KILL EPERM-ordinary; do
+        AS=()
+        [ "${filter#*-}" != ordinary ] || AS=(setpriv --reuid 64732 --regid 64732 --clear-groups)
+        AS+=("$PROBES/without" "pidfd_getfd:${filter%-*}")
         start_shared /usr/bin/python3 graceful.py "$PORT" tcp 2
         storm ''
         replace --strict -- /usr/bin/python3 graceful.py "$PORT" tcp 2

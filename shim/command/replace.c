@@ -15,6 +15,7 @@
 #include "handover/readiness.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
+#include "inspect/place.h"
 #include "inspect/process.h"
 #include "launch/environment.h"
 
@@ -93,6 +94,20 @@ static int prepare(const struct rp_replace_options *options, const struct rp_soc
     return rp_launch_prepare(launch);
 }
 
+/* Exits with 125 if what was asked for cannot be had in the unit. */
+static void check_unit(const struct rp_replacement *this, const struct rp_unit *unit,
+                       bool foreground) {
+    char watchdog[RP_VALUE_SIZE];
+    if (!unit->is_ours) return;
+    if (foreground)
+        rp_die("replace: --foreground: %s would wait for the end of its ExecReload=", unit->name);
+    if (this->plan->ready.by == RP_READY_NOTIFY &&
+        rp_process_variable(this->pid, "WATCHDOG_USEC", watchdog))
+        rp_die("replace: --ready=notify: %s has a watchdog, which would not hear COMMAND after the "
+               "replacement; choose another --ready",
+               unit->name);
+}
+
 /* Opens what COMMAND writes to, or exits with 125. */
 static void open_output(struct rp_replacement *this, const struct rp_replace_options *options) {
     if (!options->output && !options->foreground) rp_output_warn();
@@ -157,8 +172,7 @@ int rp_cmd_replace(int argc, char **argv) {
     if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
     rp_origin_check(&this, options.force_init, &unit);
-    if (unit.is_ours && options.foreground)
-        rp_die("replace: --foreground: %s would wait for the end of its ExecReload=", unit.name);
+    check_unit(&this, &unit, options.foreground);
     int status = prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;

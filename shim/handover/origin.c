@@ -108,7 +108,8 @@ void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_u
     if (!forced) refuse_init(this);
     if (!forced && *unit->name && !unit->is_ours)
         rp_die("replace: pid %d is the main process of %s, which ends with it; set "
-               "NotifyAccess=all there, and run this command by its ExecReload=",
+               "NotifyAccess=exec there (NotifyAccess=all for a script), and run this command by "
+               "its ExecReload=",
                (int)this->pid, unit->name);
     doubt_parent(this);
 }

@@ -62,9 +62,9 @@ void rp_replacement_tick(const struct rp_replacement *this);
 /* Steers the groups that way from now on, as rp_groups_steer does. */
 int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit);
 
-/* Makes that side's listeners invisible where that harms nobody (rp_groups_hide), right before it is
- * signalled. Requires the groups to be steered away from them, until they have left. There is no way
- * back: an invisible listener stays so. */
+/* Makes that side's listeners invisible where that harms nobody (rp_groups_hide), right before
+ * it is signalled. Requires the groups to be steered away from them, until they have left. There
+ * is no way back: an invisible listener stays so. */
 void rp_replacement_hide(struct rp_replacement *this, enum rp_side side);
 
 bool rp_old_has_ended(const struct rp_replacement *this);

@@ -100,7 +100,7 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
     struct stat status;
     const int process = (int)syscall(SYS_pidfd_open, owner->process.pid, 0);
     if (process < 0) return -1;
-    const int fd = (int)syscall(SYS_pidfd_getfd, process, owner->fd, 0); /* close-on-exec */
+    const int fd = rp_getfd(process, owner->fd);
     const int error = errno;
     close(process);
     errno = error;

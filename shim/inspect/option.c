@@ -4,6 +4,7 @@
 
 #include "core/outside.h"
 #include "inspect/holders.h"
+#include "inspect/pidfd.h"
 #include "inspect/rights.h"
 
 #include <arpa/inet.h>
@@ -81,6 +82,9 @@ int rp_option_read(const struct rp_socket *socket, bool *on) {
  * there. */
 static const char *no_permission(void) {
     static char text[256];
+    if (rp_getfd_is_deadly())
+        return "a sandbox ends whoever calls pidfd_getfd: allow that (systemd: "
+               "SystemCallFilter=pidfd_getfd)";
     if (rp_is_filtered()) return RP_FILTERED;
     if (rp_has_capability(RP_SYS_PTRACE))
         return "this process may not look into it, even with CAP_SYS_PTRACE: it is in another user "

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* System call numbers that kernel headers before 5.6 lack; they are the same on every CPU. */
+/* Descriptors of processes, and of other processes' descriptors. The system call numbers, which
+ * kernel headers before 5.6 lack, are the same on every CPU. */
 #ifndef RP_PIDFD_H
 #define RP_PIDFD_H
 
+#include <stdbool.h>
 #include <sys/syscall.h>
 
 #ifndef SYS_pidfd_open
@@ -11,5 +13,13 @@
 #ifndef SYS_pidfd_getfd
 #define SYS_pidfd_getfd 438
 #endif
+
+/* Duplicates another process's descriptor (pidfd_getfd(2)), close-on-exec. Returns -1 and errno;
+ * EPERM, too, where a sandbox ends whoever makes this call: the first time a child tries it. Not
+ * async-signal-safe. */
+int rp_getfd(int process, int fd);
+
+/* Whether a sandbox does so. */
+bool rp_getfd_is_deadly(void);
 
 #endif

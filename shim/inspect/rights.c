@@ -36,7 +36,7 @@ long rp_yama_scope(void) {
 static int try(pid_t pid, int fd) {
     const int process = (int)syscall(SYS_pidfd_open, pid, 0);
     if (process < 0) return errno;
-    const int copy = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
+    const int copy = rp_getfd(process, fd);
     const int error = copy < 0 ? errno : 0;
     if (copy >= 0) close(copy);
     close(process);

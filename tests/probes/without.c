@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without pidfd_getfd|pidfd_getfd:EPERM|statx|netlink|mask|getsockopt|setsockopt|tor COMMAND...
+ *     without
+ * pidfd_getfd|pidfd_getfd:EPERM|pidfd_getfd:KILL|statx|netlink|mask|getsockopt|setsockopt|tor
+ * COMMAND...
  *
  * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
- * pidfd_getfd:EPERM as in container runtimes, with EPERM; socket(AF_NETLINK) with EAFNOSUPPORT;
- * mask has rt_sigprocmask(~0) succeed, which the kernel never does. */
+ * pidfd_getfd:EPERM as in container runtimes, with EPERM; pidfd_getfd:KILL ends the caller, as
+ * systemd's SystemCallFilter= does; socket(AF_NETLINK) with EAFNOSUPPORT; mask has
+ * rt_sigprocmask(~0) succeed, which the kernel never does. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -28,6 +31,7 @@ struct program {
 };
 enum { LOAD = 0x20, JUMP_EQUAL = 0x15, RETURN = 0x06 };
 #define ALLOW 0x7fff0000U
+#define KILL 0x80000000U
 #define FAIL(error) (0x00050000U | (error))
 
 int main(int argc, char **argv) {
@@ -43,7 +47,10 @@ int main(int argc, char **argv) {
                                                              : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
                                  {JUMP_EQUAL, 0, 1, call_number},
-                                 {RETURN, 0, 0, is_denied ? FAIL(EPERM) : FAIL(ENOSYS)},
+                                 {RETURN, 0, 0,
+                                  is_denied                              ? FAIL(EPERM)
+                                  : !strcmp(argv[1], "pidfd_getfd:KILL") ? KILL
+                                                                         : FAIL(ENOSYS)},
                                  {RETURN, 0, 0, ALLOW}};
     struct instruction argument[] = {{LOAD, 0, 0, 0},
                                      {JUMP_EQUAL, 0, 3, is_mask ? SYS_rt_sigprocmask : SYS_socket},
