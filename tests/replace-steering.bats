@@ -226,6 +226,53 @@ killed() {
     third_gets_its_share
 }
 
+# kept_by_parent: starts a parent that opens the listener and does not accept, and its child, the server. The parent
+# closes it at USR1.
+kept_by_parent() {
+    cat >keeper.py <<'END'
+import os, signal, socket, sys, time
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+child = os.fork()
+while not child:
+    client = listener.accept()[0]
+    client.send(b"pid %d\n" % os.getpid())
+    client.close()
+signal.signal(signal.SIGUSR1, lambda *_: listener.close())
+print(child, flush=True)
+os.waitpid(child, 0)
+while True: signal.pause()
+END
+    rm -f "$(log keeper)"
+    spawn keeper "${NET[@]}" /usr/bin/python3 keeper.py "$PORT"
+    KEEPER=$PID
+    wait_until grep -q . "$(log keeper)"
+    SERVER=$(<"$(log keeper)")
+}
+
+@test "where a parent keeps the listener, a steward keeps that out and lets in who joins, while both are there" {
+    local end
+    own_network
+    all_by_new() {
+        [ "$("${NET[@]}" timeout 1 "$BUILD/examples/client" "$PORT" 60 | grep -c "^pid $SERVER * 60 ")" = 1 ]
+    }
+    for end in parent server; do
+        kept_by_parent
+        replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+        all_by_new
+        third_gets_its_share
+        wait_until all_by_new # for a moment the numbers are those of the third, too
+        [ "$(stewards | wc -w)" = 1 ]
+        [ "$end" = server ] || kill -USR1 "$KEEPER"
+        [ "$end" = parent ] || kill -TERM "$SERVER"
+        wait_until no_steward
+        [ "$end" = server ] || third_gets_its_share
+        [ "$end" = server ] || kill -TERM "$SERVER"
+        kill -TERM "$KEEPER"
+        wait_until is_down
+        lease_port PORT # past connections in TIME_WAIT
+    done
+}
+
 @test "the normal end leaves no steward" {
     own_network
     start "$BUILD/examples/server" "$PORT" 127.0.0.1

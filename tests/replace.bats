@@ -647,10 +647,10 @@ END
     wait_until listeners_are "$PORT" 2
     run "$COMMAND" replace --strict "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     echo "$output"
-    [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: somebody else has sockets there too"*"pid $SERVER serves as before"* ]]
+    [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: the new sockets cannot be told apart from the others there"*"pid $SERVER serves as before"* ]]
     replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
     cat replace.log
-    grep -q "somebody else has sockets there too, so the new ones cannot be told apart; what waits there when the old server ends is reset" replace.log
+    grep -q "the new sockets cannot be told apart from the others there; what waits there when the old server ends is reset" replace.log
 }
 
 @test "a server that does not end is not killed, but with --kill" {

@@ -24,7 +24,7 @@
 
 enum {
     MEMBERS_MAX = 1024, /* of a larger group the numbers are not remembered */
-    LOOK = 200          /* milliseconds between two looks */
+    LOOK = 50           /* milliseconds between two looks: so long a member that leaves misleads */
 };
 
 struct noted {
