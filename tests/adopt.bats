@@ -291,3 +291,98 @@ left() {
     done
     grep -q pidfd_getfd trace
 }
+
+group() {
+    "${AS[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" "$@"
+}
+
+# three_of KIND ADDRESS: three servers of a group on $PORT.
+three_of() {
+    local i
+    for i in 1 2 3; do
+        spawn "$1$i" "${AS[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" serve "$1" "$2" "$PORT"
+    done
+    wait_until holds "${1#mp}" 3
+}
+
+# unsteers KIND ADDRESS [COMMAND...]: once a process that has left the group has it send all to one member, the other
+# two get nothing; without that, all three do. COMMAND runs reuseport.
+unsteers() {
+    local kind=$1 address=$2 where
+    shift 2
+    where="$address:$PORT/${kind#mp}"
+    [[ $address != *:* ]] || where="[$address]:$PORT/tcp"
+    group steer "$kind" "$address" "$PORT" 1
+    run group ask "$kind" "$address" "$PORT" 100
+    [[ ${#lines[@]} = 1 && $output == *" 100" ]]
+    run --separate-stderr "${AS[@]}" "$@" "$COMMAND" adopt --unsteer "$PORT/${kind#mp}"
+    echo "status $status: $output / $stderr"
+    [ "$status:$output:$stderr" = "0:$where: no longer steered:" ]
+    run group ask "$kind" "$address" "$PORT" 100
+    echo "$output"
+    [ "${#lines[@]}" = 3 ]
+    run --separate-stderr "${AS[@]}" "$@" "$COMMAND" adopt --unsteer "$PORT/${kind#mp}"
+    [ "$status:$output:$stderr" = "0:$where: was not steered:" ]
+}
+
+ordinary() {
+    [ "$(id -u)" != 0 ] || AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+}
+
+# unsteers_kind KIND ADDRESS: by duplicates and by visits.
+unsteers_kind() {
+    ordinary
+    three_of "$1" "$2"
+    unsteers "$1" "$2"
+    unsteers "$1" "$2" "$PROBES/without" pidfd_getfd
+}
+
+@test "--unsteer takes away a program that starves members: TCP over IPv4, by an ordinary user" {
+    unsteers_kind tcp 127.0.0.1
+}
+
+@test "--unsteer takes away a program that starves members: TCP over IPv6" {
+    unsteers_kind tcp ::1
+}
+
+@test "--unsteer takes away a program that starves members: MPTCP, which can only be visited" {
+    [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || missing "MPTCP"
+    unsteers_kind mptcp 127.0.0.1
+}
+
+@test "--unsteer takes away a program that starves members: UDP, which cannot be visited" {
+    ordinary
+    three_of udp 127.0.0.1
+    unsteers udp 127.0.0.1
+    fails "adopt: 127.0.0.1:$PORT/udp: this kernel cannot hand over descriptors; requires Linux 5.6" \
+        "${AS[@]}" "$PROBES/without" pidfd_getfd "$COMMAND" adopt --unsteer "$PORT/udp"
+}
+
+@test "--unsteer says for each group of the port what it did, and leaves SO_REUSEPORT and lone sockets as they are" {
+    three_of tcp 127.0.0.1
+    spawn v6 /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" serve tcp ::1 "$PORT"
+    spawn alone "$BUILD/examples/server" "$PORT" 127.0.0.2
+    wait_until listeners_are "$PORT" 5
+    group steer tcp 127.0.0.1 "$PORT" 0
+    run --separate-stderr "$COMMAND" adopt --unsteer "$PORT"
+    echo "$output / $stderr"
+    [ "$status:$stderr" = 0: ]
+    [ "$(sort <<<"$output")" = "127.0.0.1:$PORT/tcp: no longer steered
+127.0.0.2:$PORT/tcp: was not steered
+[::1]:$PORT/tcp: was not steered" ]
+    [ "$("$COMMAND" list --json "$PORT" | grep -c '"shares": true')" = 4 ]
+}
+
+@test "--unsteer refuses a PID, --undo, and a port that nothing holds or that belongs to another user" {
+    fails "adopt: nothing holds port $PORT" "$COMMAND" adopt --unsteer "$PORT"
+    fails "adopt: --unsteer acts on all sockets of the port; give no PID" "$COMMAND" adopt --unsteer "$PORT" $$
+    fails "adopt: --undo and --unsteer are two things; give one of them" "$COMMAND" adopt --undo --unsteer "$PORT"
+    need_root
+    three_of tcp 127.0.0.1
+    group steer tcp 127.0.0.1 "$PORT" 0
+    run --separate-stderr setpriv --reuid 65534 --clear-groups "$COMMAND" adopt --unsteer "$PORT"
+    echo "$stderr"
+    [[ $status = 125 && $stderr == "reuseport: adopt: 127.0.0.1:$PORT/tcp: this process may not look into it"* ]]
+    run group ask tcp 127.0.0.1 "$PORT" 100
+    [ "${#lines[@]}" = 1 ]
+}

@@ -3,6 +3,7 @@
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
+#include "command/unsteer.h"
 #include "core/outside.h"
 #include "inspect/holders.h"
 #include "inspect/option.h"
@@ -18,10 +19,13 @@ static const char help[] =
     "that another copy can join a running server. Nothing else changes in the server.\n"
     "\n"
     "      --undo             switch it off again\n"
+    "      --unsteer          instead, take away a program that steers the port, as\n"
+    "                         reuseport replace leaves one when it is killed\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
-    "Exit status: 0 if the option is now on (or off) in all of them, 125 if not.\n"
+    "Exit status: 0 if the option is now on (or off) in all of them, or the port\n"
+    "is no longer steered; 125 if not.\n"
     "Requires Linux 5.6 and the right to trace the server: the same user, where\n"
     "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE.\n";
 
@@ -107,23 +111,34 @@ static bool adopt_all(const struct rp_sockets *sockets, size_t selected, bool wa
     return good;
 }
 
+/* A group is steered as a whole. */
+static int unsteer_port(const struct rp_wanted *wanted, const char *port, bool undo, pid_t pid) {
+    if (undo) rp_die("adopt: --undo and --unsteer are two things; give one of them");
+    if (pid) rp_die("adopt: --unsteer acts on all sockets of the port; give no PID");
+    const bool good = rp_unsteer(*wanted, port);
+    return fflush(stdout) || !good ? RP_FAILED : 0;
+}
+
 int rp_cmd_adopt(int argc, char **argv) {
-    enum { UNDO = 256 };
+    enum { UNDO = 256, UNSTEER };
     static const struct option longs[] = {
         {"undo", no_argument, NULL, UNDO},
+        {"unsteer", no_argument, NULL, UNSTEER},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
     struct rp_sockets sockets = {NULL, 0, 0};
-    bool undo = false;
-    while (rp_next_option(argc, argv, "+hV", longs, help) != -1) undo = true;
+    bool undo = false, unsteer = false;
+    for (int option; (option = rp_next_option(argc, argv, "+hV", longs, help)) != -1;)
+        *(option == UNDO ? &undo : &unsteer) = true;
     if (argc - optind < 1 || argc - optind > 2)
         rp_die("adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help");
     const char *port = argv[optind];
     const struct rp_wanted wanted = rp_parse_port("adopt", port);
     const pid_t pid =
         argc - optind == 2 ? (pid_t)rp_parse_number("adopt", argv[optind + 1], 1, INT_MAX) : 0;
+    if (unsteer) return unsteer_port(&wanted, port, undo, pid);
     rp_sockets_find(&wanted, &sockets);
     rp_sockets_examine(&sockets, false);
     rp_sockets_sort(&sockets);

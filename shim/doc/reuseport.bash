@@ -119,7 +119,7 @@ _reuseport() {
         argument='ports'
         ;;
     *,adopt)
-        options="--undo -h --help -V --version"
+        options="--undo --unsteer -h --help -V --version"
         argument='port and pid'
         ;;
     *,replace)

@@ -80,7 +80,8 @@ _reuseport() {
         ;;
     list) _arguments -s -S -A '-*' $common '--json[print JSON]' '*:port: _reuseport_ports' && ret=0 ;;
     adopt)
-        _arguments -s -S -A '-*' $common '--undo[switch it off again]' '1:port: _reuseport_ports' \
+        _arguments -s -S -A '-*' $common '(--unsteer)--undo[switch it off again]' \
+            '(--undo 2)--unsteer[take a steering program away]' '1:port: _reuseport_ports' \
             '2:PID: _reuseport_pids $line[1]' && ret=0
         ;;
     replace)

@@ -25,30 +25,35 @@ static int set(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof(value)) ? errno : 0;
 }
 
+/* With NULL ENOENT if there is none. */
 static int set_program(int fd, const struct sock_fprog *program) {
-    if (!program) {
-        const int error = set(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
-        return error == ENOENT ? 0 : error; /* there is none */
-    }
+    if (!program) return set(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program, sizeof(*program)) ? errno
                                                                                            : 0;
 }
 
-int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *sockets,
-                   const struct sock_fprog *program) {
+static int through_member(const struct rp_socket *like, const struct rp_sockets *sockets,
+                          const struct sock_fprog *program) {
     int error = EPERM;
     for (size_t i = 0; i < sockets->count; i++) {
         const struct rp_socket *socket = &sockets->list[i];
         if (!rp_is_same_group(like, socket)) continue;
         for (size_t j = 0; j < socket->owner_count; j++) {
             const int fd = rp_socket_take(socket, &socket->owners[j]);
+            if (fd < 0 && errno == ENOSYS) error = ENOSYS;
             if (fd < 0) continue;
             error = set_program(fd, program);
             close(fd); /* at once: it keeps the member alive */
-            if (!error) return 0;
+            if (!error || error == ENOENT) return error;
         }
     }
     return error;
+}
+
+int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *sockets,
+                   const struct sock_fprog *program) {
+    const int error = through_member(like, sockets, program);
+    return error == ENOENT ? 0 : error;
 }
 
 /* Hardly a packet has that many hops left. A filter drops the rest, where one is allowed. */
@@ -71,7 +76,7 @@ static int visit(int fd, const struct rp_trial *trial, const struct sock_fprog *
     return program ? error : set_program(fd, NULL);
 }
 
-int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *program) {
+static int through_visitor(const struct rp_socket *like, const struct sock_fprog *program) {
     struct rp_trial trial = rp_trial_like(like);
     if (like->proto != RP_TCP) return EOPNOTSUPP;
     const int fd =
@@ -81,6 +86,18 @@ int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *progra
     const int error = visit(fd, &trial, program);
     close(fd);
     return error;
+}
+
+int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *program) {
+    const int error = through_visitor(like, program);
+    return error == ENOENT ? 0 : error;
+}
+
+int rp_group_unsteer(const struct rp_socket *like, const struct rp_sockets *sockets) {
+    const int error = through_member(like, sockets, NULL);
+    if (error == EINVAL) return ENOENT; /* in no group yet */
+    if (!error || error == ENOENT || like->proto != RP_TCP) return error;
+    return through_visitor(like, NULL);
 }
 
 int rp_group_hide(const struct rp_socket *socket) {

@@ -11,8 +11,9 @@
 
 /* Attaches the program to the group of the sockets like that one, or with NULL detaches what is
  * attached, through the first of the sockets, with owners, that is in the group and can be
- * duplicated (pidfd_getfd(2)). Returns 0 or an errno: EPERM if none can be, EINVAL if no second
- * socket has ever joined a listener that got SO_REUSEPORT after listen(2), EOPNOTSUPP for MPTCP. */
+ * duplicated (pidfd_getfd(2)). Returns 0 or an errno: EPERM if none can be, or ENOSYS
+ * before Linux 5.6; EINVAL if no second socket has ever joined a listener that got SO_REUSEPORT
+ * after listen(2); EOPNOTSUPP for MPTCP. */
 int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *sockets,
                    const struct sock_fprog *program);
 
@@ -24,6 +25,10 @@ int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *socket
  * it a second later). Where the group has a program, that sends it nothing; where it has none yet,
  * or with NULL, one is picked for some microseconds. Returns 0 or an errno. */
 int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *program);
+
+/* Detaches what is attached to the group, whoever did it, by a duplicate or else a visit.
+ * Returns 0; ENOENT if nothing was attached; or an errno, for UDP as above. */
+int rp_group_unsteer(const struct rp_socket *like, const struct rp_sockets *sockets);
 
 /* Makes a listener invisible through the first owner that can be asked (SO_BINDTOIFINDEX, Linux
  * 5.0, set without privilege, taken back only with CAP_NET_RAW), right before it is closed. The
