@@ -3,13 +3,14 @@
 
 usage: group.py serve KIND ADDRESS PORT        answers each client with its PID
        group.py steer KIND ADDRESS PORT N      joins, has all that arrives sent to member N, and leaves
-       group.py ask KIND ADDRESS PORT COUNT    asks from as many source ports; prints a line "WHO ANSWERS" for each
+       group.py ask KIND ADDRESS PORT COUNT    asks from as many source ports; prints a line "PID ANSWERS" for each
 
 KIND: tcp, mptcp or udp."""
 
 import collections
 import ctypes
 import os
+import re
 import socket
 import struct
 import sys
@@ -62,7 +63,7 @@ def ask(kind, address, port, count):
         clients.append(client)  # kept open, so that no source port comes twice
         if kind == "udp":
             client.send(b"who")
-        answers[client.recv(64).decode().strip()] += 1
+        answers[re.search(r"\d+", client.recv(64).decode())[0]] += 1
     for who, number in sorted(answers.items()):
         print(who, number)
 

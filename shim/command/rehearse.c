@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "handover/arrival.h"
 #include "handover/traffic.h"
+#include "handover/transfer.h"
 #include "inspect/option.h"
 
 #include <signal.h>
@@ -58,7 +59,9 @@ static void print_start(const struct rp_plan *plan) {
 
 static void print_end(const struct rp_replacement *this) {
     const struct rp_plan *plan = this->plan;
-    if (!plan->no_steer) puts("would send new connections to it alone");
+    if (!plan->no_steer)
+        printf("would send new connections to %s alone\n",
+               this->successor.given ? plan->copies.arguments[0] : "it");
     printf("would wait at most %ld s for connections of pid %d to end; now: %lu\n", plan->drain,
            (int)this->pid, rp_connections(&this->look, RP_OLD));
     printf("would send signal %d (%s) to pid %d and wait at most %ld s for its end%s\n",
@@ -66,7 +69,20 @@ static void print_end(const struct rp_replacement *this) {
            plan->kill ? ", then send KILL" : "");
 }
 
+/* Both servers are there: all is known but what changes meanwhile. */
+static int rehearse_transfer(struct rp_replacement *this) {
+    rp_transfer_rehearse(this);
+    rp_replacement_look(this, RP_CONNECTED);
+    print_server(this);
+    printf("would wait at most %ld s until %s listens there\n", this->plan->start_timeout,
+           this->plan->copies.arguments[0]);
+    print_end(this);
+    puts("nothing has been changed");
+    return fflush(stdout) ? RP_FAILED : 0;
+}
+
 int rp_rehearse(struct rp_replacement *this, const struct rp_replace_options *options) {
+    if (options->to) return rehearse_transfer(this);
     const size_t alone = count_alone(this);
     rp_replacement_look(this, RP_CONNECTED | RP_HOLDING);
     print_server(this);

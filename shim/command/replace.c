@@ -13,6 +13,7 @@
 #include "handover/origin.h"
 #include "handover/output.h"
 #include "handover/readiness.h"
+#include "handover/transfer.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
 #include "inspect/place.h"
@@ -129,16 +130,23 @@ static int lock_new(struct rp_replacement *this) {
     return 0;
 }
 
-/* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
-static int hand_over(struct rp_replacement *this, unsigned long *left) {
-    rp_watch_interrupts();
+/* Returns 0 once COMMAND listens, else 125. */
+static int start_new(struct rp_replacement *this) {
     rp_adopt_all(this);
     int status = rp_clear_way(this);
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
     if (!status) status = lock_new(this);
     if (!status) status = rp_wait_until_ready(this);
+    return status;
+}
+
+/* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
+static int hand_over(struct rp_replacement *this, unsigned long *left) {
+    rp_watch_interrupts();
+    int status = this->successor.given ? rp_transfer_begin(this) : start_new(this);
     if (!status) status = rp_send_to_new(this);
+    if (!status) status = rp_transfer_verify(this);
     if (!status) status = rp_wait_for_queues(this);
     if (!status) status = rp_wait_for_connections(this, left);
     if (!status) status = rp_check_new(this);
@@ -169,16 +177,18 @@ int rp_cmd_replace(int argc, char **argv) {
     open_old(&this, options.pid);
     find_held(&this, options.ports);
     rp_doubt_alone(&this);
+    if (options.to) rp_transfer_open(&this, options.to);
     if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
-    rp_origin_check(&this, options.force_init, &unit);
+    /* Who names PID2 means the unit or container of PID to end. */
+    rp_origin_check(&this, options.force_init || options.to, &unit);
     check_unit(&this, &unit, options.foreground);
-    int status = prepare(&options, &this.held, &launch);
+    int status = options.to ? 0 : prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
-    open_output(&this, &options);
+    if (!options.to) open_output(&this, &options);
     if (options.dry_run) return rp_rehearse(&this, &options);
-    rp_unit_prepare(&unit, this.pid);
+    if (!options.to) rp_unit_prepare(&unit, this.pid);
     options.plan.copies.notify = rp_open_notify(&this);
     status = hand_over(&this, &left);
     if (!status) status = rp_unit_hand_on(&unit, &this);

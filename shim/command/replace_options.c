@@ -4,6 +4,7 @@
 
 #include "base/die.h"
 #include "command/arguments.h"
+#include "handover/transfer.h"
 
 #include <limits.h>
 #include <signal.h>
@@ -12,10 +13,12 @@
 
 static const char help[] =
     "Usage: reuseport replace [OPTION]... PID [--] COMMAND [ARG]...\n"
+    "       reuseport replace [OPTION]... PID --to=PID2\n"
     "Start COMMAND on the ports of PID and its descendants, send new connections to\n"
     "it alone, wait until PID has none left to accept, and signal PID. If COMMAND\n"
     "does not come up, PID serves as before.\n"
     "\n"
+    "      --to=PID2          hand over to this server, which runs already\n"
     "  -p, --ports=LIST       only those of PID's ports that are in LIST\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
     "  -I STRING              replace STRING in the ARGs by the copy's number\n"
@@ -55,7 +58,8 @@ enum {
     FORCE_INIT,
     FOREGROUND,
     LIBRARY,
-    OUTPUT
+    OUTPUT,
+    TO
 };
 static const struct option long_options[] = {
     {"ports", required_argument, NULL, 'p'},
@@ -75,10 +79,35 @@ static const struct option long_options[] = {
     {"foreground", no_argument, NULL, FOREGROUND},
     {"output", required_argument, NULL, OUTPUT},
     {"library", required_argument, NULL, LIBRARY},
+    {"to", required_argument, NULL, TO},
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {NULL, 0, NULL, 0},
 };
+
+static pid_t parse_pid(const char *what, const char *text) {
+    return (pid_t)rp_parse_number(what, text, 1, INT_MAX);
+}
+
+/* What only COMMAND can be told, or NULL. */
+static const char *name_for_command(int option) {
+    switch (option) {
+    case 'n':
+        return "-n";
+    case 'I':
+        return "-I";
+    case 'm':
+        return "-m";
+    case FOREGROUND:
+        return "--foreground";
+    case OUTPUT:
+        return "--output";
+    case LIBRARY:
+        return "--library";
+    default:
+        return NULL;
+    }
+}
 
 static void parse_option(int option, struct rp_replace_options *options) {
     const long most = 24L * 60 * 60; /* seconds */
@@ -116,6 +145,9 @@ static void parse_option(int option, struct rp_replace_options *options) {
     case LIBRARY:
         options->library = optarg;
         break;
+    case TO:
+        options->to = parse_pid("--to", optarg);
+        break;
     default:
         *(option == KILL         ? &options->plan.kill
           : option == STRICT     ? &options->plan.strict
@@ -128,17 +160,43 @@ static void parse_option(int option, struct rp_replace_options *options) {
     }
 }
 
+/* It may follow PID: nobody's COMMAND is called so. */
+static void parse_to(int argc, char **argv, struct rp_replace_options *options) {
+    static const char to[] = "--to";
+    const size_t length = sizeof(to) - 1;
+    if (optind == argc || strncmp(argv[optind], to, length) != 0) return;
+    const char *value = argv[optind] + length;
+    if (*value && *value != '=') return;
+    optind++;
+    if (!*value && optind == argc)
+        rp_die("replace: --to needs a value; see reuseport replace --help");
+    options->to = parse_pid("--to", *value ? value + 1 : argv[optind++]);
+}
+
 void rp_parse_replace(int argc, char **argv, struct rp_replace_options *options) {
+    static char *name[2];
+    const char *for_command = NULL;
     int option;
     *options = (struct rp_replace_options){
         .plan = {.signal_number = SIGTERM, .drain = 10, .start_timeout = 30, .stop_timeout = 30}};
-    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", long_options, help)) != -1)
+    while ((option = rp_next_option(argc, argv, "+:p:n:s:m:I:hV", long_options, help)) != -1) {
+        if (name_for_command(option)) for_command = name_for_command(option);
         parse_option(option, options);
+    }
     if (options->plan.ready.by == RP_READY_NOTIFY && getenv("WATCHDOG_USEC"))
         rp_die("replace: --ready=notify: WATCHDOG_USEC is set, but nothing reads COMMAND's "
                "keep-alive messages after the replacement; unset it, or choose another --ready");
     if (argc - optind < 1) rp_die("replace: no PID given; see reuseport replace --help");
-    options->pid = (pid_t)rp_parse_number("replace", argv[optind++], 1, INT_MAX);
+    options->pid = parse_pid("replace", argv[optind++]);
+    parse_to(argc, argv, options);
+    if (options->to) {
+        if (options->plan.ready.by == RP_READY_NOTIFY) for_command = "--ready=notify";
+        if (for_command) rp_die("replace: --to: %s is for a COMMAND", for_command);
+        if (optind < argc) rp_die("replace: --to: PID2 runs already; give no COMMAND");
+        name[0] = rp_transfer_name(options->to);
+        options->plan.copies.arguments = name;
+        return;
+    }
     if (optind < argc && !strcmp(argv[optind], "--")) optind++;
     if (optind == argc) rp_die("replace: no command given; see reuseport replace --help");
     options->plan.copies.arguments = argv + optind;

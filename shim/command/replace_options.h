@@ -10,7 +10,7 @@ struct rp_replace_options {
     const char *library, *ports, *output;
     enum rp_method method;
     bool foreground, dry_run, force_init;
-    pid_t pid;
+    pid_t pid, to; /* to: the new server, if somebody else has started it; or 0 */
 };
 
 /* Reads the options, PID, and COMMAND. Exits with 125 after a line that names what is wrong, or

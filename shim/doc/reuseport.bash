@@ -25,6 +25,10 @@ _reuseport_offer_value() { # OPTION VALUE [PREFIX]
     --on-exit) _reuseport_offer "keep stop" "$2" "${3-}" ;;
     --ready) _reuseport_offer "listen notify" "$2" "${3-}" ;;
     --library | --output) _reuseport_offer_files -f "$2" "${3-}" ;;
+    --to)
+        _reuseport_offer_pids "$2"
+        COMPREPLY=("${COMPREPLY[@]/#/${3-}}")
+        ;;
     esac
 }
 
@@ -123,7 +127,7 @@ _reuseport() {
         argument='port and pid'
         ;;
     *,replace)
-        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --ready= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --force-init --foreground --output= --library= -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I -s --signal= --drain= --ready= --start-timeout= --stop-timeout= --kill --strict --allow-uncovered --no-steer --dry-run --force-init --foreground --output= --library= --to= -h --help -V --version"
         argument='pid and command line'
         ;;
     *,install-lib)
@@ -137,7 +141,7 @@ _reuseport() {
     for (( ; i < last && !${#ended}; i++)); do
         case ${words[i]} in
         --) ended=yes ;;
-        --ports | --copies | --method | --on-exit | --library | --output | --signal | --drain | --ready | --*-timeout) ((++i)) ;;
+        --ports | --copies | --method | --on-exit | --library | --output | --signal | --drain | --ready | --to | --*-timeout) ((++i)) ;;
         --*) ;;
         -*) [[ ! ${words[i]} =~ ^-[^pnmIs]*[pnmIs]$ ]] || ((++i)) ;;
         *) break ;;

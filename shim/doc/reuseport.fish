@@ -114,6 +114,7 @@ complete -c reuseport -n '__reuseport_at 0 replace' -l output -r -F -d 'For the 
 complete -c reuseport -n '__reuseport_at 0 replace' -l no-steer -d 'Do not choose who gets new connections'
 complete -c reuseport -n '__reuseport_at 0 replace' -l dry-run -d 'Check and change nothing'
 complete -c reuseport -n '__reuseport_at 0 replace' -l force-init -d 'Even if its container or unit ends with it'
+complete -c reuseport -n '__reuseport_at 0 replace' -l to -x -a '(__reuseport_pids)' -d 'The new server, which runs already'
 complete -c reuseport -n '__reuseport_at 0 replace' -l foreground -d 'Stay until the new server ends'
 
 complete -c reuseport -n '__reuseport_in_command 0 run' -x -a '(__reuseport_command 0)'

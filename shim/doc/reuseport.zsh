@@ -92,7 +92,7 @@ _reuseport() {
             '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
             '--strict[refuse where a connection could be lost]' '--allow-uncovered[allow fewer addresses than before]' \
             '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--force-init[even if its container or unit ends with it]' '--foreground[stay until the new server ends]' \
-            '--output=[for the command to write to]:file:_files' \
+            '--output=[for the command to write to]:file:_files' '--to=[the new server, which runs already]:PID: _reuseport_pids' \
             '(-)1:PID: _reuseport_pids' '(-)2:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;
     install-lib) _arguments -s -S -A '-*' $common $library '1:directory:_files -/' && ret=0 ;;

@@ -90,6 +90,8 @@ int rp_wait_for_connections(struct rp_replacement *this, unsigned long *left) {
 
 int rp_check_new(struct rp_replacement *this) {
     rp_replacement_look(this, 0);
+    if (!rp_old_has_ended(this) && rp_successor_is_lost(&this->successor))
+        return rp_undo_lost(this, "");
     if (rp_old_has_ended(this) || rp_ports_are_up(&this->groups, &this->look, 1)) return 0;
     return rp_undo(this, "%s no longer listens", this->plan->copies.arguments[0]);
 }

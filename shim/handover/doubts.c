@@ -62,10 +62,9 @@ static void doubt_hash(const struct rp_replacement *this) {
                  migrates ? " for UDP" : " (net.ipv4.tcp_migrate_req is 0)");
 }
 
-void rp_doubt_steering(const struct rp_replacement *this) {
-    const struct rp_tree *tree = &this->servers.old.tree;
-    if (this->plan->no_steer) doubt_hash(this);
-    for (size_t i = 0; i < tree->count && !this->plan->no_steer; i++) {
+/* Returns whether a process of the server holds a program. */
+static bool doubt_programs(const struct rp_replacement *this, const struct rp_tree *tree) {
+    for (size_t i = 0; i < tree->count; i++) {
         const struct rp_process *process = &tree->members[i];
         const char *type = rp_process_program(process);
         char name[RP_NAME_SIZE];
@@ -74,6 +73,14 @@ void rp_doubt_steering(const struct rp_replacement *this) {
                  "pid %d (%s) holds a BPF program (%s); if it is attached to a group, steering "
                  "removes it: see --no-steer",
                  (int)process->pid, rp_process_name(process, name), type);
-        return;
+        return true;
     }
+    return false;
+}
+
+void rp_doubt_steering(const struct rp_replacement *this) {
+    if (this->plan->no_steer)
+        doubt_hash(this);
+    else if (!doubt_programs(this, &this->servers.old.tree))
+        doubt_programs(this, &this->servers.new.tree);
 }

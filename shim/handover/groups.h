@@ -24,6 +24,7 @@ struct rp_group {
     unsigned olds, news, others;
     struct rp_members members;
     bool changed;         /* the members have, with the latest count */
+    bool guessed;         /* their numbers are a guess (handover/transfer.h) */
     enum rp_way way;      /* as it is steered now */
     volatile bool *noted; /* whether a program may be attached, for the steward; or NULL */
     struct rp_guest guest;

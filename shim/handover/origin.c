@@ -7,6 +7,7 @@
 #include "inspect/holders.h"
 #include "inspect/place.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static bool is_init(pid_t pid) {
@@ -98,6 +99,23 @@ static void doubt_parent(const struct rp_replacement *this) {
              (int)parent.pid, rp_process_name(&parent, name), (int)this->pid);
 }
 
+/* Whether a new server that somebody else has started is in the old one's control group. */
+static bool is_in_unit(pid_t new, pid_t old) {
+    char unit[RP_CGROUP_SIZE], path[RP_CGROUP_SIZE];
+    const size_t length = strlen(rp_process_cgroup(old, unit));
+    return !strncmp(rp_process_cgroup(new, path), unit, length) &&
+           (!path[length] || path[length] == '/');
+}
+
+/* One that is elsewhere does not end with the old server's unit: that may end. */
+static void let_unit_end(pid_t old, struct rp_unit *unit) {
+    if (*unit->name)
+        rp_warn("replace: pid %d is the main process of %s, which ends with it, or starts it again "
+                "if its Restart= says so",
+                (int)old, unit->name);
+    *unit = (struct rp_unit){.channel = -1};
+}
+
 void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_unit *unit) {
     struct rp_process master;
     char name[RP_NAME_SIZE];
@@ -105,7 +123,9 @@ void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_u
     if (find_master(this->pid, &this->held, &master))
         rp_die("replace: pid %d is a worker of pid %d (%s); replace that one", (int)this->pid,
                (int)master.pid, rp_process_name(&master, name));
-    if (!forced) refuse_init(this);
+    const pid_t given = this->successor.given ? this->successor.child : 0;
+    if (given && !is_in_unit(given, this->pid)) let_unit_end(this->pid, unit);
+    if (!forced && !(given && rp_process_is_apart(given, this->pid))) refuse_init(this);
     if (!forced && *unit->name && !unit->is_ours)
         rp_die("replace: pid %d is the main process of %s, which ends with it; set "
                "NotifyAccess=exec there (NotifyAccess=all for a script), and run this command by "

@@ -10,6 +10,7 @@
  *   - is the init of its PID namespace, or a child with which its init ends, so that the kernel
  *     ends everything there (pid_namespaces(7));
  *   - is the main process of a systemd unit whose manager cannot be told (rp_unit_find).
+ * One that somebody else has started elsewhere (--to) does not end with that namespace or unit.
  * forced lets the latter two pass. Warns, or if the plan is strict exits, if it has another parent
  * that may start it again or end with it: not one above this process, too, nor the shell of a
  * terminal. Stores the unit. To be called before anything is changed; not async-signal-safe. */

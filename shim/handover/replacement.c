@@ -132,8 +132,10 @@ static void release(struct rp_replacement *this) {
 
 static int put_back(struct rp_replacement *this, const char *why) {
     const int pid = (int)this->pid;
+    const bool given = this->successor.given;
+    char beside[32] = "";
     rp_question_end(&this->readiness.question);
-    if (this->successor.child && !rp_old_has_ended(this)) send_to_old(this);
+    if (this->successor.child && !given && !rp_old_has_ended(this)) send_to_old(this);
     if (rp_old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
         release(this);
         rp_steps_end();
@@ -146,8 +148,10 @@ static int put_back(struct rp_replacement *this, const char *why) {
     if (ended) release(this); /* else the steward keeps connections away from what is invisible */
     rp_steps_end();
     rp_give_back(this);
-    rp_warn("replace: %s; pid %d %s%s", why, pid,
-            rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before",
+    if (given && !rp_successor_is_lost(&this->successor))
+        snprintf(beside, sizeof(beside), " beside pid %d", (int)this->successor.child);
+    rp_warn("replace: %s; pid %d %s%s%s", why, pid,
+            rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before", beside,
             ended ? "" : ", but some of COMMAND could not be ended");
     return RP_FAILED;
 }
@@ -163,6 +167,8 @@ int rp_undo(struct rp_replacement *this, const char *format, ...) {
 
 int rp_undo_lost(struct rp_replacement *this, const char *when) {
     const int status = this->successor.status;
+    if (this->successor.given)
+        return rp_undo(this, "%s has ended%s", this->plan->copies.arguments[0], when);
     return rp_undo(this, "%s ended with status %d%s", this->plan->copies.arguments[0],
                    status < 0 ? 0 : status, when);
 }

@@ -78,7 +78,8 @@ unsigned long rp_share_connections(struct rp_replacement *this, bool wanted);
 void rp_give_back(struct rp_replacement *this);
 
 /* Ends COMMAND, puts everything back, and says why (as printf(3) formats it) and how things stand.
- * If the old server has ended by itself, COMMAND is left running instead. Returns 125. */
+ * If the old server has ended by itself, COMMAND is left running instead; a server that somebody
+ * else started is left running anyway. Returns 125. */
 int rp_undo(struct rp_replacement *this, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

@@ -69,7 +69,8 @@ void rp_groups_hide(const struct rp_groups *groups, const struct rp_sockets *lea
         bool known = socket->owner_count > 0;
         for (size_t j = 0; j < socket->owner_count; j++)
             known = known && rp_tree_has(tree, &socket->owners[j].process);
-        if (known && group && group->way != RP_BY_HASH && socket->proto == RP_TCP)
+        if (known && group && group->way != RP_BY_HASH && !group->guessed &&
+            socket->proto == RP_TCP)
             rp_group_hide(socket);
     }
 }

@@ -16,7 +16,7 @@ int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum r
 void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);
 
 /* Makes the listeners that are about to leave invisible (rp_group_hide), where their group is
- * steered away from them and all their owners are in the tree. Requires all owners
+ * steered away from them for sure and all their owners are in the tree. Requires all owners
  * (rp_sockets_find_owners). */
 void rp_groups_hide(const struct rp_groups *groups, const struct rp_sockets *leaving,
                     const struct rp_tree *tree);

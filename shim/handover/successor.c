@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -55,7 +56,13 @@ static void reap(struct rp_successor *successor, pid_t pid, int *status) {
     successor->left = ended < 0;
 }
 
+void rp_successor_take(struct rp_successor *successor, pid_t pid, int pidfd) {
+    *successor = (struct rp_successor){.child = pid, .given = pidfd, .status = -1};
+}
+
 bool rp_successor_is_lost(struct rp_successor *successor) {
+    struct pollfd end = {.fd = successor->given, .events = POLLIN};
+    if (successor->given) return successor->left = poll(&end, 1, 0) == 1;
     reap(successor, successor->child, &successor->status);
     return successor->left || successor->status > 0;
 }
@@ -90,7 +97,7 @@ static void tell_children(struct told *told, int signal_number) {
 bool rp_successor_end(struct rp_successor *successor) {
     struct told told = {.count = 0};
     const double begin = rp_now();
-    if (!successor->child) return true;
+    if (!successor->child || successor->given) return true;
     for (rp_successor_is_lost(successor); !successor->left; rp_successor_is_lost(successor)) {
         const double waited = rp_now() - begin;
         if (waited > patience + grace) return false;

@@ -9,6 +9,7 @@
 
 struct rp_successor {
     pid_t child; /* COMMAND's first process; 0: not started */
+    int given;   /* pidfd of child, a server that somebody else started; 0: COMMAND */
     int status;  /* its exit status as a shell has it; -1: still running */
     bool left;   /* no process of COMMAND is left */
     int output;  /* set before the start: what its processes get as standard output and error
@@ -27,6 +28,10 @@ bool rp_successor_is_lost(struct rp_successor *successor);
 /* Ends COMMAND: sends TERM once to each process that is or becomes a child of this one, and after 5
  * seconds KILL. Returns false if one is still there 5 seconds later. */
 bool rp_successor_end(struct rp_successor *successor);
+
+/* Takes a process that somebody else started as the new server: it is lost when it has ended, and
+ * rp_successor_end leaves it alone. */
+void rp_successor_take(struct rp_successor *successor, pid_t pid, int pidfd);
 
 /* The process that serves: COMMAND's first, or else its daemon; 0 if there is none. */
 pid_t rp_successor_pid(struct rp_successor *successor);

@@ -55,6 +55,18 @@ const char *rp_process_cgroup(pid_t pid, char path[RP_CGROUP_SIZE]) {
     return path;
 }
 
+static bool find_namespace(pid_t pid, struct stat *namespace) {
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
+    return !stat(path, namespace);
+}
+
+bool rp_process_is_apart(pid_t one, pid_t other) {
+    struct stat left, right;
+    return find_namespace(one, &left) && find_namespace(other, &right) &&
+           left.st_ino != right.st_ino;
+}
+
 static bool find_program(pid_t pid, struct stat *program) {
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);

@@ -30,6 +30,9 @@ enum { RP_VALUE_SIZE = 64 };
  * it has none, it is too long, or this process lacks the rights of PTRACE_MODE_READ. */
 bool rp_process_variable(pid_t pid, const char *name, char value[RP_VALUE_SIZE]);
 
+/* Whether the two are in different PID namespaces; false if unknown. Requires the same rights. */
+bool rp_process_is_apart(pid_t one, pid_t other);
+
 /* Its process group in the PID namespace of /proc; -1 if unknown. */
 pid_t rp_process_group(pid_t pid);
 
