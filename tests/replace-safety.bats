@@ -128,11 +128,11 @@ python3 waits.py "$PORT" &
 server=$!
 until exec 7<>"/dev/tcp/127.0.0.1/$PORT"; do sleep 0.05; done 2>/dev/null
 read -r -u 7 _
-"$COMMAND" replace --drain 60 "$server" "$BUILD/examples/server" "$PORT" 127.0.0.1 >first.log 2>&1 7>&- &
+"$COMMAND" replace --force-init --drain 60 "$server" "$BUILD/examples/server" "$PORT" 127.0.0.1 >first.log 2>&1 7>&- &
 first=$!
-until grep -q "waiting for the old" first.log; do sleep 0.05; done
-"$COMMAND" replace "$server" true
-unshare -m sh -c 'mount -t proc proc /proc && exec "$@"' sh "$COMMAND" replace "$server" true
+until grep -q "waiting for the old" first.log || ! kill -0 "$first"; do sleep 0.05; done
+"$COMMAND" replace --force-init "$server" true
+unshare -m sh -c 'mount -t proc proc /proc && exec "$@"' sh "$COMMAND" replace --force-init "$server" true
 echo "$server $first"
 END
     local server first
