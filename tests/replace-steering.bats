@@ -322,3 +322,13 @@ END
     echo "$output"
     [[ $output = "1 3 "* && " $output " != *" $SERVER "* ]]
 }
+
+# bats test_tags=long
+@test "the kernel loses SYNs to a listener that closes, though all are sent elsewhere; to an invisible one, none" {
+    own_network
+    "${NET[@]}" "$PROBES/gap" "$PORT" 10000 invisible
+    none_delayed
+    "${NET[@]}" "$PROBES/gap" "$PORT" 10000
+    echo "TCPSynRetrans $(counter TCPSynRetrans)"
+    [ "$(counter TCPSynRetrans)" -gt 0 ]
+}

@@ -185,6 +185,13 @@ every_form() {
 }
 
 # bats test_tags=long
+@test "1 000 replacements under as many connections as the machine makes" {
+    own_network
+    storm_of example 1-1 1000 4 root
+    none_delayed
+}
+
+# bats test_tags=long
 @test "the example server in every form" {
     own_network
     every_form example
