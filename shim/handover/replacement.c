@@ -143,7 +143,7 @@ static int put_back(struct rp_replacement *this, const char *why) {
                 why, pid, (int)rp_successor_pid(&this->successor));
         return RP_FAILED;
     }
-    if (this->successor.child) rp_replacement_hide(this, RP_NEW);
+    if (this->successor.child && !given) rp_replacement_hide(this, RP_NEW);
     const bool ended = rp_successor_end(&this->successor);
     if (ended) release(this); /* else the steward keeps connections away from what is invisible */
     rp_steps_end();
