@@ -141,7 +141,7 @@ wrong_of_three() {
     spawn new shared sh -c '"$@" & "$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     NEW=$PID
     wait_until listeners_are "$PORT" 4
-    read -ra COPIES <"/proc/$NEW/task/$NEW/children"
+    read -ra COPIES <<<"$(<"/proc/$NEW/task/$NEW/children")"
     kill -TERM "$x"
     wait_until listeners_are "$PORT" 3
     storm ''
@@ -192,7 +192,8 @@ wrong_of_three() {
     [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: "*"; pid $JOINED serves as before beside pid $new" ]]
 }
 
-# held_up OLD NEW: a transfer in TRANSFER that waits for OLD, which is stopped and has a connection in its queue.
+# held_up OLD NEW: a transfer in TRANSFER that waits for OLD, which is stopped and has connections in its queue. Where
+# NEW has not joined yet, it is told to.
 held_up() {
     local i kept
     kill -STOP "$1"
@@ -203,6 +204,10 @@ held_up() {
     done
     spawn transfer env --default-signal=INT "$COMMAND" replace --drain 60 "$1" --to "$2"
     TRANSFER=$PID
+    if listeners_are "$PORT" 1; then
+        wait_until grep -q "waiting until pid $2 listens" "$(log transfer)"
+        echo >go
+    fi
     wait_until grep -q 'waiting for what the old server still has to accept' "$(log transfer)"
 }
 
@@ -263,11 +268,26 @@ undone() {
     answers_are "$new"
 }
 
+@test "TERM in the middle leaves both running where it is known who is who, too" {
+    local old new
+    server old
+    old=$JOINED
+    mkfifo go
+    spawn new shared sh -c 'read -r _ <go; exec "$@"' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    new=$PID
+    held_up "$old" "$new"
+    kill "$TRANSFER"
+    undone "interrupted; pid $old serves as before beside pid $new"
+    kill -CONT "$old"
+    answers_are "$old" "$new"
+}
+
 # refuses LINE ARGUMENT...: 125, just that line, and both servers are as they were.
 refuses() {
     run --separate-stderr "${AS[@]}" "$COMMAND" replace "${@:2}"
     echo "status $status: $output / $stderr"
-    [[ $status = 125 && $stderr == "reuseport: $1" ]]
+    # shellcheck disable=SC2053 # a pattern
+    [[ $status = 125 && $stderr == "reuseport: "$1 ]]
 }
 
 @test "it refuses what cannot be: no such process, one server, one socket, options for COMMAND" {
@@ -327,6 +347,25 @@ time.sleep(100)' "$PORT"
     run timeout 60 "$COMMAND" replace --strict --start-timeout 1 "$old" --to="$PID"
     echo "$output"
     [[ $status = 125 && $output == *"pid $old serves as before beside pid $PID" ]]
+}
+
+@test "PID may be the init of another PID namespace than PID2's, as in two pods on a node" {
+    need_root
+    need_unshare -p -f --mount-proc
+    local old
+    join pod unshare -p -f --kill-child --mount-proc sh -c 'trap exit TERM; "$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    old=$(<"/proc/$JOINED/task/$JOINED/children")
+    old=${old% }
+    server new
+    to "$old" "$JOINED"
+    answers_are "$JOINED"
+    # In one namespace, all would end with it.
+    join pod unshare -p -f --kill-child --mount-proc sh -c 'trap exit TERM; "$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    old=$(<"/proc/$JOINED/task/$JOINED/children")
+    old=${old% }
+    join beside nsenter -t "$old" -p -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    PID=$(pgrep -P "$JOINED" || echo "$JOINED")
+    refuses "replace: pid $old is the init of its PID namespace, and everything there ends with it; *" "$old" --to="$PID"
 }
 
 @test "--dry-run makes the checks, changes nothing, and has the status that the transfer would have" {
