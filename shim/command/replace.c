@@ -180,15 +180,14 @@ int rp_cmd_replace(int argc, char **argv) {
     if (options.to) rp_transfer_open(&this, options.to);
     if (options.dry_run) rp_lock_leave();
     rp_doubt_steering(&this);
-    /* Who names PID2 means the unit or container of PID to end. */
-    rp_origin_check(&this, options.force_init || options.to, &unit);
+    rp_origin_check(&this, options.force_init, &unit);
     check_unit(&this, &unit, options.foreground);
     int status = options.to ? 0 : prepare(&options, &this.held, &launch);
     if (status) return status;
     options.plan.copies.launch = &launch;
     if (!options.to) open_output(&this, &options);
     if (options.dry_run) return rp_rehearse(&this, &options);
-    if (!options.to) rp_unit_prepare(&unit, this.pid);
+    rp_unit_prepare(&unit, this.pid);
     options.plan.copies.notify = rp_open_notify(&this);
     status = hand_over(&this, &left);
     if (!status) status = rp_unit_hand_on(&unit, &this);
