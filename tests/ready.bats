@@ -217,6 +217,17 @@ for _ in range(50):
 END
 }
 
+@test "where somebody else shares the port, a line says that connections cannot be kept away, and --strict refuses" {
+    local why="127.0.0.1:$PORT/tcp: connections cannot be kept from the new server until it is ready, as somebody else has sockets there"
+    start "$COMMAND" run -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    spawn other "$COMMAND" run -p "$PORT" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listeners_are "$PORT" 2
+    run -125 "$COMMAND" replace --strict --ready=true "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [[ $output == *"replace: --strict: $why; pid $SERVER serves as before"* ]]
+    replace --ready=true -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    grep -qxF "reuseport: replace: $why" replace.log
+}
+
 @test "REUSEPORT_FROM reaches just the new server, and nobody else does; with -n just that copy" {
     local copies
     ready_server

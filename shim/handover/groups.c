@@ -110,6 +110,8 @@ bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, e
     size_t count;
     if (way == RP_BY_HASH || !(to == RP_OLD ? group->olds : group->news)) return false;
     if (!choose_side(group, look, away, chosen, &count)) return false;
+    /* Among those may be one that another program is kept there for. */
+    if (way == RP_TO_OLD && group->others && group->members.unordered) return false;
     for (size_t i = 0; i < all; i++) chosen[i] = !chosen[i];
     if (way != RP_TO_FIRST) return true;
     if (!choose_side(group, look, to, chosen, &count)) return false;

@@ -56,9 +56,10 @@ unsigned rp_port_news(const struct rp_group *group, const struct rp_look *look);
 /* Whether it has that many on every port. */
 bool rp_ports_are_up(const struct rp_groups *groups, const struct rp_look *look, unsigned copies);
 
-/* Stores which members receive what is steered that way, for each of group->members.count: all but
- * the other server's, so that others keep their share; with RP_TO_FIRST one. Returns false if their
- * numbers are unknown, or if the server has none. */
+/* Stores which members receive what is steered that way, for each of group->members.count: all
+ * but the other server's, so that others keep their share; with RP_TO_FIRST one. Returns false
+ * if their numbers are unknown, or if the server has none; with RP_TO_OLD also if others have
+ * been there from the start, who may be steered themselves. */
 bool rp_group_choose(const struct rp_group *group, const struct rp_look *look, enum rp_way way,
                      bool *chosen);
 

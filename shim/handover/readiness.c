@@ -113,9 +113,28 @@ static int look_for_ready(struct rp_replacement *this) {
     return ready ? 0 : -1;
 }
 
+/* Says where connections could not be kept from COMMAND; if the plan is strict, undoes. */
+static int tell_early(struct rp_replacement *this) {
+    static const char why[] =
+        "connections cannot be kept from the new server until it is ready, as "
+        "somebody else has sockets there";
+    char text[RP_SOCKET_TEXT];
+    for (size_t i = 0; i < this->groups.count && !this->groups.left_alone; i++) {
+        const struct rp_group *group = &this->groups.list[i];
+        if (group->way == RP_TO_OLD || !group->others) continue;
+        rp_socket_text(&group->like, text);
+        if (this->plan->strict) return rp_undo(this, "--strict: %s: %s", text, why);
+        rp_steps_end();
+        rp_warn("replace: %s: %s", text, why);
+    }
+    return 0;
+}
+
 int rp_wait_until_ready(struct rp_replacement *this) {
     const double end = this->started + (double)this->plan->start_timeout;
     if (this->plan->ready.by == RP_READY_LISTEN) return 0;
+    const int told = tell_early(this);
+    if (told) return told;
     rp_step(false, "waiting until %s is ready", this->plan->copies.arguments[0]);
     for (;; rp_replacement_tick(this)) {
         const int status = look_for_ready(this);
