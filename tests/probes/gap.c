@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Has a listener join a group and close so many times, while clients connect to the other member, to
- * which a program sends everything:
+/* Has a listener join a group and close so many times, while clients connect to the other member,
+ * to which a program sends everything:
  *
  *     gap PORT CLOSINGS [invisible]     invisible: the listener is made so before it closes */
 #include <arpa/inet.h>
