@@ -154,6 +154,12 @@ no_steward() {
     [ -z "$(stewards)" ]
 }
 
+# one_steward: its PID in STEWARD, once it has its name.
+one_steward() {
+    STEWARD=$(stewards)
+    [ "$(wc -w <<<"$STEWARD")" = 1 ]
+}
+
 # third_gets_its_share [NOT]: a copy that joins gets some of 60 connections, each of which is answered, and none by
 # the process with that PID.
 third_gets_its_share() {
@@ -187,8 +193,7 @@ killed() {
     spawn killed "${NET[@]}" "$COMMAND" replace --drain 60 --stop-timeout 60 "$SERVER" "$@"
     # shellcheck disable=SC2086
     wait_until $when
-    STEWARD=$(stewards)
-    [ "$(wc -w <<<"$STEWARD")" = 1 ]
+    wait_until one_steward
     kill -KILL "$PID"
     wait "$PID" || status=$?
     [ "$status" = 137 ]
@@ -271,7 +276,7 @@ END
         all_by_new
         third_gets_its_share
         wait_until all_by_new # for a moment the numbers are those of the third, too
-        [ "$(stewards | wc -w)" = 1 ]
+        one_steward
         [ "$end" = server ] || kill -USR1 "$KEEPER"
         [ "$end" = parent ] || kill -TERM "$SERVER"
         wait_until no_steward
