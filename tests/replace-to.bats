@@ -282,6 +282,42 @@ undone() {
     answers_are "$old" "$new"
 }
 
+@test "TERM and KILL in the middle, three times each under a storm, lose nothing, and both servers get connections" {
+    local old new kept name round transfer
+    cat >waits.py <<'PYTHON'
+"""Answers each connection with its PID, and has it until the client closes it."""
+import os, socket, sys, threading
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])), reuse_port=True, backlog=4096)
+def serve(client):
+    try:
+        client.send(b"pid %d\n" % os.getpid())
+        client.recv(1)
+    except OSError:
+        pass
+    client.close()
+while True:
+    threading.Thread(target=serve, args=(server.accept()[0],), daemon=True).start()
+PYTHON
+    join old /usr/bin/python3 waits.py "$PORT"
+    old=$JOINED
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    join new /usr/bin/python3 waits.py "$PORT"
+    new=$JOINED
+    storm '' pid
+    for name in TERM KILL; do
+        for ((round = 0; round < 3; round++)); do
+            spawn transfer "$COMMAND" replace --drain 60 "$old" --to "$new"
+            transfer=$PID
+            wait_until grep -q "waiting for the old server's connections" "$(log transfer)"
+            kill "-$name" "$transfer"
+            wait "$transfer" && return 1
+            wait_until answers_are "$old" "$new"
+        done
+    done
+    exec {kept}>&-
+    storm_over
+}
+
 # refuses LINE ARGUMENT...: 125, just that line, and both servers are as they were.
 refuses() {
     run --separate-stderr "${AS[@]}" "$COMMAND" replace "${@:2}"
