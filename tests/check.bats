@@ -110,6 +110,34 @@ compile() {
     fails 'check: "99999999999": not a number from 1 to 2147483647' "$COMMAND" check 99999999999
 }
 
+# Says that its environment is 4 TiB of memory that it never touched (PR_SET_MM_MAP of prctl(2)), as anybody may.
+@test "check PID reads no more of an environment than execve allows, however large it says that is" {
+    need python3
+    cat >"$OPEN/boaster.py" <<'END'
+import ctypes, mmap, os, signal, struct
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.sbrk.restype = ctypes.c_void_p
+size, no_reserve = 4 << 40, 0x4000
+start = libc.mmap(None, ctypes.c_size_t(size), 3, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | no_reserve, -1, ctypes.c_long(0))
+stat = open("/proc/self/stat").read().rpartition(")")[2].split()
+field = lambda number: int(stat[number - 3])
+fields = [field(26), field(27), field(45), field(46), field(47), libc.sbrk(0), field(28), field(48), field(49)]
+layout = struct.pack("12QIi", *fields, start, start + size, 0, 0, 0xffffffff - (1 << 32))
+if libc.prctl(35, 14, layout, ctypes.c_ulong(len(layout)), 0):
+    raise SystemExit(os.strerror(ctypes.get_errno()))
+open("up", "w").close()
+signal.pause()
+END
+    cd "$BATS_TEST_TMPDIR"
+    spawn boaster python3 "$OPEN/boaster.py"
+    wait_until test -e up -o ! -e "/proc/$PID"
+    [ -e up ] || missing "CONFIG_CHECKPOINT_RESTORE: $(<boaster)"
+    run timeout 10 "$COMMAND" check "$PID"
+    [ "$status" = 1 ]
+    [[ $output == *"pid $PID (python3): started without REUSEPORT_PORTS"* ]]
+}
+
 @test "check PID and list tell of a process that has a seccomp filter, and of the remedy" {
     local remedy='"reuseport run -m seccomp" goes round that' kind
     for kind in setsockopt tor; do

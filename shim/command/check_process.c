@@ -4,6 +4,7 @@
 #include "command/check.h"
 
 #include "base/die.h"
+#include "inspect/environ.h"
 #include "inspect/process.h"
 
 #include <errno.h>
@@ -15,13 +16,8 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
-/* Opens a file of the process. Says why if that fails. */
-static FILE *open_file(int directory, const char *name, const char *process) {
-    const int fd = openat(directory, name, O_RDONLY | O_CLOEXEC);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-    if (!file)
-        printf("%s: its %s: %s; ask as root, or as its user\n", process, name, strerror(errno));
-    return file;
+static void print_unreadable(const char *process, const char *name) {
+    printf("%s: its %s: %s; ask as root, or as its user\n", process, name, strerror(errno));
 }
 
 /* Whether the library's file is mapped; *namesake: another one of its name is. */
@@ -45,8 +41,12 @@ static bool is_mapped(FILE *maps, const struct stat *library, bool *namesake) {
 static bool check_maps(int directory, const char *process, const char *library) {
     struct stat status;
     bool namesake = false;
-    FILE *maps = open_file(directory, "maps", process);
-    if (!maps) return false;
+    const int fd = openat(directory, "maps", O_RDONLY | O_CLOEXEC);
+    FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+    if (!maps) {
+        print_unreadable(process, "maps");
+        return false;
+    }
     const bool mapped = !stat(library, &status) && is_mapped(maps, &status, &namesake);
     fclose(maps);
     if (mapped)
@@ -64,20 +64,21 @@ static bool check_maps(int directory, const char *process, const char *library) 
  * whether it has a list for the library. */
 static bool check_environment(int directory, const char *process, bool *watched) {
     static const char ports[] = "REUSEPORT_PORTS=", seccomp[] = "REUSEPORT_SECCOMP=";
-    size_t size = 0;
-    char *entry = NULL;
+    size_t size;
     bool list = false;
-    FILE *environment = open_file(directory, "environ", process);
-    if (!environment) return false;
-    while (getdelim(&entry, &size, '\0', environment) > 0) {
+    char *text = rp_environ_read(directory, &size);
+    if (!text) {
+        print_unreadable(process, "environ");
+        return false;
+    }
+    for (char *entry = text; entry < text + size; entry += strlen(entry) + 1) {
         if (!strncmp(entry, seccomp, sizeof(seccomp) - 1)) *watched = true;
         if (strncmp(entry, ports, sizeof(ports) - 1) != 0 || !entry[sizeof(ports) - 1]) continue;
         list = true;
         printf("%s: started with %s\n", process, rp_make_plain(entry));
     }
     if (!list) printf("%s: started without REUSEPORT_PORTS\n", process);
-    free(entry);
-    fclose(environment);
+    free(text);
     return list;
 }
 

@@ -4,6 +4,8 @@
  */
 #include "inspect/place.h"
 
+#include "inspect/environ.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -92,15 +94,15 @@ bool rp_process_is_shell(pid_t pid) {
 
 bool rp_process_variable(pid_t pid, const char *name, char value[RP_VALUE_SIZE]) {
     const size_t length = strlen(name);
-    bool found = false;
-    char *text = NULL;
     size_t size = 0;
-    FILE *file = open_file(pid, "environ");
-    while (file && !found && getdelim(&text, &size, '\0', file) > 0)
-        if (!strncmp(text, name, length) && text[length] == '=')
-            found = snprintf(value, RP_VALUE_SIZE, "%s", text + length + 1) < RP_VALUE_SIZE;
+    bool found = false;
+    const int directory = rp_process_open(pid);
+    char *text = directory < 0 ? NULL : rp_environ_read(directory, &size);
+    for (const char *at = text; at && !found && at < text + size; at += strlen(at) + 1)
+        if (!strncmp(at, name, length) && at[length] == '=')
+            found = snprintf(value, RP_VALUE_SIZE, "%s", at + length + 1) < RP_VALUE_SIZE;
     free(text);
-    if (file) fclose(file);
+    if (directory >= 0) close(directory);
     return found;
 }
 
