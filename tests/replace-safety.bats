@@ -4,23 +4,6 @@
 
 load replacement
 
-# A server that answers with its PID, and has a connection until the client closes it.
-server_that_waits() {
-    cat >waits.py <<'END'
-import os, socket, sys, threading
-server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-def serve(client):
-    client.send(b"pid %d\n" % os.getpid())
-    try:
-        client.recv(1)
-    except ConnectionResetError:
-        pass
-    client.close()
-while True:
-    threading.Thread(target=serve, args=[server.accept()[0]]).start()
-END
-}
-
 # hold_up OPTION... -- COMMAND...: a replacement of SERVER, its PID in FIRST, that waits for the connection KEPT.
 hold_up() {
     local options=()

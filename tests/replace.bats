@@ -379,23 +379,6 @@ while True:
 END
 }
 
-# server_that_waits: waits.py, that answers a connection, and has it until the client closes it.
-server_that_waits() {
-    cat >waits.py <<'END'
-import os, socket, sys, threading
-server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-def serve(client):
-    client.send(b"pid %d\n" % os.getpid())
-    try:
-        client.recv(1)
-    except ConnectionResetError:
-        pass
-    client.close()
-while True:
-    threading.Thread(target=serve, args=[server.accept()[0]]).start()
-END
-}
-
 @test "where a stranger is in the group nothing is steered: it goes on getting its share" {
     local kept replace
     server_that_waits

@@ -129,3 +129,20 @@ const server = http.createServer((request, response) => {
 server.listen(Number(process.argv[2]), process.argv[3]);
 END
 }
+
+# server_that_waits: waits.py, that answers a connection, and has it until the client closes it.
+server_that_waits() {
+    cat >waits.py <<'END'
+import os, socket, sys, threading
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+def serve(client):
+    client.send(b"pid %d\n" % os.getpid())
+    try:
+        client.recv(1)
+    except ConnectionResetError:
+        pass
+    client.close()
+while True:
+    threading.Thread(target=serve, args=[server.accept()[0]]).start()
+END
+}

@@ -7,7 +7,6 @@
 #include "handover/traffic.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 static const double patience = 1; /* seconds */
 
@@ -44,20 +43,8 @@ static const struct rp_group *group_of(const struct rp_groups *groups,
     return wild;
 }
 
-static int compare(const struct rp_endpoint *left, const struct rp_endpoint *right) {
-    return left->port != right->port
-               ? left->port - right->port
-               : memcmp(&left->address, &right->address, sizeof(left->address));
-}
-
-static int by_ends(const void *a, const void *b) {
-    const struct rp_socket *left = a, *right = b;
-    const int remote = compare(&left->remote, &right->remote);
-    return remote ? remote : compare(&left->local, &right->local);
-}
-
 static bool is_known(const struct rp_sockets *known, size_t count, const struct rp_socket *socket) {
-    return count && bsearch(socket, known->list, count, sizeof(*socket), by_ends);
+    return count && bsearch(socket, known->list, count, sizeof(*socket), rp_by_ends);
 }
 
 /* Adds the side's connections to the group that are not known yet. Returns how many. */
@@ -74,7 +61,7 @@ static unsigned long learn(const struct rp_replacement *this, const struct rp_gr
         socket.owner_count = 0;
         rp_sockets_add(known, &socket);
     }
-    if (known->count > before) qsort(known->list, known->count, sizeof(*known->list), by_ends);
+    if (known->count > before) qsort(known->list, known->count, sizeof(*known->list), rp_by_ends);
     return known->count - before;
 }
 

@@ -55,7 +55,7 @@ static int compare(const struct rp_endpoint *left, const struct rp_endpoint *rig
                : memcmp(&left->address, &right->address, sizeof(left->address));
 }
 
-static int by_ends(const void *a, const void *b) {
+int rp_by_ends(const void *a, const void *b) {
     const struct rp_socket *left = a, *right = b;
     const int remote = compare(&left->remote, &right->remote);
     return remote ? remote : compare(&left->local, &right->local);
@@ -72,7 +72,7 @@ void rp_unsettled(const struct rp_groups *groups, const struct rp_look *look,
             rp_sockets_add(unsettled, &socket);
     }
     if (unsettled->count)
-        qsort(unsettled->list, unsettled->count, sizeof(*unsettled->list), by_ends);
+        qsort(unsettled->list, unsettled->count, sizeof(*unsettled->list), rp_by_ends);
 }
 
 unsigned long rp_still_unsettled(const struct rp_look *look, const struct rp_sockets *unsettled) {
@@ -81,6 +81,6 @@ unsigned long rp_still_unsettled(const struct rp_look *look, const struct rp_soc
     for (size_t i = 0; unsettled->count && i < now->count; i++)
         still += is_in_states(&now->list[i], UNDER_WAY) && !now->list[i].repeated &&
                  bsearch(&now->list[i], unsettled->list, unsettled->count, sizeof(*unsettled->list),
-                         by_ends);
+                         rp_by_ends);
     return still;
 }

@@ -16,6 +16,9 @@ unsigned long rp_connections(const struct rp_look *look, enum rp_side side);
  * and those not yet accepted. Requires a look at RP_HOLDING. */
 unsigned long rp_passing(const struct rp_look *look);
 
+/* Compares two struct rp_socket by both ends, which tell a connection from others (qsort(3)). */
+int rp_by_ends(const void *left, const void *right);
+
 /* Stores, in the empty list, the connections to the groups that belong to no process yet:
  * handshakes under way, connections in accept queues, and those being accepted, as a process inside
  * accept(2) has no descriptor yet and may stay there for a while on a busy machine. Requires a look

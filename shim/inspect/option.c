@@ -27,17 +27,21 @@ static bool is_same(int fd, const struct rp_socket *socket) {
            ntohs(name.sin6_port) == socket->local.port;
 }
 
+/* Returns 0 or an errno: EBADF if fd is another socket. */
+static int read_from(int fd, const struct rp_socket *socket, int *value) {
+    socklen_t size = sizeof(*value);
+    if (!is_same(fd, socket)) return EBADF;
+    return getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, value, &size) ? errno : 0;
+}
+
 /* Returns 0, or an errno: the option is then as it was. */
 static int switch_one(const struct rp_socket *socket, const struct rp_owner *owner, int wanted,
                       bool *changed) {
-    int value = !wanted, error = 0;
+    int value = !wanted;
     socklen_t size = sizeof(value);
     const int fd = rp_socket_take(socket, owner);
     if (fd < 0) return errno;
-    if (!is_same(fd, socket))
-        error = EBADF;
-    else if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
-        error = errno;
+    int error = read_from(fd, socket, &value);
     *changed = !error && !value != !wanted;
     if (*changed && (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &wanted, sizeof(wanted)) ||
                      getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size)))
@@ -57,14 +61,10 @@ int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed)
 }
 
 static int read_one(const struct rp_socket *socket, const struct rp_owner *owner, bool *on) {
-    int value = 0, error = 0;
-    socklen_t size = sizeof(value);
+    int value = 0;
     const int fd = rp_socket_take(socket, owner);
     if (fd < 0) return errno;
-    if (!is_same(fd, socket))
-        error = EBADF;
-    else if (getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size))
-        error = errno;
+    const int error = read_from(fd, socket, &value);
     close(fd);
     *on = value;
     return error;
