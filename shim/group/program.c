@@ -2,9 +2,11 @@
 /* Draws a number below that of the chosen members, and steps over the others. */
 #include "group/program.h"
 
-#include "base/memory.h"
+#include "base/die.h"
 
+#include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct code {
     struct sock_filter *list;
@@ -19,9 +21,10 @@ enum {
     IPV4 = 0x40, /* the version, in the first byte of either header */
 };
 
+/* What the kernel would refuse for its length is counted, and not kept. */
 static void add(struct code *code, struct sock_filter instruction) {
-    code->list = rp_grow(code->list, code->count, sizeof(instruction));
-    code->list[code->count++] = instruction;
+    if (code->count < BPF_MAXINSNS) code->list[code->count] = instruction;
+    code->count++;
 }
 
 static void statement(struct code *code, unsigned operation, uint32_t value) {
@@ -56,24 +59,25 @@ static void mix(struct code *code, uint32_t place) {
     statement(code, BPF_ALU | BPF_XOR | BPF_X, 0);
 }
 
-static void append(struct code *code, struct code *part) {
-    for (size_t i = 0; i < part->count; i++) add(code, part->list[i]);
-    free(part->list);
+/* Has the instruction at that place jump to the next one to be added, if its condition is false. */
+static void land(struct code *code, size_t from) {
+    if (from < BPF_MAXINSNS) code->list[from].jf = (uint8_t)(code->count - from - 1);
 }
 
 /* A = a hash of source address and port. The kernel's own is not to be had. */
 static void hash_source(struct code *code) {
-    struct code ipv4 = {NULL, 0}, ipv6 = {NULL, 0};
-    statement(&ipv6, BPF_LD | BPF_H | BPF_ABS, (uint32_t)IPV6_SOURCE_PORT);
-    for (unsigned word = 0; word < 4; word++) mix(&ipv6, (uint32_t)IPV6_SOURCE + 4 * word);
-    statement(&ipv4, BPF_LDX | BPF_B | BPF_MSH, (uint32_t)NETWORK); /* X = the header's length */
-    statement(&ipv4, BPF_LD | BPF_H | BPF_IND, (uint32_t)NETWORK);
-    mix(&ipv4, (uint32_t)IPV4_SOURCE);
-    statement(&ipv4, BPF_JMP | BPF_JA, (uint32_t)ipv6.count);
     load_version(code);
-    branch(code, BPF_JEQ, IPV4, 0, ipv4.count);
-    append(code, &ipv4);
-    append(code, &ipv6);
+    const size_t is_ipv4 = code->count;
+    branch(code, BPF_JEQ, IPV4, 0, 0);
+    statement(code, BPF_LDX | BPF_B | BPF_MSH, (uint32_t)NETWORK); /* X = the header's length */
+    statement(code, BPF_LD | BPF_H | BPF_IND, (uint32_t)NETWORK);
+    mix(code, (uint32_t)IPV4_SOURCE);
+    const size_t done = code->count;
+    branch(code, BPF_JGT, UINT32_MAX, 0, 0); /* never true */
+    land(code, is_ipv4);
+    statement(code, BPF_LD | BPF_H | BPF_ABS, (uint32_t)IPV6_SOURCE_PORT);
+    for (unsigned word = 0; word < 4; word++) mix(code, (uint32_t)IPV6_SOURCE + 4 * word);
+    land(code, done);
     /* The high bits into the low ones. */
     statement(code, BPF_ALU | BPF_MUL | BPF_K, 0x85ebca6b);
     statement(code, BPF_MISC | BPF_TAX, 0);
@@ -93,20 +97,20 @@ static void step_over(struct code *code, const struct rp_choice *choice) {
 }
 
 bool rp_program_make(const struct rp_choice *choice, struct sock_fprog *program) {
-    struct code code = {NULL, 0};
+    struct code code = {calloc(BPF_MAXINSNS, sizeof(*code.list)), 0};
     uint32_t chosen = 0;
+    if (!code.list) rp_die("%s", strerror(errno));
     for (size_t i = 0; i < choice->count; i++) chosen += choice->chosen[i];
-    if (!chosen) return false;
     for (size_t i = 0; i < choice->exception_count; i++) except(&code, &choice->exceptions[i]);
     if (choice->proto == RP_TCP)
         statement(&code, BPF_LD | BPF_W | BPF_ABS, (uint32_t)(SKF_AD_OFF + SKF_AD_RANDOM));
     else
         hash_source(&code);
-    statement(&code, BPF_ALU | BPF_MOD | BPF_K, chosen);
+    statement(&code, BPF_ALU | BPF_MOD | BPF_K, chosen ? chosen : 1);
     step_over(&code, choice);
     statement(&code, BPF_RET | BPF_A, 0);
     *program = (struct sock_fprog){(uint16_t)code.count, code.list};
-    if (code.count <= BPF_MAXINSNS) return true;
+    if (chosen && code.count <= BPF_MAXINSNS) return true;
     free(code.list);
     return false;
 }
