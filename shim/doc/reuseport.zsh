@@ -81,18 +81,18 @@ _reuseport() {
     list) _arguments -s -S -A '-*' $common '--json[print JSON]' '*:port: _reuseport_ports' && ret=0 ;;
     adopt)
         _arguments -s -S -A '-*' $common '(--unsteer)--undo[switch it off again]' \
-            '(--undo 2)--unsteer[take a steering program away]' '1:port: _reuseport_ports' \
+            '(--undo 2)--unsteer[detach the BPF program instead]' '1:port: _reuseport_ports' \
             '2:PID: _reuseport_pids $line[1]' && ret=0
         ;;
     replace)
         _arguments -s -S -A '-*' $common $ports $method $copies $number $library \
             '(-s --signal)'{-s+,--signal=}'[signal for PID]:signal:(HUP INT QUIT TERM USR1 USR2 WINCH KILL)' \
-            '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[for the command to be ready]:seconds: ' \
-            '--ready=[when the command is ready]:when:(listen notify)' \
-            '--stop-timeout=[for PID to end]:seconds: ' '--kill[after that, send KILL]' \
+            '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[how long to wait until the command is ready]:seconds: ' \
+            '--ready=[what makes the command ready]:when:(listen notify)' \
+            '--stop-timeout=[how long to wait for PID to end]:seconds: ' '--kill[send KILL after --stop-timeout]' \
             '--strict[refuse where a connection could be lost]' '--allow-uncovered[allow fewer addresses than before]' \
-            '--no-steer[do not choose who gets new connections]' '--dry-run[check and change nothing]' '--force-init[even if its container or unit ends with it]' '--foreground[stay until the new server ends]' \
-            '--output=[for the command to write to]:file:_files' '--to=[the new server, which runs already]:PID: _reuseport_pids' \
+            '--no-steer[let the kernel choose who gets connections]' '--dry-run[check, and change nothing]' '--force-init[replace PID even if its container or unit ends]' '--foreground[stay until the new server ends]' \
+            '--output=[file for the output of the command]:file:_files' '--to=[new server that is already running]:PID: _reuseport_pids' \
             '(-)1:PID: _reuseport_pids' '(-)2:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;
     install-lib) _arguments -s -S -A '-*' $common $library '1:directory:_files -/' && ret=0 ;;
