@@ -376,7 +376,7 @@ unsteers_kind() {
 @test "--unsteer refuses a PID, --undo, and a port that nothing holds or that belongs to another user" {
     fails "adopt: nothing holds port $PORT" "$COMMAND" adopt --unsteer "$PORT"
     fails "adopt: --unsteer acts on all sockets of the port; give no PID" "$COMMAND" adopt --unsteer "$PORT" $$
-    fails "adopt: --undo and --unsteer are two things; give one of them" "$COMMAND" adopt --undo --unsteer "$PORT"
+    fails "adopt: --undo and --unsteer exclude each other" "$COMMAND" adopt --undo --unsteer "$PORT"
     need_root
     three_of tcp 127.0.0.1
     group steer tcp 127.0.0.1 "$PORT" 0

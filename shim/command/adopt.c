@@ -19,15 +19,17 @@ static const char help[] =
     "that another copy can join a running server. Nothing else changes in the server.\n"
     "\n"
     "      --undo             switch it off again\n"
-    "      --unsteer          instead, take away a program that steers the port, as\n"
-    "                         reuseport replace leaves one when it is killed\n"
+    "      --unsteer          instead, detach the BPF program that distributes its\n"
+    "                         connections: a server's own, or one that replace left\n"
+    "                         because it was killed with its whole cgroup\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
-    "Exit status: 0 if the option is now on (or off) in all of them, or the port\n"
-    "is no longer steered; 125 if not.\n"
+    "Exit status: 0 if the option is now on (or off) in all of them, or no program\n"
+    "is attached any more; 125 if not.\n"
     "Requires Linux 5.6 and the right to trace the server: the same user, where\n"
-    "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE.\n";
+    "kernel.yama.ptrace_scope is 0, or CAP_SYS_PTRACE. For TCP, --unsteer requires\n"
+    "only the same user.\n";
 
 /* Moves the sockets that the process has to the front, and returns how many they are; exits if
  * there is none. */
@@ -85,8 +87,8 @@ static bool is_same_place(const struct rp_socket *one, const struct rp_socket *o
            IN6_ARE_ADDR_EQUAL(&one->local.address, &other->local.address);
 }
 
-/* The kernel has put sockets that share a place into a group. The option's end neither parts them
- * nor surely keeps others out. */
+/* Sockets that share an address are in one group. Clearing the option neither takes them out of it
+ * nor reliably keeps others out. */
 static void tell_left(const struct rp_sockets *sockets, const struct rp_socket *socket) {
     char where[RP_SOCKET_TEXT];
     unsigned count = 0;
@@ -97,7 +99,7 @@ static void tell_left(const struct rp_sockets *sockets, const struct rp_socket *
                 rp_socket_text(socket, where), count);
 }
 
-/* Switches the first so many. Returns whether all of them are as wanted. */
+/* Switches the first `selected` sockets. Returns whether all of them are as wanted. */
 static bool adopt_all(const struct rp_sockets *sockets, size_t selected, bool wanted) {
     const struct rp_socket *told = NULL;
     bool good = true, changed;
@@ -113,7 +115,7 @@ static bool adopt_all(const struct rp_sockets *sockets, size_t selected, bool wa
 
 /* A group is steered as a whole. */
 static int unsteer_port(const struct rp_wanted *wanted, const char *port, bool undo, pid_t pid) {
-    if (undo) rp_die("adopt: --undo and --unsteer are two things; give one of them");
+    if (undo) rp_die("adopt: --undo and --unsteer exclude each other");
     if (pid) rp_die("adopt: --unsteer acts on all sockets of the port; give no PID");
     const bool good = rp_unsteer(*wanted, port);
     return fflush(stdout) || !good ? RP_FAILED : 0;

@@ -18,21 +18,22 @@ static const char help[] =
     "it alone, wait until PID has none left to accept, and signal PID. If COMMAND\n"
     "does not come up, PID serves as before.\n"
     "\n"
-    "      --to=PID2          hand over to this server, which runs already\n"
+    "      --to=PID2          hand over to this server, which is already running\n"
     "  -p, --ports=LIST       only those of PID's ports that are in LIST\n"
     "  -n, --copies=N|auto    start N copies of COMMAND, as run does\n"
     "  -I STRING              replace STRING in the ARGs by the copy's number\n"
     "  -m, --method=METHOD    how COMMAND shares its ports, as for run\n"
     "  -s, --signal=SIGNAL    send PID this signal at the end (default TERM)\n"
     "      --drain=SECONDS    wait for PID's connections to end (default 10)\n"
-    "      --ready=listen|notify|COMMAND-LINE  when COMMAND is ready: it listens, has\n"
-    "                         said READY=1 (sd_notify(3)), or this ends with 0\n"
+    "      --ready=listen|notify|COMMAND-LINE  COMMAND is ready when it listens\n"
+    "                         (default), has also said READY=1 (sd_notify(3)), or\n"
+    "                         COMMAND-LINE ends with 0\n"
     "      --start-timeout=SECONDS  wait for COMMAND to be ready (default 30)\n"
     "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
-    "      --kill             send PID KILL after that\n"
-    "      --strict           refuse if a connection could be lost\n"
-    "      --allow-uncovered  COMMAND may listen on fewer addresses than PID\n"
-    "      --no-steer         do not choose who gets new connections\n"
+    "      --kill             after --stop-timeout, send PID KILL\n"
+    "      --strict           refuse or undo if a connection could be lost\n"
+    "      --allow-uncovered  accept a COMMAND that listens on fewer addresses than PID\n"
+    "      --no-steer         leave it to the kernel which server gets a connection\n"
     "      --dry-run          make all checks, say what would be done, change nothing\n"
     "      --force-init       replace PID even if its container or unit ends with it\n"
     "      --foreground       stay, pass on signals, and end when the new server does\n"
@@ -89,7 +90,7 @@ static pid_t parse_pid(const char *what, const char *text) {
     return (pid_t)rp_parse_number(what, text, 1, INT_MAX);
 }
 
-/* What only COMMAND can be told, or NULL. */
+/* The option's name if it applies to COMMAND, not to PID2; else NULL. */
 static const char *name_for_command(int option) {
     switch (option) {
     case 'n':
@@ -160,7 +161,7 @@ static void parse_option(int option, struct rp_replace_options *options) {
     }
 }
 
-/* It may follow PID: nobody's COMMAND is called so. */
+/* --to may also follow PID: no COMMAND has that name. */
 static void parse_to(int argc, char **argv, struct rp_replace_options *options) {
     static const char to[] = "--to";
     const size_t length = sizeof(to) - 1;
