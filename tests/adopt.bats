@@ -240,7 +240,7 @@ left() {
 @test "a sandbox that ends whoever calls pidfd_getfd does not end it: adopt says what to allow, list goes on" {
     spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: a sandbox ends whoever calls pidfd_getfd: allow that (systemd: SystemCallFilter=pidfd_getfd)" \
+    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: a sandbox kills callers of pidfd_getfd; allow that call (systemd: SystemCallFilter=pidfd_getfd)" \
         "$PROBES/without" pidfd_getfd:KILL "$COMMAND" adopt "$PORT"
     run "$PROBES/without" pidfd_getfd:KILL "$COMMAND" list "$PORT"
     [ "$status" = 0 ]

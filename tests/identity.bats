@@ -32,7 +32,7 @@ gives_up() {
     wait "$1" || status=$?
     cat "$(log replace)"
     [ "$status" = 125 ]
-    grep -q "does not listen on 127.0.0.1:$PORT/tcp within 3 s (-p LIST names the ports to hand over); pid $SERVER serves as before" "$(log replace)"
+    grep -q "did not listen on 127.0.0.1:$PORT/tcp within 3 s (-p LIST names the ports to hand over); pid $SERVER serves as before" "$(log replace)"
     run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 20
     [ "$output" = "$SERVER 20" ]
 }

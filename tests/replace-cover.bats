@@ -63,7 +63,7 @@ uncovered() {
     run timeout 60 "$COMMAND" replace "$SERVER" /usr/bin/python3 on.py "$PROTOCOL" "$PORT" "${@:2}" </dev/null
     echo "$output"
     [ "$status" = 125 ]
-    [[ $output == *"does not receive all that arrives at $1 (see --allow-uncovered); pid $SERVER serves as before" ]]
+    [[ $output == *"does not receive all traffic to $1 (see --allow-uncovered); pid $SERVER serves as before" ]]
     ! ended "$SERVER"
 }
 
@@ -136,11 +136,11 @@ END
     run timeout 60 "$COMMAND" replace --start-timeout 2 "$SERVER" /usr/bin/python3 two.py "$PORT" </dev/null
     echo "$output"
     [ "$status" = 125 ]
-    [[ $output == *"python3 does not listen on 127.0.0.1:$other/tcp within 2 s (-p LIST names the ports to hand over); pid $SERVER serves as before" ]]
+    [[ $output == *"python3 did not listen on 127.0.0.1:$other/tcp within 2 s (-p LIST names the ports to hand over); pid $SERVER serves as before" ]]
     run timeout 60 "$COMMAND" replace --start-timeout 2 -n 2 -I @ -p "$PORT" "$SERVER" sh -c \
         '[ @ = 0 ] || exec tail -f /dev/null; exec /usr/bin/python3 two.py "$1"' sh "$PORT" </dev/null
     echo "$output"
     [ "$status" = 125 ]
-    [[ $output == *"sh does not listen with every copy on 127.0.0.1:$PORT/tcp within 2 s"*"; pid $SERVER serves as before" ]]
+    [[ $output == *"sh did not listen with every copy on 127.0.0.1:$PORT/tcp within 2 s"*"; pid $SERVER serves as before" ]]
     replace -p "$PORT" -- /usr/bin/python3 two.py "$PORT"
 }

@@ -139,7 +139,7 @@ parent_of() {
 @test "the main process of a unit is refused from elsewhere, an agent's own NOTIFY_SOCKET or not, and the need is named" {
     local refusal
     start_unit 0
-    refusal="reuseport: replace: pid $SERVER is the main process of app.service, which ends with it; set NotifyAccess=exec there (NotifyAccess=all for a script), and run this command by its ExecReload="
+    refusal="reuseport: replace: pid $SERVER is the main process of app.service, which ends with it; set NotifyAccess=exec there (NotifyAccess=all for a script), and run this command as its ExecReload="
     run -125 "$COMMAND" replace "$SERVER" /usr/bin/python3 notes.py "$PORT"
     [ "$output" = "$refusal" ]
     NOTIFY_SOCKET=$PWD/notify run -125 in_unit agent.service "$COMMAND" replace "$SERVER" /usr/bin/python3 notes.py "$PORT"
@@ -150,7 +150,7 @@ parent_of() {
     [ ! -e events ]
     run reload --foreground
     [ "$status" = 125 ]
-    [ "$(<replace.log)" = "reuseport: replace: --foreground: app.service would wait for the end of its ExecReload=" ]
+    [ "$(<replace.log)" = "reuseport: replace: --foreground: the reload of app.service would never end" ]
     [ "$(listener)" = "$SERVER" ]
     [ ! -e events ]
     # For a unit with ExitType=cgroup.

@@ -131,7 +131,7 @@ END
     need_unshare -m
     local why
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
-    why="cannot tell whether another command replaces pid $SERVER: /proc is not that of this PID namespace"
+    why="cannot tell whether another command is replacing pid $SERVER: /proc is not that of this PID namespace"
     masked() { run unshare -m sh -c 'mount --bind /dev/null "/proc/$0/environ" && exec "$@"' "$SERVER" "$COMMAND" replace "$@"; }
     masked --strict "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     [ "$status" = 125 ]
@@ -167,7 +167,7 @@ END
     server_with_client
     client=$(<client)
     replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-    grep -qF "replace: not replaced: $client/udp, in net.ipv4.ip_local_port_range, where clients get their ports; use -p" replace.log
+    grep -qF "replace: leaving out $client/udp, as net.ipv4.ip_local_port_range is for clients; name a server's ports with -p" replace.log
     kill "$SERVER"
 
     server_with_client
@@ -202,7 +202,7 @@ END
     run env COMMAND="$COMMAND" unshare -npf --mount-proc --kill-child bash inside.sh 3>&-
     echo "$output"
     [ "$(<ports)" = 29999/udp,30005/udp,30008/udp,31001/udp ]
-    grep -q "not replaced: 30000/udp, 31000/udp, in net.ipv4" <<<"$output"
+    grep -q "leaving out 30000/udp, 31000/udp, as net.ipv4" <<<"$output"
     [[ ${lines[-1]} == *"hold no other port that this process may see" ]]
 }
 
@@ -296,7 +296,7 @@ need_bpf() {
         run "$COMMAND" replace --strict "$SERVER" sh -c 'touch started'
         echo "$output"
         [ "$status $(on_port)" = "125 $(pgrep -P "$SERVER")" ]
-        [ "${lines[-1]}" = "reuseport: replace: --strict: pid $(on_port) (programmed) holds a BPF program ($name); if it is attached to a group, steering removes it: see --no-steer" ]
+        [ "${lines[-1]}" = "reuseport: replace: --strict: pid $(on_port) (programmed) holds a BPF program ($name); if it is attached to these ports, steering replaces it (see --no-steer)" ]
         [ ! -e started ]
         PIDS+=("$(on_port)")
         replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1

@@ -177,7 +177,7 @@ wrong_of_three() {
     [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: "*"; pid $old serves as before beside pid $new" ]]
     answers_are "${PIDS[@]}"
     to "$old" "$new"
-    grep -q "127.0.0.1:$PORT/tcp: .*; what waits there when the old server ends is reset" replace.log
+    grep -q "127.0.0.1:$PORT/tcp: .*; what the old server has not accepted when it ends is lost" replace.log
     stop_all
     # One of new's sockets before old's, one after.
     mkfifo go

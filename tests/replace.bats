@@ -190,7 +190,7 @@ END
     run "$COMMAND" replace "$SERVER" true
     serves_as_before 125 "replace: true ended with status 0 before it listened on all ports; pid $SERVER serves as before"
     run "$COMMAND" replace --start-timeout 1 "$SERVER" sh -c 'exec tail -f /dev/null'
-    serves_as_before 125 "replace: sh does not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
+    serves_as_before 125 "replace: sh did not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
     run "$COMMAND" replace -p 1-99 "$SERVER" true
     serves_as_before 125 "replace: pid $SERVER and its descendants hold no such port"
     run "$COMMAND" replace -p x "$SERVER" true
@@ -324,7 +324,7 @@ END
     exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
     spawn replace "$COMMAND" replace --drain 0 "$SERVER" /usr/bin/python3 keeps.py "$PORT"
     replace=$PID
-    wait_until grep -q 'waiting for connections from before to get out of the way' "$(log replace)"
+    wait_until grep -q 'waiting for connections that block the new bind' "$(log replace)"
     kill -CONT "$SERVER"
     read -r -u "$waiting" line
     [ "$line" = "pid $SERVER" ]
@@ -364,7 +364,7 @@ END
     "$BUILD/examples/client" "$PORT" 20
     [ "$(ss -Htan state time-wait "sport = :$PORT" | wc -l)" = 20 ]
     replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
-    grep -q 'waiting for connections from before to get out of the way' replace.log
+    grep -q 'waiting for connections that block the new bind' replace.log
 }
 
 # Servers on two ports, or on the first of them alone.
@@ -435,7 +435,7 @@ print(*answers)' "$PORT"
         ended "$pid"
     done
     [ "$(cat one two)" = $'- started\n- TERM\n- started\n- TERM' ]
-    serves_as_before 125 "does not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
+    serves_as_before 125 "did not listen on 127.0.0.1:$PORT/tcp within 1 s (-p LIST names the ports to hand over); pid $SERVER serves as before"
 }
 
 @test "the tests' own: a storm in which connections failed shows what replace said" {
@@ -630,10 +630,10 @@ END
     wait_until listeners_are "$PORT" 2
     run "$COMMAND" replace --strict "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     echo "$output"
-    [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: the new sockets cannot be told apart from the others there"*"pid $SERVER serves as before"* ]]
+    [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: the new server's sockets cannot be told apart from the others there"*"pid $SERVER serves as before"* ]]
     replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
     cat replace.log
-    grep -q "the new sockets cannot be told apart from the others there; what waits there when the old server ends is reset" replace.log
+    grep -q "the new server's sockets cannot be told apart from the others there; what the old server has not accepted when it ends is lost" replace.log
 }
 
 @test "a server that does not end is not killed, but with --kill" {
@@ -662,7 +662,7 @@ END
     run timeout 60 "$COMMAND" replace --start-timeout 2 "$SERVER" sh -c '"$0" "$1" 127.0.0.1 & server=$!
         until "$2" list "$1" | grep -q "$server .* yes"; do :; done; kill $server; exec tail -f /dev/null' \
         "$BUILD/examples/server" "$PORT" "$COMMAND"
-    [[ $output == *"no longer listens"* || $output == *"does not listen"* ]]
+    [[ $output == *"no longer listens"* || $output == *"did not listen"* ]]
     serves_as_before 125 "pid $SERVER serves as before"
 }
 

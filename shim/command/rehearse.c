@@ -88,7 +88,7 @@ int rp_rehearse(struct rp_replacement *this, const struct rp_replace_options *op
     print_server(this);
     printf("would switch SO_REUSEPORT on in %zu of its %zu sockets\n", alone, this->held.count);
     if (alone && rp_passing(&this->look))
-        printf("would wait at most 65 s if connections from before prevent a bind; now: %lu\n",
+        printf("would wait at most 65 s for connections that block a bind; now: %lu\n",
                rp_passing(&this->look));
     print_start(this->plan);
     print_end(this);

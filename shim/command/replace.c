@@ -100,8 +100,7 @@ static void check_unit(const struct rp_replacement *this, const struct rp_unit *
                        bool foreground) {
     char watchdog[RP_VALUE_SIZE];
     if (!unit->is_ours) return;
-    if (foreground)
-        rp_die("replace: --foreground: %s would wait for the end of its ExecReload=", unit->name);
+    if (foreground) rp_die("replace: --foreground: the reload of %s would never end", unit->name);
     if (this->plan->ready.by == RP_READY_NOTIFY &&
         rp_process_variable(this->pid, "WATCHDOG_USEC", watchdog))
         rp_die("replace: --ready=notify: %s has a watchdog, which would not hear COMMAND after the "

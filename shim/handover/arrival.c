@@ -17,7 +17,7 @@
 
 static const double time_wait = 65; /* seconds, somewhat longer than the kernel's */
 
-/* Seconds without a new socket, after which other addresses and fewer sockets will do, too. */
+/* Seconds without a new socket, after which other addresses and fewer sockets are accepted, too. */
 static const double grace = 1;
 
 bool rp_shares_already(const struct rp_socket *socket) {
@@ -59,7 +59,7 @@ int rp_clear_way(struct rp_replacement *this) {
         rp_replacement_look(this, RP_HOLDING);
         quiet = changed || rp_passing(&this->look) ? 0 : quiet + 1;
         if (!quiet) {
-            rp_step(again, "waiting for connections from before to get out of the way");
+            rp_step(again, "waiting for connections that block the new bind");
             again = true;
         }
         if (rp_is_interrupted()) return rp_undo(this, "interrupted");
@@ -89,7 +89,7 @@ static int undo_missing(struct rp_replacement *this, unsigned copies) {
     rp_missing(&this->groups, &this->look, copies, missing);
     return rp_undo(this, "%s%s on %s within %ld s (-p LIST names the ports to hand over)",
                    plan->copies.arguments[0],
-                   copies > 1 ? " does not listen with every copy" : " does not listen", missing,
+                   copies > 1 ? " did not listen with every copy" : " did not listen", missing,
                    plan->start_timeout);
 }
 
@@ -98,7 +98,7 @@ static int check_coverage(struct rp_replacement *this) {
     char uncovered[RP_ADDRESSES_TEXT];
     if (this->plan->allow_uncovered || !*rp_uncovered(&this->groups, &this->look, uncovered))
         return 0;
-    return rp_undo(this, "%s does not receive all that arrives at %s (see --allow-uncovered)",
+    return rp_undo(this, "%s does not receive all traffic to %s (see --allow-uncovered)",
                    this->plan->copies.arguments[0], uncovered);
 }
 

@@ -62,8 +62,8 @@ size_t rp_clients_leave_out(struct rp_sockets *sockets) {
     }
     sockets->count = kept;
     if (dropped)
-        rp_warn("replace: not replaced: %s, in net.ipv4.ip_local_port_range, where clients get "
-                "their ports; use -p to name a server's",
+        rp_warn("replace: leaving out %s, as net.ipv4.ip_local_port_range is for clients; name a "
+                "server's ports with -p",
                 ports);
     return dropped;
 }

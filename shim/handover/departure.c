@@ -36,7 +36,7 @@ static int tell_weakness(struct rp_replacement *this, const struct rp_group *gro
     rp_steps_end();
     rp_warn("replace: %s: %s; %s", text, why,
             safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
-                 : "what waits there when the old server ends is reset "
+                 : "what the old server has not accepted when it ends is lost "
                    "(net.ipv4.tcp_migrate_req is 0)");
     return 0;
 }
@@ -49,7 +49,9 @@ int rp_send_to_new(struct rp_replacement *this) {
         if (status) return status;
     }
     const int error = rp_replacement_steer(this, RP_TO_NEW, true);
-    return error ? rp_undo(this, "the group could not be steered: %s", strerror(error)) : 0;
+    return error ? rp_undo(this, "new connections could not be sent to the new server: %s",
+                           strerror(error))
+                 : 0;
 }
 
 static bool stops_waiting(struct rp_replacement *this) {

@@ -37,7 +37,7 @@ void rp_doubt_alone(const struct rp_replacement *this) {
         rp_die("replace: %d: there is no such process", (int)this->pid);
     if (error == EWOULDBLOCK) yield_to(&old, rp_lock_holder(&old));
     if (error)
-        rp_doubt(this->plan, "cannot tell whether another command replaces pid %d: %s",
+        rp_doubt(this->plan, "cannot tell whether another command is replacing pid %d: %s",
                  (int)this->pid,
                  error == EXDEV ? "/proc is not that of this PID namespace" : strerror(error));
 }
@@ -70,8 +70,8 @@ static bool doubt_programs(const struct rp_replacement *this, const struct rp_tr
         char name[RP_NAME_SIZE];
         if (!type) continue;
         rp_doubt(this->plan,
-                 "pid %d (%s) holds a BPF program (%s); if it is attached to a group, steering "
-                 "removes it: see --no-steer",
+                 "pid %d (%s) holds a BPF program (%s); if it is attached to these ports, "
+                 "steering replaces it (see --no-steer)",
                  (int)process->pid, rp_process_name(process, name), type);
         return true;
     }

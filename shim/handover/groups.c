@@ -135,11 +135,12 @@ bool rp_group_except(const struct rp_group *group, struct rp_exception *exceptio
 
 const char *rp_group_weakness(const struct rp_group *group, const struct rp_look *look) {
     if (!group->news)
-        return "the new server is on another address, so what arrives here cannot be sent to it";
+        return "the new server has no socket on this address, so what arrives here cannot be sent "
+               "to it";
     bool *chosen = calloc(group->members.count, sizeof(*chosen));
     const bool known = chosen && rp_group_choose(group, look, RP_TO_NEW, chosen);
     free(chosen);
-    if (!known) return "the new sockets cannot be told apart from the others there";
+    if (!known) return "the new server's sockets cannot be told apart from the others there";
     if (group->olds > group->news && group->like.proto == RP_TCP)
         return "the old server has more sockets than the new one, so a connection may still reach "
                "it while it ends";

@@ -110,8 +110,8 @@ static bool is_in_unit(pid_t new, pid_t old) {
 /* One that is elsewhere does not end with the old server's unit: that may end. */
 static void let_unit_end(pid_t old, struct rp_unit *unit) {
     if (*unit->name)
-        rp_warn("replace: pid %d is the main process of %s, which ends with it, or starts it again "
-                "if its Restart= says so",
+        rp_warn("replace: pid %d is the main process of %s, which ends with it, or restarts it, "
+                "depending on its Restart=",
                 (int)old, unit->name);
     *unit = (struct rp_unit){.channel = -1};
 }
@@ -128,7 +128,7 @@ void rp_origin_check(const struct rp_replacement *this, bool forced, struct rp_u
     if (!forced && !(given && rp_process_is_apart(given, this->pid))) refuse_init(this);
     if (!forced && *unit->name && !unit->is_ours)
         rp_die("replace: pid %d is the main process of %s, which ends with it; set "
-               "NotifyAccess=exec there (NotifyAccess=all for a script), and run this command by "
+               "NotifyAccess=exec there (NotifyAccess=all for a script), and run this command as "
                "its ExecReload=",
                (int)this->pid, unit->name);
     doubt_parent(this);

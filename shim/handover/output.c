@@ -53,9 +53,10 @@ static bool is_pipe(int fd) {
 void rp_output_warn(void) {
     const bool out = is_pipe(STDOUT_FILENO), err = is_pipe(STDERR_FILENO);
     if (out || err)
-        rp_warn("replace: standard %s is a pipe, which the new server keeps open: whoever reads it "
-                "waits for its end; use --output=FILE",
-                out && err ? "output and error"
-                : out      ? "output"
-                           : "error");
+        rp_warn(
+            "replace: standard %s is a pipe, which the new server keeps open, so its reader sees "
+            "no end of file; use --output=FILE",
+            out && err ? "output and error"
+            : out      ? "output"
+                       : "error");
 }

@@ -24,7 +24,7 @@ const struct rp_notify *rp_open_notify(struct rp_replacement *this) {
     if (!readiness->notify || !readiness->sockets) rp_die("%s", strerror(errno));
     for (unsigned i = 0; i < readiness->copies; i++) {
         const int error = rp_notify_open(&readiness->notify[i]);
-        if (error) rp_die("--ready=notify: a socket for it: %s", strerror(error));
+        if (error) rp_die("--ready=notify: cannot open a socket: %s", strerror(error));
         readiness->sockets[i] = (struct pollfd){readiness->notify[i].fd, POLLIN, 0};
     }
     return readiness->notify;

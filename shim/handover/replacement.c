@@ -152,7 +152,7 @@ static int put_back(struct rp_replacement *this, const char *why) {
         snprintf(beside, sizeof(beside), " beside pid %d", (int)this->successor.child);
     rp_warn("replace: %s; pid %d %s%s%s", why, pid,
             rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before", beside,
-            ended ? "" : ", but some of COMMAND could not be ended");
+            ended ? "" : ", but some processes of COMMAND could not be ended");
     return RP_FAILED;
 }
 

@@ -83,7 +83,7 @@ int rp_option_read(const struct rp_socket *socket, bool *on) {
 static const char *no_permission(void) {
     static char text[256];
     if (rp_getfd_is_deadly())
-        return "a sandbox ends whoever calls pidfd_getfd: allow that (systemd: "
+        return "a sandbox kills callers of pidfd_getfd; allow that call (systemd: "
                "SystemCallFilter=pidfd_getfd)";
     if (rp_is_filtered()) return RP_FILTERED;
     if (rp_has_capability(RP_SYS_PTRACE))
