@@ -118,7 +118,7 @@ stop() {
 @test "--allow-uncovered lets it pass, with a line" {
     old tcp 0.0.0.0
     replace --allow-uncovered -- /usr/bin/python3 on.py tcp "$PORT" 127.0.0.1
-    grep -q "0.0.0.0:$PORT/tcp: the new server is on another address" replace.log
+    grep -q "0.0.0.0:$PORT/tcp: the new server has no socket on this address" replace.log
     [ "$(answers 127.0.0.1)" = "$SERVER" ]
 }
 

@@ -174,7 +174,7 @@ END
     client=$(<client)
     run "$COMMAND" replace --start-timeout 1 -p "$PORT,$client" "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     [ "$status" = 125 ]
-    [[ $output != *"not replaced"* ]]
+    [[ $output != *"leaving out"* ]]
     run "$COMMAND" replace -p 1-99 "$SERVER" true
     [[ $output == *"hold no such port"* ]]
 }
@@ -271,7 +271,7 @@ END
         *) { replace_to 2>&1 >/dev/null | cat >said; } ;;
         esac
         cat said
-        [ "$(head -n 1 said)" = "reuseport: replace: $text, which the new server keeps open: whoever reads it waits for its end; use --output=FILE" ]
+        [ "$(head -n 1 said)" = "reuseport: replace: $text, which the new server keeps open, so its reader sees no end of file; use --output=FILE" ]
     done
     replace_to >said 2>&1
     run ! grep pipe said

@@ -439,13 +439,13 @@ print(*answers)' "$PORT"
 }
 
 @test "the tests' own: a storm in which connections failed shows what replace said" {
-    echo "the new server is on another address" >replace.log
+    echo "the new server has no socket on this address" >replace.log
     echo "nothing" >out
     storm '' # nobody listens
     has_threads() { [ "$(find "/proc/$STORM/task" -maxdepth 1 | wc -l)" -gt 3 ]; }
     wait_until has_threads
     if storm_over >shown; then return 1; fi
-    [[ $(<shown) == *"0 answered, "*"the new server is on another address"* ]]
+    [[ $(<shown) == *"0 answered, "*"the new server has no socket on this address"* ]]
 }
 
 @test "if the old server ends by itself before COMMAND is up, COMMAND is left running, and the message says so" {

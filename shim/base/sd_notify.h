@@ -12,8 +12,8 @@
 int rp_notify(const char *name, const char *text, int seconds);
 
 /* Waits until the manager has read everything that was sent before: sends BARRIER=1 with a pipe's
- * end, and waits until the manager closes that (sd_notify_barrier(3)), as those do that do not know
- * of it. */
+ * end, and waits until the manager closes that (sd_notify_barrier(3)); one that does not know
+ * BARRIER closes it, too. */
 int rp_notify_barrier(const char *name, int seconds);
 
 #endif

@@ -7,7 +7,8 @@
 
 /* After all checks that replace makes before it changes anything: makes those that it makes while
  * it does, as far as looking suffices, and prints what it would do. Changes nothing. Returns 0, or
- * exits with 125 if the replacement would be refused. Not async-signal-safe. */
+ * 125 if standard output cannot be written; exits with 125 if the replacement would be refused. Not
+ * async-signal-safe. */
 int rp_rehearse(struct rp_replacement *this, const struct rp_replace_options *options);
 
 #endif

@@ -32,7 +32,7 @@ static const char help[] =
     "      --stop-timeout=SECONDS  wait for PID to end (default 30)\n"
     "      --kill             after --stop-timeout, send PID KILL\n"
     "      --strict           refuse or undo if a connection could be lost\n"
-    "      --allow-uncovered  accept a COMMAND that listens on fewer addresses than PID\n"
+    "      --allow-uncovered  accept a COMMAND that listens on fewer addresses\n"
     "      --no-steer         leave it to the kernel which server gets a connection\n"
     "      --dry-run          make all checks, say what would be done, change nothing\n"
     "      --force-init       replace PID even if its container or unit ends with it\n"

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The first half of a replacement: until the new server listens beside the old one. */
+/* The first half of a replacement: until the new server listens beside the old one. None of these
+ * functions is async-signal-safe. */
 #ifndef RP_ARRIVAL_H
 #define RP_ARRIVAL_H
 
 #include "handover/replacement.h"
 
-/* Whether a newcomer of the socket's user can join as it is, by a trial bind (rp_trial_bind): then
- * nothing need be switched on, which would require a right over the process, and where MPTCP is
- * used may not be possible at all. */
+/* Whether another socket of the same user could share the socket's port now, by a trial bind
+ * (rp_trial_bind). If so, SO_REUSEPORT need not be switched on, which requires permission to trace
+ * the process and which MPTCP sockets may refuse (EOPNOTSUPP). */
 bool rp_shares_already(const struct rp_socket *socket);
 
-/* Switches SO_REUSEPORT on in the old server's receivers. If it cannot, and a trial bind shows that
- * a receiver does not share already, puts everything back and exits with 125. */
+/* Switches SO_REUSEPORT on in the old server's receivers (rp_option_switch). If it cannot, and
+ * rp_shares_already is false, puts everything back and exits with 125. */
 void rp_adopt_all(struct rp_replacement *this);
 
-/* The other steps return 0, or 125 after rp_undo. */
+/* Each of the other steps returns 0, or 125 after rp_undo. */
 
 /* Waits at most 65 seconds until COMMAND can bind, which connections accepted before the adoption
  * prevent. Switches the option on in those that the old server has; waits until it has accepted
@@ -22,7 +23,8 @@ void rp_adopt_all(struct rp_replacement *this);
  * reports anything else that prevents it. */
 int rp_clear_way(struct rp_replacement *this);
 
-/* Starts COMMAND. */
+/* Starts the steward, sends new connections to the old server where there is a group already, and
+ * starts COMMAND. */
 int rp_start_new(struct rp_replacement *this);
 
 /* Waits until all copies listen where the old server does, with as many sockets as it has in each

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The second half of a replacement: until the old server has ended. */
+/* The second half of a replacement: until the old server has ended. None of these functions is
+ * async-signal-safe. */
 #ifndef RP_DEPARTURE_H
 #define RP_DEPARTURE_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups of sockets on one address, as the kernel sees them, and what a look tells of them. Nothing
- * here makes a system call. */
+ * here makes a system call; nothing is async-signal-safe. */
 #ifndef RP_GROUPS_H
 #define RP_GROUPS_H
 

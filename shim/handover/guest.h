@@ -9,12 +9,13 @@
 #include <netinet/in.h>
 
 /* Chooses an address of 127/8 at random, and steers what comes from it to the sockets of the copy
- * whose process that is. Requires that the groups are steered, and the latest look. Returns it in
- * text, or NULL if a group that IPv4 connections from this machine reach could not be steered so,
- * or there is none. Exits with 125 if memory runs out. Not async-signal-safe. */
+ * with that process. Requires that the groups are steered to the old server, and the latest look.
+ * Returns the address in text. Returns NULL if no group can be reached over IPv4 from this machine,
+ * or if one that can could not be steered so. Exits with 125 if memory runs out. Not
+ * async-signal-safe. */
 const char *rp_guest_admit(struct rp_replacement *this, pid_t copy, char text[INET_ADDRSTRLEN]);
 
-/* From the next steering on there is no such address. */
+/* Forgets the address: from the next steering on, it is like any other. Async-signal-safe. */
 void rp_guest_dismiss(struct rp_replacement *this);
 
 #endif

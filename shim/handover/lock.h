@@ -8,10 +8,11 @@
 
 /* Takes the lock (flock(2) on /proc/PID/environ), one of at most two, until this process ends.
  * COMMAND does not inherit it. Returns 0 or an errno: EWOULDBLOCK if another process has it,
+ * ENOLCK for a third,
  * ESRCH if the process has ended, EACCES without the right to read its environment (ptrace(2),
  * PTRACE_MODE_READ), EXDEV if /proc is no proc(5) of this PID namespace or something is mounted
  * over a part of it. Processes exclude each other if they see the same mount of proc, or may
- * look into init, whose mount is preferred. Not async-signal-safe. */
+ * look into init, whose mount is used if possible. Not async-signal-safe. */
 int rp_lock(const struct rp_process *process);
 
 /* The process that has the lock; 0 if none has, or it is in a PID namespace that this one does not

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One look at the ports of two servers: the sockets there, and whose they are. */
+/* One look at the ports of two servers: the sockets there, and whose they are. None of these
+ * functions but rp_is_receiver is async-signal-safe. */
 #ifndef RP_LOOK_H
 #define RP_LOOK_H
 
@@ -22,7 +23,8 @@ struct rp_server {
 
 struct rp_servers {
     struct rp_server old,
-        new; /* new: this process and its descendants; empty before it starts any */
+        new; /* new: this process and its descendants, empty before it starts any; with --to the
+                process named there and its descendants */
 };
 
 enum rp_side {
@@ -41,7 +43,7 @@ struct rp_look {
  * everything here that allocates, exits with 125 if memory runs out. */
 bool rp_server_plant(struct rp_server *server, pid_t pid);
 
-/* Whether a member of the server has the socket, and a user that the server can act as created it:
+/* Whether a process of the server has the socket, and a user that the server can act as created it:
  * one of its users, or any if root is among them; or root, as servers bind before they drop
  * privileges. */
 bool rp_server_has(const struct rp_server *server, const struct rp_socket *socket);

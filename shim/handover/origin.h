@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Who is above the old server, and what that one does when it ends. */
+/* What the end of the old server means to its ancestors: an init, a unit, a master, a supervisor.
+ */
 #ifndef RP_ORIGIN_H
 #define RP_ORIGIN_H
 
@@ -10,10 +11,10 @@
  *   - is the init of its PID namespace, or a child with which its init ends, so that the kernel
  *     ends everything there (pid_namespaces(7));
  *   - is the main process of a systemd unit whose manager cannot be told (rp_unit_find).
- * One that somebody else has started elsewhere (--to) does not end with that namespace or unit.
- * forced lets the latter two pass. Warns, or if the plan is strict exits, if it has another parent
- * that may start it again or end with it: not one above this process, too, nor the shell of a
- * terminal. Stores the unit. To be called before anything is changed; not async-signal-safe. */
+ * With --to, a new server that is outside that namespace or unit does not end with it. forced lets
+ * the latter two pass. Warns, or if the plan is strict exits, if it has another parent that may
+ * start it again or end with it: not one that is also an ancestor of this process, nor the shell of
+ * a terminal. Stores the unit. To be called before anything is changed; not async-signal-safe. */
 void rp_origin_check(const struct rp_replacement *replacement, bool forced, struct rp_unit *unit);
 
 #endif

@@ -12,8 +12,8 @@ int rp_output_open(const char *file);
  * errno. Not async-signal-safe. */
 int rp_output_try(const char *file);
 
-/* Makes it the standard output and error of this process, across execve(2). Returns 0 or an errno.
- * Async-signal-safe. */
+/* Makes it the standard output and error of this process, across execve(2). Returns 0 or an errno
+ * of dup2(2). Async-signal-safe. */
 int rp_output_use(int output);
 
 /* Says in a line if standard output or error is a pipe, whose reader would wait for the new server

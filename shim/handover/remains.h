@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Who keeps the old server's sockets open once it has ended: a parent that started it with them, or
- * systemd for a socket unit. */
+ * systemd for a socket unit. Not async-signal-safe. */
 #ifndef RP_REMAINS_H
 #define RP_REMAINS_H
 
@@ -14,9 +14,9 @@ struct rp_remains {
 };
 
 /* Whether sockets of held still exist though no process of the old server has them. Call it once
- * PID itself has ended (rp_old_has_ended). False, too, as long as that is unknown: the look that
- * finds a socket without an owner for the second time searches all processes, and a living process
- * of the old server may have what no visible process has. Reads /proc. */
+ * PID itself has ended (rp_old_has_ended). Also false as long as that is unknown: only the second
+ * look that finds a socket without an owner searches all processes for one, and while a process of
+ * the old server lives, a socket of no visible process may be its. Reads /proc. */
 bool rp_remains_find(const struct rp_look *look, const struct rp_servers *servers,
                      const struct rp_sockets *held, struct rp_remains *remains);
 

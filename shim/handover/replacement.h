@@ -36,7 +36,7 @@ struct rp_replacement {
     pid_t pid; /* of the old server */
     int pidfd; /* of the same process */
     struct rp_servers servers;
-    struct rp_sockets held;  /* the old server's receivers, as found at first */
+    struct rp_sockets held;  /* the old server's receivers (rp_is_receiver), as found at first */
     bool *adopted;           /* of held: whether SO_REUSEPORT was switched on */
     struct rp_groups groups; /* of held */
     enum rp_way way;         /* how the groups are to be steered */
@@ -48,12 +48,16 @@ struct rp_replacement {
 };
 
 /* Notes INT, TERM and HUP from now on, unless this command inherited them as ignored, as under
- * nohup(1); then the new server ignores them, too. */
+ * nohup(1); then the new server ignores them, too (sigaction(2)). Not async-signal-safe. */
 void rp_watch_interrupts(void);
+
+/* Whether one of them has arrived. Async-signal-safe. */
 bool rp_is_interrupted(void);
 
-/* Reads what COMMAND says of itself, looks anew at the ports, and at TCP sockets in those states,
- * counts the groups' members, and steers those that have changed. */
+/* None of the following is async-signal-safe, except rp_old_has_ended. */
+
+/* Reads what COMMAND says of itself (READY=1), looks again at the ports and at sockets in those
+ * states (rp_look_again), counts the groups' members, and steers the groups that have changed. */
 void rp_replacement_look(struct rp_replacement *this, unsigned states);
 
 /* Sleeps for a tick, or until COMMAND may have said that it is ready. */
@@ -63,13 +67,14 @@ void rp_replacement_tick(const struct rp_replacement *this);
 int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visit);
 
 /* Makes that side's listeners invisible where that harms nobody (rp_groups_hide), right before
- * it is signalled. Requires the groups to be steered away from them, until they have left. There
- * is no way back: an invisible listener stays so. */
+ * it is signalled. Requires the groups to be steered away from them until they have left. This
+ * cannot be undone: an invisible listener stays so. */
 void rp_replacement_hide(struct rp_replacement *this, enum rp_side side);
 
+/* Whether the old server's first process has ended (pidfd_open(2)). */
 bool rp_old_has_ended(const struct rp_replacement *this);
 
-/* Looks anew and switches SO_REUSEPORT on or off in the old server's connections. Those accepted
+/* Looks again and switches SO_REUSEPORT on or off in the old server's connections. Those accepted
  * before its listeners had the option lack it, and block a bind unless both servers set
  * SO_REUSEADDR. Returns how many it changed. */
 unsigned long rp_share_connections(struct rp_replacement *this, bool wanted);
@@ -77,7 +82,8 @@ unsigned long rp_share_connections(struct rp_replacement *this, bool wanted);
 /* Switches the option off wherever it was switched on. */
 void rp_give_back(struct rp_replacement *this);
 
-/* Ends COMMAND, puts everything back, and says why (as printf(3) formats it) and how things stand.
+/* Sends connections back to the old server, ends COMMAND, restores all options, and prints why (as
+ * printf(3) formats it) and which server runs.
  * If the old server has ended by itself, COMMAND is left running instead; a server that somebody
  * else started is left running anyway. Returns 125. */
 int rp_undo(struct rp_replacement *this, const char *format, ...)

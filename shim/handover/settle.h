@@ -11,9 +11,9 @@ struct rp_unsettled_counts {
 };
 
 /* Waits until the side has nothing left to accept: in its queues, inside accept(2), or in a
- * handshake that began before the change and reaches a queue a round trip later. Ends early if
- * stop says so, and a second after that many seconds. Returns whether all was quiet at the last
- * look. Not async-signal-safe. */
+ * handshake that began before the change and reaches a queue a round trip later. Gives up if stop
+ * returns true, or after patience seconds and one more. *left: what was left at the last look.
+ * Returns whether that was nothing. Not async-signal-safe. */
 bool rp_settle(struct rp_replacement *this, enum rp_side side, long patience,
                bool (*stop)(struct rp_replacement *), struct rp_unsettled_counts *left);
 

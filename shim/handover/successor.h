@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The new server of a replacement, COMMAND and whatever it starts, as child processes. */
+/* The new server of a replacement: COMMAND and whatever it starts, as child processes, or with --to
+ * a process that somebody else has started. None of these functions is async-signal-safe. */
 #ifndef RP_SUCCESSOR_H
 #define RP_SUCCESSOR_H
 
@@ -12,8 +13,8 @@ struct rp_successor {
     int given;   /* pidfd of child, a server that somebody else started; 0: COMMAND */
     int status;  /* its exit status as a shell has it; -1: still running */
     bool left;   /* no process of COMMAND is left */
-    int output;  /* set before the start: what its processes get as standard output and error
-                    (rp_output_open); 0: those of this process */
+    int output;  /* its standard output and error (rp_output_open), set before the start; 0: those
+                    of this process */
 };
 
 /* Starts the copies in a session of their own, so that they outlive this command's session. Their

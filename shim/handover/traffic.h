@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is under way to two servers, according to a look. Nothing here makes a system call. */
+/* What is under way to two servers, according to a look. Nothing here makes a system call; nothing
+ * is async-signal-safe. */
 #ifndef RP_TRAFFIC_H
 #define RP_TRAFFIC_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The systemd unit whose main process the old server is: it would end with it, so its manager is
- * told of the new one first. */
+ * told of the new one first. None of these functions is async-signal-safe. */
 #ifndef RP_UNIT_H
 #define RP_UNIT_H
 
@@ -31,8 +31,9 @@ void rp_unit_find(pid_t pid, struct rp_unit *unit);
 void rp_unit_prepare(struct rp_unit *unit, pid_t old);
 
 /* Tells the unit's manager that the new server is the main process, and waits until it has read
- * that; does nothing without a control process. If it cannot, tells it that the old one is, and
- * undoes. To be called right before the old server is signalled. Returns 0 or 125. */
+ * that, at most 5 seconds; does nothing without a control process. If that fails, names the old one
+ * again, and undoes. To be called right before the old server is signalled. Returns 0, or 125 after
+ * rp_undo. */
 int rp_unit_hand_on(const struct rp_unit *unit, struct rp_replacement *replacement);
 
 #endif

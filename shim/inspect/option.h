@@ -10,7 +10,8 @@
  * or an errno as of pidfd_getfd(2); EBADF if the socket is gone. Keeps no descriptor. */
 int rp_option_switch(const struct rp_socket *socket, bool wanted, bool *changed);
 
-/* Reads the option through the first owner that permits it. Returns 0 or an errno as above. */
+/* Reads the option through the first owner that permits it. Returns 0 or an errno as above; then
+ * *on is false. Not async-signal-safe. */
 int rp_option_read(const struct rp_socket *socket, bool *on);
 
 /* Explains that errno, as it is for this process, and says what to do about it. Valid until the

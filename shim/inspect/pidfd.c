@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* systemd's SystemCallFilter= ends a process by SIGSYS for a call that it does not list. */
+/* systemd's SystemCallFilter= kills a process (SIGSYS) that makes a call which it does not list. */
 #include "inspect/pidfd.h"
 
 #include <errno.h>

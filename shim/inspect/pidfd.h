@@ -15,11 +15,11 @@
 #endif
 
 /* Duplicates another process's descriptor (pidfd_getfd(2)), close-on-exec. Returns -1 and errno;
- * EPERM, too, where a sandbox ends whoever makes this call: the first time a child tries it. Not
- * async-signal-safe. */
+ * EPERM also where a seccomp filter kills callers (rp_getfd_is_deadly). Not async-signal-safe. */
 int rp_getfd(int process, int fd);
 
-/* Whether a sandbox does so. */
+/* Whether a seccomp filter kills callers of pidfd_getfd(2), as systemd's SystemCallFilter= does:
+ * tried once, in a child. Not async-signal-safe. */
 bool rp_getfd_is_deadly(void);
 
 #endif
