@@ -12,15 +12,14 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The socket as a list of ports has it, with its owner, for the line that ends with why. */
 static void refuse(const struct rp_replacement *this, const struct rp_socket *socket, int error) {
     char text[RP_SOCKET_TEXT];
     rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
            rp_option_reason(error));
 }
 
-/* How many of the old server's sockets do not share yet. Exits with 125 if that is unknown of
- * one, as then it could not be changed. */
+/* How many of the old server's sockets do not share their port yet. Exits with 125 if that cannot
+ * be read of one, as then it could not be changed either. */
 static size_t count_alone(const struct rp_replacement *this) {
     size_t count = 0;
     for (size_t i = 0; i < this->held.count; i++) {
@@ -69,7 +68,7 @@ static void print_end(const struct rp_replacement *this) {
            plan->kill ? ", then send KILL" : "");
 }
 
-/* Both servers are there: all is known but what changes meanwhile. */
+/* Both servers run already, so all checks can be made. */
 static int rehearse_transfer(struct rp_replacement *this) {
     rp_transfer_rehearse(this);
     rp_replacement_look(this, RP_CONNECTED);

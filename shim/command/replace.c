@@ -95,7 +95,7 @@ static int prepare(const struct rp_replace_options *options, const struct rp_soc
     return rp_launch_prepare(launch);
 }
 
-/* Exits with 125 if what was asked for cannot be had in the unit. */
+/* Exits with 125 if an option cannot work in the unit. */
 static void check_unit(const struct rp_replacement *this, const struct rp_unit *unit,
                        bool foreground) {
     char watchdog[RP_VALUE_SIZE];

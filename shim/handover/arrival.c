@@ -71,9 +71,9 @@ int rp_start_new(struct rp_replacement *this) {
     this->steward = rp_steward_start(&this->groups);
     if (!this->steward) return rp_undo(this, "fork: %s", strerror(errno));
     rp_replacement_look(this, 0);
-    /* Where there is no group yet, the first of the new server's sockets makes one, unless a
-     * visitor has: that may delay a SYN, which is better than a connection to a server that is not
-     * ready. */
+    /* Where there is no group yet, the new server's first socket would start one without a program.
+     * With --ready a socket of ours does so before (rp_group_visit). It may delay a SYN, which is
+     * better than a connection to a server that is not ready. */
     rp_replacement_steer(this, RP_TO_OLD, this->plan->ready.by != RP_READY_LISTEN);
     if (!rp_server_plant(&this->servers.new, getpid()))
         return rp_undo(this, "/proc does not show this process");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The child asks by a PID, and is answered by an errno. */
+/* The child sends the PID of the main process to be named, and receives an errno. */
 #include "handover/control.h"
 
 #include "base/die.h"
@@ -24,7 +24,7 @@ static void pass_on(int signal_number) {
     if (worker > 0) kill(worker, signal_number);
 }
 
-/* Has these handled so, unless they are ignored. */
+/* Sets the handler for the signals that are passed on, unless they are ignored. */
 static void handle_signals(void (*handler)(int)) {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
     const struct sigaction action = {.sa_handler = handler};
@@ -41,7 +41,7 @@ static int name_main(const char *manager, pid_t pid) {
     return rp_notify(manager, text, TELL);
 }
 
-/* A process for systemd to believe in for a moment. Returns its PID, or -1. */
+/* Starts a process to be named as the main process for a moment. Returns its PID, or -1. */
 static pid_t start_another(void) {
     const pid_t pid = fork();
     if (pid) return pid;
@@ -49,15 +49,15 @@ static pid_t start_another(void) {
     for (;;) pause();
 }
 
-/* Names the main process anew. A PID that systemd has already changes nothing, so another process
- * comes in between. If systemd may believe in that one for longer, it is left: its end would be the
- * unit's. */
+/* Names the main process again. systemd ignores the PID that it has already, so another process is
+ * named in between. If systemd may have kept that one, it is not killed: the unit would end with
+ * it. */
 static void name_anew(const char *manager, pid_t pid) {
     const pid_t other = start_another();
     if (other < 0) return;
-    const bool believed = !name_main(manager, other);
-    if (believed && name_main(manager, pid)) return;
-    if (believed) rp_notify_barrier(manager, TELL);
+    const bool named = !name_main(manager, other);
+    if (named && name_main(manager, pid)) return;
+    if (named) rp_notify_barrier(manager, TELL);
     kill(other, SIGKILL);
 }
 
@@ -69,8 +69,8 @@ static pid_t serve(int channel, const char *manager, pid_t old) {
         if (length < 0 && errno == EINTR) continue;
         if (length != (ssize_t)sizeof(asked)) return named;
         int error = name_main(manager, asked);
-        /* Nothing waits for the old one's being read: messages are read in order, and before the
-         * end of a process is. */
+        /* No need to wait where the old one is named: systemd reads messages in order, and before
+         * it handles the end of a process. */
         if (!error && asked != old) error = rp_notify_barrier(manager, TELL);
         named = asked;
         send(channel, &error, sizeof(error), MSG_NOSIGNAL);

@@ -13,7 +13,7 @@ static bool receives_ipv6(const struct rp_socket *socket) {
     return !rp_is_ipv4(&socket->local.address);
 }
 
-/* Whether the socket gets what arrives at the other's address, of a family that both receive. */
+/* Whether the socket receives what arrives at the other's address, in a family that both serve. */
 static bool is_beside(const struct rp_socket *socket, const struct rp_socket *like) {
     return rp_is_receiver(socket) && socket->proto == like->proto &&
            socket->local.port == like->local.port &&

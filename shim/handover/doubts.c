@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Each doubt is a line, or with --strict the end. */
+/* Each doubt is a warning, or with --strict ends this process. */
 #include "handover/doubts.h"
 
 #include "base/die.h"
@@ -22,7 +22,7 @@ void rp_doubt(const struct rp_plan *plan, const char *format, ...) {
     rp_warn("replace: %s", why);
 }
 
-/* Refuses in favour of whoever has the lock. */
+/* Refuses, naming who has the lock. */
 static void yield_to(const struct rp_process *old, pid_t holder) {
     char by[32] = "";
     if (holder) snprintf(by, sizeof(by), ", by pid %d", (int)holder);
@@ -48,7 +48,7 @@ static bool has_udp(const struct rp_groups *groups) {
     return false;
 }
 
-/* What --no-steer costs. */
+/* Says what --no-steer costs. */
 static void doubt_hash(const struct rp_replacement *this) {
     const bool migrates = rp_setting("/proc/sys/net/ipv4/tcp_migrate_req", 0) == 1;
     static const char share[] = "gets its share of new connections until it ends, and what it has "

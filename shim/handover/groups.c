@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Groups are told by address, and their members by the sides of a look. */
+/* A socket belongs to a group by its address, and to a server by the side of the look it is on. */
 #include "handover/groups.h"
 
 #include "base/die.h"

@@ -5,7 +5,7 @@
 #include <arpa/inet.h>
 #include <sys/random.h>
 
-/* Whether connections from 127/8 arrive there: at any address of this machine, by lo. */
+/* Whether connections from 127/8, which come through lo, reach the socket. */
 static bool is_reachable(const struct rp_socket *like) {
     const struct in6_addr *address = &like->local.address;
     if (like->interface) return false;
@@ -37,7 +37,7 @@ const char *rp_guest_admit(struct rp_replacement *this, pid_t copy, char text[IN
     bool any = false, all = true;
     rp_guest_dismiss(this);
     if (getrandom(&random, sizeof(random), 0) != sizeof(random)) return NULL;
-    /* Not of 127.0/16, where people have addresses. */
+    /* Outside 127.0/16, where other programs have addresses. */
     const uint32_t address = 0x7f010000 | (random & 0x00fffffe);
     for (size_t i = 0; i < this->groups.count; i++) {
         struct rp_group *group = &this->groups.list[i];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The lock is on an inode of a mount of proc: which mount, and which process, is made sure of. */
+/* flock(2) locks an inode of one mount of proc: mount and process are verified before. */
 #include "handover/lock.h"
 
 #include <errno.h>
@@ -28,7 +28,7 @@ static bool is_own_proc(int proc) {
            atoi(self) == (int)getpid();
 }
 
-/* Opens init's mount of proc, where everybody meets, even from a unit with ProtectProc=
+/* Opens init's mount of proc, which all can have in common, even a unit with ProtectProc=
  * (systemd.exec(5)), or else this process's. Returns -1 and errno. */
 static int open_proc(void) {
     static const char *const paths[] = {"/proc/1/root/proc", "/proc"};

@@ -123,8 +123,8 @@ static void keep_settled(struct rp_look *look, const struct rp_look *before,
     found->count = left;
 }
 
-/* Whose the socket is now; last: whose it was. The old server's stays so for as long as it exists:
- * it keeps its place in the group, whoever has it. */
+/* Whose the socket is now; last: whose it was. A socket of the old server remains so as long as it
+ * exists, whoever has it, as it keeps its number in the group. */
 static enum rp_side side_of(const struct rp_servers *servers, const struct rp_socket *socket,
                             enum rp_side last) {
     if (last == RP_OLD || rp_server_has(&servers->old, socket)) return RP_OLD;

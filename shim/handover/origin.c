@@ -41,8 +41,8 @@ static bool has_one_of(const struct rp_process *process, const struct rp_sockets
     return any;
 }
 
-/* The first of the processes from the old server up that run the same executable with its sockets;
- * false if that is itself. Who runs this command knows what it does. */
+/* Finds the topmost of the old server's ancestors that run its executable and have its sockets;
+ * false if there is none. Ancestors of this command, which chose to run it, do not count. */
 static bool find_master(pid_t pid, const struct rp_sockets *held, struct rp_process *master) {
     struct rp_process parent;
     bool found = false;
@@ -55,9 +55,9 @@ static bool find_master(pid_t pid, const struct rp_sockets *held, struct rp_proc
     return found;
 }
 
-/* Whether the init ends when the process does. tini and dumb-init end with their oldest child, and
- * have adopted the others. A shell that waits for a command keeps it in its own process group; so
- * does one below an init, unless it runs this command, too. */
+/* Whether an init, which it stores, ends when the process does. tini and dumb-init end with their
+ * oldest child, and have adopted the others. A shell that waits for a command has it in its own
+ * process group, be it the init or below it; but a shell that also runs this command goes on. */
 static bool ends_init(pid_t pid, struct rp_process *init) {
     struct rp_process process;
     while (rp_process_find(pid, &process, NULL) && find_parent(pid, init)) {
@@ -107,7 +107,7 @@ static bool is_in_unit(pid_t new, pid_t old) {
            (!path[length] || path[length] == '/');
 }
 
-/* One that is elsewhere does not end with the old server's unit: that may end. */
+/* A new server outside the old one's unit does not end with that: warns instead of refusing. */
 static void let_unit_end(pid_t old, struct rp_unit *unit) {
     if (*unit->name)
         rp_warn("replace: pid %d is the main process of %s, which ends with it, or restarts it, "

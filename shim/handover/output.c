@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whoever reads a pipe waits until the last who can write to it has closed it. */
+/* A pipe's reader sees end of file only once the last writer has closed it. */
 #include "handover/output.h"
 
 #include "base/die.h"

@@ -38,7 +38,8 @@ void rp_close_notify(struct rp_replacement *this) {
     this->readiness.notify = NULL;
 }
 
-/* Lets the next question follow the last. Returns 0 or an errno; *ready: all copies answered. */
+/* Asks the next question if the last has ended. Returns 0 or an errno; *ready: no copy is left to
+ * ask. */
 static int ask(struct rp_replacement *this, bool *ready) {
     struct rp_readiness *readiness = &this->readiness;
     struct rp_question *question = &readiness->question;

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-/* Zombies, whose parent may never ask for them, hold nothing. */
+/* Zombies, which their parent may never reap, hold nothing. */
 static bool is_alive(const struct rp_process *process) {
     const char state = rp_process_state(process);
     return state && state != 'Z' && state != 'X';

@@ -45,7 +45,8 @@ static void read_notifications(struct rp_replacement *this) {
         if (rp_notify_read(&readiness->notify[i], &this->servers.new.tree)) readiness->busy = true;
 }
 
-/* Whoever floods the sockets does not hasten the looks. */
+/* After a look that read something, sleeps a whole tick: a flood of messages does not make looks
+ * more frequent. */
 void rp_replacement_tick(const struct rp_replacement *this) {
     const struct rp_readiness *readiness = &this->readiness;
     if (readiness->notify && !readiness->busy)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What is under way is remembered once, right after the change: what begins later goes
- * elsewhere. */
+/* Connections under way are listed once, right after the change: those that begin later go to the
+ * other server. */
 #include "handover/settle.h"
 
 #include "base/clock.h"

@@ -107,8 +107,9 @@ bool rp_successor_end(struct rp_successor *successor) {
     return true;
 }
 
-/* Whether a process came from COMMAND, if that is watched by seccomp: its guard, our child as well,
- * has no more filters than this process. A filter stays for ever, so nobody can pretend. */
+/* Whether a child came from COMMAND, if that is watched by seccomp: the guard, which is our child
+ * as well, has no more filters than this process. No process can drop a filter, so this is certain.
+ */
 static bool is_watched(pid_t pid) {
     return rp_process_filters(pid) > rp_process_filters(getpid());
 }

@@ -53,8 +53,8 @@ static bool is_in(const void *context, pid_t pid) {
     return find_path(pid, place->root, path) && !strcmp(path, place->unit);
 }
 
-/* The nearest manager above the process, or 0. A process that /proc hides (ProtectProc= of
- * systemd.exec(5)) is taken for the machine's: those of a user are seen by that one. */
+/* The nearest manager above the process, or 0. An ancestor that /proc hides (ProtectProc= of
+ * systemd.exec(5)) is taken for the system's: a user's manager is visible to its own units. */
 static pid_t find_manager(pid_t pid, char root[RP_CGROUP_SIZE]) {
     struct rp_process process;
     struct rp_status status;
@@ -98,8 +98,8 @@ void rp_unit_find(pid_t pid, struct rp_unit *unit) {
     if (!unit->is_ours) unsetenv("NOTIFY_SOCKET");
 }
 
-/* systemd tells only the main process that it starts of its watchdog, and ends a unit that does not
- * answer it. */
+/* systemd sets WATCHDOG_USEC only for the main process that it starts itself, and ends a unit whose
+ * main process does not answer the watchdog. */
 static void pass_watchdog_on(pid_t old) {
     char value[RP_VALUE_SIZE];
     if (rp_process_variable(old, "WATCHDOG_USEC", value)) rp_set_variable("WATCHDOG_USEC", value);

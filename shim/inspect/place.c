@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Reads files that anybody may read, except exe and environ. Lines are told apart by their starts,
+/* Reads files that anybody may read, except exe and environ. Lines are recognized by their starts,
  * which no name can fake: status escapes newlines, and paths of control groups cannot contain them.
  */
 #include "inspect/place.h"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel does not tell a group's program, but a process that holds one may have attached it. */
+/* The kernel does not show which program a group has, but a process that holds one may have
+ * attached it. */
 #include "inspect/programs.h"
 
 #include <dirent.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* There is room for the sender's credentials and the time alone: what else comes along is never
- * given a number among our descriptors. */
+/* The control buffer has room for the sender's credentials and the time only, so the kernel closes
+ * descriptors that are sent along instead of installing them here (unix(7)). */
 #include "launch/notify.h"
 
 #include "base/die.h"
@@ -67,7 +67,7 @@ static bool says_ready(const char *text, size_t length) {
     return false;
 }
 
-/* Reads who sent the message, and when, and closes what should not be there. */
+/* Reads who sent the message, and how long ago. */
 static void read_control(struct msghdr *message, struct sender *sender) {
     struct ucred credentials = {0, 0, 0};
     struct timeval sent, now;
@@ -133,9 +133,9 @@ static void wake(int number) {
     (void)number;
 }
 
-/* From here on no system call waits for long: whoever drops the last descriptor of a socket with
- * SO_LINGER, as a stranger may send it, waits in the kernel for data to be sent (socket(7)), but
- * for no longer than until a signal arrives. */
+/* From here on a timer interrupts each system call: closing the last descriptor of a socket with
+ * SO_LINGER, as a stranger may send one, blocks until its data is sent or a signal arrives
+ * (socket(7)). */
 static void begin_hurry(struct displaced *before) {
     const struct itimerval often = {{0, HURRY}, {0, HURRY}};
     const struct sigaction action = {.sa_handler = wake};

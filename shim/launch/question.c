@@ -100,13 +100,14 @@ static void ask(const struct rp_asked *asked, pid_t asker) {
     const pid_t sh = fork();
     if (sh < 0) _exit(RP_FAILED);
     if (!sh) become(asked, &mask);
-    setpgid(sh, sh); /* whoever of the two is first */
+    setpgid(sh, sh); /* here and in the child: whichever runs first */
     _exit(keep(sh, &waited));
 }
 
 int rp_question_ask(struct rp_question *question, const struct rp_asked *asked) {
     const pid_t self = getpid();
-    /* As fork(2), without a signal; that zero is every argument spares us their order. */
+    /* Like fork(2), without an exit signal; as all arguments are zero, their order, which differs
+     * between CPUs, does not matter. */
     const pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
     if (pid < 0) return errno;
     if (!pid) ask(asked, self);
