@@ -69,10 +69,17 @@ int rp_replacement_steer(struct rp_replacement *this, enum rp_way way, bool visi
     return rp_groups_steer(&this->groups, &this->look, way, visit);
 }
 
+static bool is_steered(const struct rp_groups *groups) {
+    for (size_t i = 0; i < groups->count; i++)
+        if (groups->list[i].way != RP_BY_HASH) return true;
+    return false;
+}
+
 void rp_replacement_hide(struct rp_replacement *this, enum rp_side side) {
     struct rp_sockets *leaving = &this->look.of[side];
     rp_replacement_look(this, 0);
-    rp_sockets_find_owners(leaving);
+    if (!is_steered(&this->groups)) return;
+    rp_sockets_find_owners(leaving); /* all there are, among all processes */
     if (rp_steward_expect_end(this->steward, leaving))
         rp_groups_hide(&this->groups, leaving,
                        side == RP_OLD ? &this->servers.old.tree : &this->servers.new.tree);
