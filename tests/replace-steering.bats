@@ -310,9 +310,7 @@ END
     SERVER=$PID
     is_bound() { [ -n "$("${NET[@]}" ss -Huan "sport = :$PORT")" ]; }
     wait_until is_bound
-    kill -STOP "$SERVER"
-    is_stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
-    wait_until is_stopped
+    freeze_server
     "${NET[@]}" bash -c "echo unread >/dev/udp/127.0.0.1/$PORT"
     spawn replace "${NET[@]}" "$COMMAND" replace --drain 30 -n 3 "$SERVER" /usr/bin/python3 udp.py "$PORT"
     replace=$PID

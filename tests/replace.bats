@@ -128,7 +128,7 @@ END
     spawn server /usr/bin/python3 udp.py "$PORT"
     SERVER=$PID
     wait_until bound_udp_are "$PORT" 1
-    kill -STOP "$SERVER"
+    freeze_server
     spawn early /usr/bin/python3 ask-udp.py "$PORT" 20
     early=$PID
     wait_until grep -q sent "$(log early)"
@@ -218,7 +218,7 @@ END
     for name in INT TERM; do
         for when in 'waiting until' 'waiting for what the old server still has to accept'; do
             # Stopped, the old server leaves a connection in its queue, so that the command goes no further.
-            kill -STOP "$SERVER"
+            freeze_server
             exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
             spawn "$name" env --default-signal=INT "$COMMAND" replace --drain 60 "$SERVER" sh -c \
                 'case $1 in *until) exec tail -f /dev/null ;; esac; exec "$0" "$2" 127.0.0.1' \
@@ -318,9 +318,7 @@ while True:
     kept[-1].send(b"pid %d\n" % os.getpid())
 END
     start /usr/bin/python3 keeps.py "$PORT"
-    kill -STOP "$SERVER"
-    stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
-    wait_until stopped
+    freeze_server
     exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
     spawn replace "$COMMAND" replace --drain 0 "$SERVER" /usr/bin/python3 keeps.py "$PORT"
     replace=$PID

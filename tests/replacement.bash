@@ -101,6 +101,13 @@ replace() {
     SERVER=${BASH_REMATCH[1]}
 }
 
+# freeze_server: stops the server, and waits until it has stopped: a signal may come later than what is sent next.
+freeze_server() {
+    kill -STOP "$SERVER"
+    is_stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
+    wait_until is_stopped
+}
+
 # storm REQUEST [ANSWER]: 32 threads open connections until storm_over.
 storm() {
     spawn storm "${FAR[@]:-env}" "$PROBES/storm" "$ADDRESS" "$PORT" "$@"
