@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The members of a port's group, by the numbers that the kernel and its programs know them by.
- * Members are numbered as they join, at listen(2) for TCP and at bind(2) for UDP; when one leaves,
- * the last takes its number (net/core/sock_reuseport.c). Nothing here makes a system call. */
+/* The members of a group: the sockets that share one address by SO_REUSEPORT (socket(7)), by the
+ * numbers by which the group's BPF program chooses them. They are numbered as they join, at
+ * listen(2) for TCP and at bind(2) for UDP; when one leaves, the last takes its number
+ * (net/core/sock_reuseport.c). Nothing here makes a system call or is async-signal-safe. */
 #ifndef RP_MEMBERS_H
 #define RP_MEMBERS_H
 
@@ -10,35 +11,37 @@
 struct rp_members {
     uint32_t *inodes; /* by number */
     size_t count;
-    size_t
-        unordered; /* so many of the first have their numbers in unknown order; 0, or 2 and more */
-    bool watched;  /* there has been a look */
+    size_t unordered; /* the order of the first `unordered` members is unknown; 0, or at least 2 */
+    bool watched;     /* rp_members_update has been called */
 };
 
 /* Whether two sockets that receive are in one group: of one protocol, family, address, port and
- * interface. An invisible one is in that of its address. */
+ * interface. One that was made invisible (RP_NOWHERE) is still in the group of its address. */
 bool rp_is_same_group(const struct rp_socket *left, const struct rp_socket *right);
 
-/* Brings the members up to date. inodes: who is in the group now, in the order of joining. With the
- * first look the order is a guess, as nobody knows who has left before; from then on every number
- * is known, as long as at most one member leaves between two looks and none joins in between.
- * Returns whether anything has changed. Exits with 125 if memory runs out. */
+/* Brings the members up to date. inodes: the sockets in the group now, in the order of joining. On
+ * the first call the numbers of two and more are unknown, as members may have left before. From
+ * then on the number of each that joins is known, as long as between two calls either one member
+ * leaves, or members only join. Returns whether anything has changed. Exits with 125 if memory runs
+ * out. */
 bool rp_members_update(struct rp_members *members, const uint32_t *inodes, size_t count);
 
-/* Goes on from what another process has seen: the inodes by number, and how many of the first
- * are in unknown order. None: nothing has been seen. Exits with 125 if memory runs out. */
+/* Takes over what another process knows: the inodes by number, and `unordered` as above. A count of
+ * 0: nothing is known. Exits with 125 if memory runs out. */
 void rp_members_restore(struct rp_members *members, const uint32_t *inodes, size_t count,
                         size_t unordered);
 
-/* Sorts sockets of one group into the order of joining, which stands in every dump: IPv4 newest
- * first, IPv6 oldest first. Requires positions of one call of rp_sockets_find. */
+/* Sorts sockets of one group into the order of joining, which follows from their positions in the
+ * kernel's list: IPv4 newest first, IPv6 oldest first. Requires the positions of one call of
+ * rp_sockets_find. */
 void rp_members_order(struct rp_socket *sockets, size_t count);
 
-/* Stores for each number whether it is that of one of the inodes. Returns how many
- * are. *sure: the answer does not depend on an order that is unknown. chosen: of members->count. */
+/* Stores for each number, in chosen, which has room for members->count, whether it belongs to one
+ * of the inodes. Returns how many do. *sure: false if that depends on an order that is unknown. */
 size_t rp_members_choose(const struct rp_members *members, const uint32_t *inodes, size_t count,
                          bool *chosen, bool *sure);
 
+/* Frees what the members hold, and empties them. */
 void rp_members_free(struct rp_members *members);
 
 #endif

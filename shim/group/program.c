@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Draws a number below that of the chosen members, and steps over the others. */
+/* A program draws r below the count of chosen members, and adds one for each number not above the
+ * result that is not chosen. */
 #include "group/program.h"
 
 #include "base/die.h"
@@ -42,7 +43,7 @@ static void load_version(struct code *code) {
     statement(code, BPF_ALU | BPF_AND | BPF_K, 0xf0);
 }
 
-/* A jump reaches 255 instructions: so each exception asks for itself whether this is IPv4. */
+/* Each exception tests for IPv4 itself, as a conditional jump spans 255 instructions at most. */
 static void except(struct code *code, const struct rp_exception *exception) {
     load_version(code);
     branch(code, BPF_JEQ, IPV4, 0, 3);
@@ -64,7 +65,7 @@ static void land(struct code *code, size_t from) {
     if (from < BPF_MAXINSNS) code->list[from].jf = (uint8_t)(code->count - from - 1);
 }
 
-/* A = a hash of source address and port. The kernel's own is not to be had. */
+/* A = a hash of source address and port. Classic BPF has no access to the kernel's own hash. */
 static void hash_source(struct code *code) {
     load_version(code);
     const size_t is_ipv4 = code->count;
@@ -78,7 +79,7 @@ static void hash_source(struct code *code) {
     statement(code, BPF_LD | BPF_H | BPF_ABS, (uint32_t)IPV6_SOURCE_PORT);
     for (unsigned word = 0; word < 4; word++) mix(code, (uint32_t)IPV6_SOURCE + 4 * word);
     land(code, done);
-    /* The high bits into the low ones. */
+    /* Mix the high bits into the low ones. */
     statement(code, BPF_ALU | BPF_MUL | BPF_K, 0x85ebca6b);
     statement(code, BPF_MISC | BPF_TAX, 0);
     statement(code, BPF_ALU | BPF_RSH | BPF_K, 16);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Classic BPF programs for a group (socket(7), SO_ATTACH_REUSEPORT_CBPF): each returns the
- * number of the member that receives. Nothing here makes a system call. */
+ * number of the member that receives (group/members.h). Nothing here makes a system call or is
+ * async-signal-safe. */
 #ifndef RP_PROGRAM_H
 #define RP_PROGRAM_H
 
@@ -11,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What comes from that IPv4 address, in host byte order, goes to that member. */
+/* Packets from that IPv4 address, in host byte order, go to the member with that number. */
 struct rp_exception {
     uint32_t address;
     unsigned number;

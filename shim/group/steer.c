@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A group is its members': whatever one of them is told about it holds for all. */
+/* An option of a group can be set through any of its members. */
 #include "group/steer.h"
 
 #include "group/members.h"
@@ -25,7 +25,7 @@ static int set(int fd, int level, int option, int value) {
     return setsockopt(fd, level, option, &value, sizeof(value)) ? errno : 0;
 }
 
-/* With NULL ENOENT if there is none. */
+/* Attaches, or with NULL detaches. Returns 0 or an errno: ENOENT if there was nothing to detach. */
 static int set_program(int fd, const struct sock_fprog *program) {
     if (!program) return set(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, 0);
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, program, sizeof(*program)) ? errno
@@ -56,7 +56,8 @@ int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *socket
     return error == ENOENT ? 0 : error;
 }
 
-/* Hardly a packet has that many hops left. A filter drops the rest, where one is allowed. */
+/* Drops packets with fewer than 255 hops left, which is nearly all; a filter drops the rest, where
+ * it may be attached. */
 static int take_nothing(int fd, bool ipv6) {
     struct sock_filter nothing = BPF_STMT(BPF_RET | BPF_K, 0);
     const struct sock_fprog filter = {1, &nothing};

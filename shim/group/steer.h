@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs on a group, put there and taken away through one of its members (socket(7),
- * SO_ATTACH_REUSEPORT_CBPF), which requires no privilege; and members that leave without a gap.
- * Each function requires a process with one thread. None is async-signal-safe. */
+/* Attaches a program to a group and detaches it, through one of its members (socket(7),
+ * SO_ATTACH_REUSEPORT_CBPF), which requires no privilege; and lets members leave without losing a
+ * SYN. Each function requires a process with one thread. None is async-signal-safe. */
 #ifndef RP_GROUP_STEER_H
 #define RP_GROUP_STEER_H
 
