@@ -194,7 +194,7 @@ ip link set lo up
 sysctl -qw net.ipv4.ip_local_port_range="30000 31000" net.ipv4.ip_local_reserved_ports="30005,30007-30009"
 /usr/bin/python3 udp.py 29999 30000 30005 30008 31000 31001 &
 until [ "$(ss -Huan | wc -l)" = 6 ]; do sleep 0.05; done
-"$COMMAND" replace --start-timeout 1 $! sh -c 'echo "$REUSEPORT_PORTS" >ports; exec sleep 600'
+"$COMMAND" replace --force-init --start-timeout 1 $! sh -c 'echo "$REUSEPORT_PORTS" >ports; exec sleep 600'
 /usr/bin/python3 udp.py 30500 &
 until [ "$(ss -Huan | wc -l)" = 7 ]; do sleep 0.05; done
 "$COMMAND" replace $! true
