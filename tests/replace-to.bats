@@ -160,7 +160,7 @@ wrong_of_three() {
 @test "a wrong order among three sockets: without --strict a line says what is reset, and the change is made" {
     wrong_of_three
     to "$OLD" "$NEW"
-    grep -q "two servers' sockets apart, as members have left; what waits there when pid $OLD is signalled is reset" replace.log
+    grep -q "two servers' sockets apart, as members have left; what pid $OLD has not accepted when it is signalled is lost" replace.log
     kill -TERM "$STORM"
     answers_are "${COPIES[@]}"
 }
@@ -256,7 +256,7 @@ undone() {
     mkfifo go
     spawn new shared sh -c 'read -r _ <go; exec "$@"' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     new=$PID
-    refuses "replace: --to: --ready=notify is for a COMMAND" --ready=notify "$old" --to="$new"
+    refuses "replace: --to: --ready=notify applies to a COMMAND only" --ready=notify "$old" --to="$new"
     spawn transfer "$COMMAND" replace --ready 'echo $REUSEPORT_PID >asked; [ -e ready ]' "$old" --to "$new"
     transfer=$PID
     wait_until grep -q "waiting until pid $new listens" "$(log transfer)"
@@ -335,14 +335,14 @@ refuses() {
     refuses "replace: --to: 4194305: there is no such process" "$old" --to=4194305
     refuses 'replace: --to needs a value; see reuseport replace --help' "$old" --to
     refuses '--to: "x": not a number from 1 to 2147483647' "$old" --to x
-    refuses "replace: --to: PID2 runs already; give no COMMAND" "$old" --to "$new" sleep 1
-    refuses "replace: --to: PID2 runs already; give no COMMAND" --to "$new" "$old" -- sleep 1
-    refuses "replace: --to: -n is for a COMMAND" -n 2 "$old" --to="$new"
-    refuses "replace: --to: -I is for a COMMAND" -I x "$old" --to="$new"
-    refuses "replace: --to: -m is for a COMMAND" -m auto "$old" --to="$new"
-    refuses "replace: --to: --foreground is for a COMMAND" --foreground "$old" --to="$new"
-    refuses "replace: --to: --output is for a COMMAND" --output=x "$old" --to="$new"
-    refuses "replace: --to: --library is for a COMMAND" --library=x "$old" --to="$new"
+    refuses "replace: --to: PID2 is already running; give no COMMAND" "$old" --to "$new" sleep 1
+    refuses "replace: --to: PID2 is already running; give no COMMAND" --to "$new" "$old" -- sleep 1
+    refuses "replace: --to: -n applies to a COMMAND only" -n 2 "$old" --to="$new"
+    refuses "replace: --to: -I applies to a COMMAND only" -I x "$old" --to="$new"
+    refuses "replace: --to: -m applies to a COMMAND only" -m auto "$old" --to="$new"
+    refuses "replace: --to: --foreground applies to a COMMAND only" --foreground "$old" --to="$new"
+    refuses "replace: --to: --output applies to a COMMAND only" --output=x "$old" --to="$new"
+    refuses "replace: --to: --library applies to a COMMAND only" --library=x "$old" --to="$new"
     refuses "replace: --to: pid $old and pid $old are one server: one is the other or descends from it" "$old" --to="$old"
     spawn family shared sh -c '"$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listeners_are "$PORT" 3
@@ -358,7 +358,7 @@ print(*pids, flush=True)
 time.sleep(100)' "$PORT"
     wait_until grep -q ' ' "$(log parent)"
     read -ra both <"$(log parent)"
-    refuses "replace: --to: pid ${both[1]} and pid ${both[0]} have one and the same socket on 127.0.0.1:$PORT/tcp" "${both[0]}" --to="${both[1]}"
+    refuses "replace: --to: pid ${both[1]} and pid ${both[0]} have the same socket on 127.0.0.1:$PORT/tcp" "${both[0]}" --to="${both[1]}"
     [ "$(listeners "$PORT")" = 4 ]
 }
 
@@ -379,7 +379,7 @@ time.sleep(100)' "$PORT"
     spawn nobody setpriv --reuid 65534 --regid 65534 --clear-groups "$BUILD/examples/server" "$PORT" 127.0.0.2
     wait_until listeners_are "$PORT" 4
     AS=(setpriv --reuid 65534 --regid 65534 --clear-groups)
-    refuses "replace: --to: pid $new is user root's; try as root" "$PID" --to="$new"
+    refuses "replace: --to: pid $new belongs to user root; try as root" "$PID" --to="$new"
     run timeout 60 "$COMMAND" replace --strict --start-timeout 1 "$old" --to="$PID"
     echo "$output"
     [[ $status = 125 && $output == *"pid $old serves as before beside pid $PID" ]]

@@ -192,8 +192,8 @@ void rp_parse_replace(int argc, char **argv, struct rp_replace_options *options)
     parse_to(argc, argv, options);
     if (options->to) {
         if (options->plan.ready.by == RP_READY_NOTIFY) for_command = "--ready=notify";
-        if (for_command) rp_die("replace: --to: %s is for a COMMAND", for_command);
-        if (optind < argc) rp_die("replace: --to: PID2 runs already; give no COMMAND");
+        if (for_command) rp_die("replace: --to: %s applies to a COMMAND only", for_command);
+        if (optind < argc) rp_die("replace: --to: PID2 is already running; give no COMMAND");
         name[0] = rp_transfer_name(options->to);
         options->plan.copies.arguments = name;
         return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel does not show a program: whether there was one is known once it is detached. */
+/* The kernel does not show whether a program is attached; detaching it tells whether one was. */
 #include "command/unsteer.h"
 
 #include "base/die.h"
@@ -13,7 +13,7 @@
 #include <stdio.h>
 
 static const char *reason(const struct rp_socket *socket, int error) {
-    if (error == EADDRINUSE) return "a socket that does not share it is in the way";
+    if (error == EADDRINUSE) return "another socket holds the port without sharing it";
     if (error == EPERM && !socket->owner_count) return rp_no_owner_reason("adopt");
     return rp_option_reason(error);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* reuseport adopt --unsteer: takes away programs that steer a port. */
+/* reuseport adopt --unsteer: detaches the BPF programs that distribute a port's connections. */
 #ifndef RP_UNSTEER_H
 #define RP_UNSTEER_H
 

@@ -81,7 +81,8 @@ static unsigned long count_waiting(const struct rp_replacement *this, const stru
     return waiting + more;
 }
 
-/* Nothing that began before the change is in a queue once all of that belongs to a process. */
+/* What waits in queues counts only once all connections that began before the change belong to a
+ * process: until then some of those may be in a queue. */
 static void look(struct rp_replacement *this, const struct rp_group *group,
                  struct arrivals *arrivals) {
     rp_replacement_look(this, UNDER_WAY);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Which server gets the connections that begin after a change. */
+/* Observes which server gets the connections that begin after a change. */
 #ifndef RP_EVIDENCE_H
 #define RP_EVIDENCE_H
 

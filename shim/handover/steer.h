@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Steering the groups of a replacement (group/steer.h), as a look shows them. */
+/* Steering the groups of a replacement (group/steer.h), as a look shows them. None of these
+ * functions is async-signal-safe. */
 #ifndef RP_STEER_H
 #define RP_STEER_H
 
@@ -12,7 +13,8 @@
 int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
                     bool visit);
 
-/* Steers the groups whose members have changed, or that are not steered that way yet. */
+/* Steers the groups whose members have changed, or that are not steered that way yet, as
+ * rp_groups_steer does with visit false. */
 void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);
 
 /* Makes the listeners that are about to leave invisible (rp_group_hide), where their group is

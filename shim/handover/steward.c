@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The steward knows what it needs from memory that it shares with its maker. */
+/* The steward reads the groups' members from memory that it shares with the process that started
+ * it. */
 #include "handover/steward.h"
 
 #include "base/title.h"
@@ -25,7 +26,7 @@
 
 enum {
     MEMBERS_MAX = 1024, /* of a larger group the numbers are not remembered */
-    LOOK = 50           /* milliseconds between two looks: so long a member that leaves misleads */
+    LOOK = 50           /* milliseconds between two looks, for which numbers may be out of date */
 };
 
 struct noted {
@@ -41,7 +42,7 @@ struct rp_steward {
     struct noted groups[];
 };
 
-/* What the steward itself has of a group. */
+/* A group, as the steward itself sees it. */
 struct charge {
     struct rp_socket like;
     struct rp_members members;
@@ -52,7 +53,7 @@ static void set_program(const struct rp_socket *like, const struct rp_sockets *s
     if (rp_group_steer(like, sockets, program)) rp_group_visit(like, program);
 }
 
-/* To all but those that leave, if their numbers are known. */
+/* Steers to all members but those that are about to leave, if their numbers are known. */
 static void steer_past(const struct charge *charge, const struct rp_sockets *sockets,
                        const struct rp_steward *steward) {
     struct sock_fprog program;
@@ -100,7 +101,7 @@ static bool look_after(struct charge *charge, const struct rp_steward *steward) 
     return needed;
 }
 
-/* In the steward: waits for its turn, then does what is to be done. */
+/* In the steward: waits until its maker ends or leaves, then looks after the steered groups. */
 static void serve(struct rp_steward *steward, const struct rp_groups *groups)
     __attribute__((noreturn));
 
@@ -127,7 +128,7 @@ static void serve(struct rp_steward *steward, const struct rp_groups *groups) {
     _exit(0);
 }
 
-/* Nothing that others wait for the end of stays open here: pipes, locks, terminals. */
+/* Closes what others may wait for the end of: pipes, locks, terminals. */
 static void detach_self(struct rp_steward *steward) {
     const int null = open("/dev/null", O_RDWR);
     setsid();

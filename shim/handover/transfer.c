@@ -44,7 +44,7 @@ static void refuse_other_user(const struct rp_server *new, pid_t pid) {
     const uid_t own = geteuid();
     char name[RP_NAME_SIZE];
     if (own && new->users[0] != own)
-        rp_die("replace: --to: pid %d is user %s's; try as root", (int)pid,
+        rp_die("replace: --to: pid %d belongs to user %s; try as root", (int)pid,
                rp_user_name(new->users[0], name));
 }
 
@@ -62,11 +62,11 @@ static void lock(const struct rp_replacement *this, pid_t pid) {
         rp_die("replace: pid %d is part of a replacement under way, by pid %d", (int)pid,
                (int)rp_lock_holder(new));
     if (error && error != EXDEV)
-        rp_doubt(this->plan, "cannot tell whether another command replaces pid %d: %s", (int)pid,
-                 strerror(error));
+        rp_doubt(this->plan, "cannot tell whether another command is replacing pid %d: %s",
+                 (int)pid, strerror(error));
 }
 
-/* Sockets that both inherited are in the group once: steering cannot part them. */
+/* A socket that both have inherited is one member of the group: steering cannot separate them. */
 static void refuse_common(struct rp_replacement *this, pid_t pid) {
     struct rp_sockets theirs = {NULL, 0, 0};
     char text[RP_SOCKET_TEXT];
@@ -74,7 +74,7 @@ static void refuse_common(struct rp_replacement *this, pid_t pid) {
     rp_sockets_index(&theirs);
     for (size_t i = 0; i < this->held.count; i++)
         if (rp_sockets_get(&theirs, this->held.list[i].inode))
-            rp_die("replace: --to: pid %d and pid %d have one and the same socket on %s", (int)pid,
+            rp_die("replace: --to: pid %d and pid %d have the same socket on %s", (int)pid,
                    (int)this->pid, rp_socket_text(&this->held.list[i], text));
     rp_sockets_free(&theirs);
 }
@@ -102,7 +102,7 @@ static void guess(struct rp_group *group, const struct rp_look *look) {
         last = side;
         chosen[old] = chosen[old] || i < members->unordered;
     }
-    /* Only where members of both are among those in unknown order is there anything to guess. */
+    /* There is something to guess only if members of both are among those in unknown order. */
     if (changes > 1 || !chosen[0] || !chosen[1]) return;
     members->unordered = 0;
     group->guessed = true;
@@ -129,7 +129,7 @@ int rp_transfer_begin(struct rp_replacement *this) {
     return status;
 }
 
-/* Nothing more is known of the group's numbers. */
+/* Marks the group's numbers as unknown. */
 static void forget(struct rp_group *group) {
     group->members.unordered = group->members.count;
     group->guessed = false;
@@ -145,12 +145,12 @@ static int refute(struct rp_replacement *this, struct rp_group *group) {
     rp_replacement_steer(this, RP_TO_NEW, true);
     if (this->plan->strict) return rp_undo(this, "--strict: %s: %s", text, why);
     rp_steps_end();
-    rp_warn("replace: %s: %s; what waits there when pid %d is signalled is reset", text, why,
+    rp_warn("replace: %s: %s; what pid %d has not accepted when it is signalled is lost", text, why,
             (int)this->pid);
     return 0;
 }
 
-/* If there are two members, the numbers can only be the other way round. */
+/* Swaps the numbers of two members: if they are wrong, that is the only other order. */
 static bool turn(struct rp_replacement *this, struct rp_group *group) {
     uint32_t *inodes = group->members.inodes, first = inodes[0];
     if (group->members.count != 2) return false;

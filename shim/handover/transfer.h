@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A replacement by a server that somebody else has started (--to): what stands in the place of
+/* A replacement by a server that somebody else has started (--to): the steps that take the place of
  * starting one, and telling the two servers' sockets apart. */
 #ifndef RP_TRANSFER_H
 #define RP_TRANSFER_H
