@@ -104,8 +104,7 @@ replace() {
 # freeze_server: stops the server, and waits until it has stopped: a signal may come later than what is sent next.
 freeze_server() {
     kill -STOP "$SERVER"
-    is_stopped() { grep -q '^State:.T' "/proc/$SERVER/status"; }
-    wait_until is_stopped
+    wait_until grep -q '^State:.T' "/proc/$SERVER/status"
 }
 
 # storm REQUEST [ANSWER]: 32 threads open connections until storm_over.
