@@ -19,7 +19,8 @@ enum {
 struct arrivals {
     struct rp_sockets known;     /* connections to the group */
     struct rp_sockets unsettled; /* those that belonged to no process at the first look */
-    unsigned long unread[2];     /* of UDP sockets, at the previous look */
+    bool settled;                /* none of those was left at the previous look */
+    unsigned long waiting[2];    /* connections and bytes of datagrams, at the previous look */
     unsigned long seen[2];       /* by side, RP_OLD and RP_NEW */
 };
 
@@ -65,32 +66,33 @@ static unsigned long learn(const struct rp_replacement *this, const struct rp_gr
     return known->count - before;
 }
 
-/* Counts the side's listeners in the group where something waits, and whether more datagrams do. */
-static unsigned long count_waiting(const struct rp_replacement *this, const struct rp_group *group,
-                                   enum rp_side side, struct arrivals *arrivals) {
+/* Whether more waits in the side's queues for the group than at the previous look. */
+static bool has_grown(const struct rp_replacement *this, const struct rp_group *group,
+                      enum rp_side side, struct arrivals *arrivals) {
     const struct rp_sockets *sockets = &this->look.of[side];
-    unsigned long waiting = 0, unread = 0;
+    unsigned long waiting = 0;
     for (size_t i = 0; i < sockets->count; i++) {
         const struct rp_socket *socket = &sockets->list[i];
         if (!rp_is_receiver(socket) || !rp_is_same_group(&group->like, socket)) continue;
-        waiting += socket->queue > 0;
-        unread += socket->unread;
+        waiting += (socket->queue > 0 ? (unsigned long)socket->queue : 0) + socket->unread;
     }
-    const bool more = unread > arrivals->unread[side];
-    arrivals->unread[side] = unread;
-    return waiting + more;
+    const bool grown = waiting > arrivals->waiting[side];
+    arrivals->waiting[side] = waiting;
+    return grown;
 }
 
-/* What waits in queues counts only once all connections that began before the change belong to a
- * process: until then some of those may be in a queue. */
+/* A queue grows by what began after the change if all that began before it belonged to a process at
+ * the previous look: the kernel lists queues before connections, which may be accepted in between.
+ */
 static void look(struct rp_replacement *this, const struct rp_group *group,
                  struct arrivals *arrivals) {
+    const bool settled = arrivals->settled;
     rp_replacement_look(this, UNDER_WAY);
-    const bool settled = !rp_still_unsettled(&this->look, &arrivals->unsettled);
+    arrivals->settled = settled || !rp_still_unsettled(&this->look, &arrivals->unsettled);
     for (enum rp_side side = RP_OLD; side <= RP_NEW; side++) {
-        const unsigned long waiting = count_waiting(this, group, side, arrivals);
+        const bool grown = has_grown(this, group, side, arrivals);
         arrivals->seen[side] += learn(this, group, side, &arrivals->known);
-        if (settled) arrivals->seen[side] += waiting;
+        if (settled || group->like.proto == RP_UDP) arrivals->seen[side] += grown;
     }
 }
 
@@ -100,8 +102,7 @@ static void begin(struct rp_replacement *this, const struct rp_group *group,
     rp_unsettled(&this->groups, &this->look, &arrivals->unsettled);
     for (enum rp_side side = RP_OLD; side < RP_SIDES; side++)
         learn(this, group, side, &arrivals->known);
-    for (enum rp_side side = RP_OLD; side <= RP_NEW; side++)
-        count_waiting(this, group, side, arrivals);
+    for (enum rp_side side = RP_OLD; side <= RP_NEW; side++) has_grown(this, group, side, arrivals);
 }
 
 enum rp_evidence rp_evidence_gather(struct rp_replacement *this, struct rp_group *group) {
@@ -115,6 +116,8 @@ enum rp_evidence rp_evidence_gather(struct rp_replacement *this, struct rp_group
         look(this, group, &arrivals);
     rp_sockets_free(&arrivals.known);
     rp_sockets_free(&arrivals.unsettled);
-    if (seen[RP_OLD] * TOLERANCE > seen[RP_NEW]) return RP_AGAINST;
+    /* Of two members, one gets all. */
+    const unsigned tolerance = group->members.count > 2 ? TOLERANCE : 1;
+    if (seen[RP_OLD] * tolerance > seen[RP_NEW]) return RP_AGAINST;
     return seen[RP_NEW] ? RP_FOR : RP_NONE;
 }
