@@ -99,11 +99,14 @@ int rp_check_new(struct rp_replacement *this) {
 }
 
 /* Whether others keep the old server's sockets open, now that it has ended; names them. The steward
- * keeps what arrives away from those. */
-static bool tell_keeper(struct rp_replacement *this) {
+ * keeps what arrives away from those. *kept: whether that was so at the previous look, too: a
+ * single look may fall between the end of a process and our hearing of it. */
+static bool tell_keeper(struct rp_replacement *this, bool *kept) {
     struct rp_remains remains;
     char text[RP_REMAINS_TEXT];
-    if (!rp_remains_find(&this->look, &this->servers, &this->held, &remains)) return false;
+    const bool again = *kept;
+    *kept = rp_remains_find(&this->look, &this->servers, &this->held, &remains);
+    if (!*kept || !again) return false;
     rp_steps_end();
     rp_warn("replace: pid %d has ended, but %s keeps its socket open", (int)this->pid,
             rp_remains_text(&remains, text));
@@ -112,11 +115,12 @@ static bool tell_keeper(struct rp_replacement *this) {
 }
 
 static bool wait_for_end(struct rp_replacement *this) {
+    bool kept = false;
     for (double end = rp_now() + (double)this->plan->stop_timeout;; rp_tick()) {
         rp_replacement_look(this, 0);
         const bool holds = rp_still_exist(&this->look, &this->held);
         if (!holds) rp_replacement_steer(this, RP_BY_HASH, true);
-        if (rp_old_has_ended(this) && (!holds || tell_keeper(this))) return true;
+        if (rp_old_has_ended(this) && (!holds || tell_keeper(this, &kept))) return true;
         if (rp_now() > end) return false;
     }
 }
