@@ -350,10 +350,10 @@ need_bpf() {
 ip link set lo up
 "$BUILD/examples/server" 1 127.0.0.1 >/dev/null &
 until [ "$(ss -Htln | wc -l)" = 1 ]; do sleep 0.05; done
-"$COMMAND" replace --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
+"$COMMAND" replace --force-init --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
 echo "$? $(pgrep -fc "server 1 127")"
 sysctl -qw net.ipv4.tcp_migrate_req=1
-"$COMMAND" replace --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
+"$COMMAND" replace --force-init --strict --no-steer --output=/dev/null $! "$BUILD/examples/server" 1 127.0.0.1
 echo "$? $(pgrep -fc "server 1 127")"
 END
     run --separate-stderr env COMMAND="$COMMAND" BUILD="$BUILD" unshare -npf --mount-proc --kill-child bash inside.sh 3>&-

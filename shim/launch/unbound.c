@@ -46,7 +46,7 @@ static bool is_by_chance(const struct rp_ports *ports, uint16_t port, long first
     return port >= first_chosen;
 }
 
-/* Whether a bound socket is one that this process had before it started any member. */
+/* Whether a bound socket is one that this process had before it started any copy. */
 static bool is_inherited(const struct rp_socket *socket) {
     for (size_t i = 0; i < socket->owner_count; i++)
         if (socket->owners[i].process.pid == getpid()) return true;
@@ -61,7 +61,7 @@ static bool shares(const struct rp_socket *socket) {
     return shared;
 }
 
-/* Finds a socket that the members have bound to a port of the list without sharing it; NULL if
+/* Finds a socket that the copies have bound to a port of the list without sharing it; NULL if
  * there is none. *listed: whether they have bound any port of the list. */
 static const struct rp_socket *find_unshared(const struct rp_sockets *sockets,
                                              const struct rp_ports *ports, bool *listed) {
