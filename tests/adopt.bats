@@ -237,7 +237,7 @@ left() {
         "$PROBES/without" pidfd_getfd "$COMMAND" adopt "$PORT"
 }
 
-@test "a sandbox that ends whoever calls pidfd_getfd does not end it: adopt says what to allow, list goes on" {
+@test "a sandbox that kills callers of pidfd_getfd does not kill reuseport: adopt says what to allow, list goes on" {
     spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
     fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: a sandbox kills callers of pidfd_getfd; allow that call (systemd: SystemCallFilter=pidfd_getfd)" \

@@ -436,7 +436,7 @@ END
     grep -qx "environment $PWD/manager" out
 }
 
-@test "never ready: undone, and the line says what was missing" {
+@test "a new server that is never ready is undone, and the line says what was missing" {
     ready_server
     touch go
     begin --ready=notify --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT" nothing
@@ -450,7 +450,7 @@ END
     is_undone "sh ended with status 3 before it was ready"
 }
 
-@test "-n: each copy is to say READY=1" {
+@test "with -n, every copy must say READY=1" {
     ready_server
     touch go
     begin -n 3 --ready=notify -- /usr/bin/python3 ready.py "$PORT" self
@@ -504,7 +504,7 @@ END
     [ "$(grep -c told out) $(grep -c told replace.log)" = "0 2" ]
 }
 
-@test "its environment is what replace was given, with the PID of what serves: a copy's, a daemon's" {
+@test "--ready=COMMAND-LINE has the environment that replace was given, and the PID of what serves: a copy's, a daemon's" {
     local copies
     ready_server
     replace --ready='env >environment' -- /usr/bin/python3 ready.py "$PORT"
@@ -584,7 +584,7 @@ END
     all_ended pids
 }
 
-@test "--ready is read strictly, and notify refused where a watchdog would be fed" {
+@test "--ready is parsed strictly, and notify is refused where WATCHDOG_USEC is set" {
     local text
     ready_server
     for text in '' ' '; do

@@ -47,7 +47,7 @@ END
     [ "$TOOK" -lt 4000 ]
 }
 
-@test "handshakes of a scanner: without netlink, too" {
+@test "handshakes of a scanner do not hold --strict up without netlink either" {
     scanned "$PROBES/without" netlink
     [ "$TOOK" -lt 4000 ]
 }

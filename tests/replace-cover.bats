@@ -115,7 +115,7 @@ stop() {
     uncovered "0.0.0.0:$PORT/tcp" 0.0.0.0%lo
 }
 
-@test "--allow-uncovered lets it pass, with a line" {
+@test "--allow-uncovered accepts a new server on fewer addresses, with a line" {
     old tcp 0.0.0.0
     replace --allow-uncovered -- /usr/bin/python3 on.py tcp "$PORT" 127.0.0.1
     grep -q "0.0.0.0:$PORT/tcp: the new server has no socket on this address" replace.log

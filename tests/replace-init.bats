@@ -68,7 +68,7 @@ refused_under() {
         "pid $INIT ($1), the init of its PID namespace, ends when pid $SERVER does, and everything there with it"
 }
 
-@test "a server that is PID 1 of its container is not replaced, and the ways are named" {
+@test "a server that is PID 1 of its container is not replaced, and the message names alternatives" {
     contain "$BUILD/examples/server" "$PORT" 127.0.0.1
     [ "$INNER" = 1 ]
     run -125 inside "$COMMAND" replace --dry-run 1 "$BUILD/examples/server" "$PORT" 127.0.0.1
@@ -76,13 +76,13 @@ refused_under() {
         "pid $SERVER is the init of its PID namespace, and everything there ends with it"
 }
 
-@test "nor is one that tini has started" {
+@test "a server that tini waits for is not replaced" {
     need tini
     contain tini -- "$BUILD/examples/server" "$PORT" 127.0.0.1
     refused_under tini
 }
 
-@test "nor one that dumb-init has started, in a session of its own or not" {
+@test "a server that dumb-init waits for is not replaced, in a session of its own or not" {
     need dumb-init
     local options
     for options in '' --single-child; do
@@ -92,7 +92,7 @@ refused_under() {
     done
 }
 
-@test "nor one that sh -c waits for, be it its first child or not, or in a shell below tini" {
+@test "a server that sh -c waits for is not replaced: first child or not, as PID 1 or below tini" {
     contain sh -c '"$@"; true' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     refused_under sh
     take_down
@@ -105,7 +105,7 @@ refused_under() {
     refused_under tini
 }
 
-@test "a refusal is right: with --force-init the container ends with the server" {
+@test "the refusal is justified: with --force-init the container ends with the server" {
     contain sh -c '"$@"; true' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     # Which may come after it has reported success.
     run inside "$COMMAND" replace --force-init "$INNER" "$BUILD/examples/server" "$PORT" 127.0.0.1
@@ -114,7 +114,7 @@ refused_under() {
     wait_until_ended "$INIT"
 }
 
-@test "--force-init is for an init that outlives it" {
+@test "--force-init replaces a server whose init outlives it" {
     contain sh -c '"$@" & exec sleep 600' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     refused_under sleep
     inside "$COMMAND" replace --force-init --strict "$INNER" "$BUILD/examples/server" "$PORT" 127.0.0.1

@@ -56,7 +56,7 @@ executed() {
     done
 }
 
-@test "where the keeper of the listener may not be seen, the message says so" {
+@test "where the process that keeps the listener cannot be seen, the message says so" {
     need_root
     need setpriv
     # The parent is another user's, the server and replace are 65534's; the listener was made by 65534.

@@ -92,7 +92,7 @@ parent_of() {
     sed -n 's/^PPid:[[:space:]]*//p' "/proc/$1/status"
 }
 
-@test "ExecReload=: the manager has read who is the main process before the old one is signalled, and again as its parent" {
+@test "ExecReload=: the manager has read the new MAINPID before the old server is signalled, and is told again once it is the parent" {
     local new
     export WATCHDOG_USEC=60000000
     start_unit 0.5
@@ -113,7 +113,7 @@ parent_of() {
     [ "$(cat "$GROUP/app.service/cgroup.procs")" = "$new" ]
 }
 
-@test "a manager that does not read is told of the old main process again, and nothing has happened" {
+@test "a manager that does not read is told of the old main process again, and everything is undone" {
     start_unit 6
     run reload
     echo "$output"

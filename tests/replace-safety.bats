@@ -43,7 +43,7 @@ on_port() {
     "$COMMAND" list --json "$PORT" | grep -o '"pid": [0-9]*' | cut -d' ' -f2
 }
 
-@test "two at a time: the second is refused and says who is at it, whatever the first has started" {
+@test "a second replacement of a server is refused and names the first, whatever that has started" {
     local options pid new
     for options in '-m preload' '-n 2' '-m seccomp' '-m seccomp -n 2'; do
         # shellcheck disable=SC2086 # several words
@@ -103,7 +103,7 @@ on_port() {
     [[ $output == *"Permission denied"* ]]
 }
 
-@test "two that see mounts of proc of their own meet on init's" {
+@test "two replacements that see mounts of proc of their own exclude each other by init's" {
     need_root
     need_unshare -pmf --mount-proc
     cat >both.sh <<'END'
@@ -260,7 +260,7 @@ END
     [[ ${lines[1]} == *" $SERVER "*" no "* ]]
 }
 
-@test "without --output a pipe is told of beforehand, and a file is not" {
+@test "without --output, a pipe is warned of beforehand, and a file is not" {
     local text
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     replace_to() { "$COMMAND" replace "$@" "$SERVER" sh -c 'exit 3' || true; }

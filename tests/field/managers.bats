@@ -93,11 +93,11 @@ replaced_under() {
     replaced_under runit
 }
 
-@test "s6: replace warns that s6-supervise does" {
+@test "s6: replace warns that s6-supervise starts the old server again" {
     replaced_under s6
 }
 
-@test "supervisord: replace warns that supervisord does" {
+@test "supervisord: replace warns that it starts the old server again" {
     replaced_under supervisord
 }
 

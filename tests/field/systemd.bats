@@ -75,7 +75,7 @@ ends() {
     ends app
 }
 
-@test "The same with NotifyAccess=exec, a user of its own, a sandbox, and Restart=always, which starts nothing" {
+@test "ExecReload= under load works with NotifyAccess=exec, a user of its own, a sandbox, and Restart=always, which starts nothing" {
     boot_systemd
     server_unit app NotifyAccess=exec User=nobody ProtectSystem=strict PrivateTmp=yes NoNewPrivileges=yes \
         MemoryDenyWriteExecute=yes Restart=always RestartSec=0
@@ -87,7 +87,7 @@ ends() {
     ends app
 }
 
-@test "The same in a unit that hides other users' processes, systemd's own among them" {
+@test "ExecReload= under load works in a unit that hides other users' processes, systemd's own among them" {
     boot_systemd
     server_unit app NotifyAccess=all User=nobody ProtectProc=invisible
     start_unit app
@@ -98,7 +98,7 @@ ends() {
     ends app
 }
 
-@test "The same under SystemCallFilter=@system-service, with pidfd_getfd beside it; without, the unit serves on" {
+@test "ExecReload= under load works under SystemCallFilter=@system-service with pidfd_getfd allowed; without, the unit serves on" {
     boot_systemd
     local sandbox=(NotifyAccess=all User=nobody "SystemCallFilter=@system-service" "SystemCallFilter=~@privileged @resources")
     server_unit app "${sandbox[@]}"
