@@ -22,8 +22,8 @@ int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *socket
  * net.ipv4.ip_unprivileged_port_start requires the capability, as it does for any socket.
  *
  * The visitor takes no connection: it drops what arrives (IP_MINTTL of 255; a SYN's client repeats
- * it a second later). Where the group has a program, that sends it nothing; where it has none yet,
- * or with NULL, one is picked for some microseconds. Returns 0 or an errno. */
+ * it a second later). If the group has a program, that sends it nothing; if it has none yet, or
+ * with NULL, the kernel may pick the visitor for some microseconds. Returns 0 or an errno. */
 int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *program);
 
 /* Detaches what is attached to the group, whoever did it, by a duplicate or else a visit.

@@ -9,7 +9,7 @@
 /* Steers every group whose members' numbers are known (rp_group_choose), through a duplicate of a
  * member of either server, or else by a visit; visit: also where the old server's listener, adopted
  * after listen(2), is in no group yet. RP_BY_HASH ends steering: the kernel's hash chooses again.
- * Marks the groups. Returns 0, or the errno of the last failure. */
+ * Updates each group's way. Returns 0, or the errno of the last failure. */
 int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
                     bool visit);
 

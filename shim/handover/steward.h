@@ -9,11 +9,11 @@
 struct rp_steward;
 
 /* Starts a process for those groups. It is nobody's child, in a session of its own, without this
- * process's descriptors, and sleeps until this process ends or calls rp_steward_leave. Then it ends
- * steering and itself: at once, or where a server's end is expected, when none of that server's
- * sockets is left in the group; until then it keeps new members in the group and those out. A KILL
- * of the whole cgroup ends it, too. Returns NULL and errno if it cannot be started. None of these
- * functions is async-signal-safe; NULL is accepted by all of them. */
+ * process's descriptors, and sleeps until this process ends or calls rp_steward_leave. Then it
+ * detaches the groups' programs and ends: at once, or if a server's end is expected, once none of
+ * that server's sockets is left in the group; until then it steers to all other members, including
+ * those that join. A KILL of the whole cgroup ends it, too. Returns NULL and errno if it cannot be
+ * started. None of these functions is async-signal-safe; NULL is accepted by all of them. */
 struct rp_steward *rp_steward_start(struct rp_groups *groups);
 
 /* Tells it how the groups are numbered now. Cheap: a copy in shared memory. Whether a group is
@@ -24,7 +24,7 @@ void rp_steward_note(struct rp_steward *steward, const struct rp_groups *groups)
  * invisible. Returns false if it cannot look after so many: then make none of them invisible. */
 bool rp_steward_expect_end(struct rp_steward *steward, const struct rp_sockets *leaving);
 
-/* Leaves the rest to it. */
+/* Has it end steering as above, while this process goes on. */
 void rp_steward_leave(struct rp_steward *steward);
 
 #endif
