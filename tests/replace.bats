@@ -458,7 +458,7 @@ print(*answers)' "$PORT"
     wait "$replace" || status=$?
     cat "$(log replace)"
     [ "$status" = 125 ]
-    [[ $(tail -n 1 "$(log replace)") =~ does\ not\ listen\ on\ 127.0.0.1:$other/tcp\ within\ 2\ s\ .*\;\ pid\ $SERVER\ has\ ended\ meanwhile,\ by\ itself,\ so\ pid\ ([0-9]+)\ is\ left\ running ]]
+    [[ $(tail -n 1 "$(log replace)") =~ did\ not\ listen\ on\ 127.0.0.1:$other/tcp\ within\ 2\ s\ .*\;\ pid\ $SERVER\ has\ ended\ meanwhile,\ by\ itself,\ so\ pid\ ([0-9]+)\ is\ left\ running ]]
     new=${BASH_REMATCH[1]}
     run python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 5
     [ "$output" = "$new 5" ]
