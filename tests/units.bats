@@ -32,6 +32,10 @@ unit() {
     unit remains
 }
 
+@test "a descriptor that its owner replaces by a lingering connection, while it is duplicated, makes nobody wait" {
+    unit taking
+}
+
 @test "both ends of a socket are given as addresses of one form, from sock_diag and from /proc/net" {
     unit sockets
     run "$PROBES/without" netlink "$BUILT_IN/units/sockets"

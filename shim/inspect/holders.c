@@ -3,6 +3,7 @@
  * belongs to one process, even if its PID is reused. */
 #include "inspect/holders.h"
 
+#include "base/hurry.h"
 #include "base/memory.h"
 #include "core/lines.h"
 #include "core/owners.h"
@@ -108,7 +109,7 @@ int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner)
     /* The owner may have closed it or ended, and its number been reused. */
     if (!fstat(fd, &status) && S_ISSOCK(status.st_mode) && (uint32_t)status.st_ino == socket->inode)
         return fd;
-    close(fd);
+    rp_close_hurriedly(fd); /* it may be anything, and be closed by its owner meanwhile */
     errno = EBADF;
     return -1;
 }
@@ -133,7 +134,7 @@ static void read_option(struct rp_socket *socket, int *why_unknown) {
     for (size_t i = 0; i < socket->owner_count && socket->shares == RP_UNKNOWN; i++) {
         const int fd = rp_socket_take(socket, &socket->owners[i]);
         if (fd < 0 || !read_through(fd, socket)) *why_unknown = errno;
-        if (fd >= 0) close(fd);
+        if (fd >= 0) rp_close_hurriedly(fd);
     }
     if (!socket->owner_count) *why_unknown = RP_NO_OWNER;
 }

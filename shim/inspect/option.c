@@ -2,6 +2,7 @@
 /* The option is set through a duplicate of the descriptor, which is closed at once. */
 #include "inspect/option.h"
 
+#include "base/hurry.h"
 #include "core/outside.h"
 #include "inspect/holders.h"
 #include "inspect/pidfd.h"
@@ -46,7 +47,7 @@ static int switch_one(const struct rp_socket *socket, const struct rp_owner *own
     if (*changed && (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &wanted, sizeof(wanted)) ||
                      getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &value, &size)))
         error = errno;
-    close(fd);
+    rp_close_hurriedly(fd);
     return error ? error : !value != !wanted ? EOPNOTSUPP : 0;
 }
 
@@ -65,7 +66,7 @@ static int read_one(const struct rp_socket *socket, const struct rp_owner *owner
     const int fd = rp_socket_take(socket, owner);
     if (fd < 0) return errno;
     const int error = read_from(fd, socket, &value);
-    close(fd);
+    rp_close_hurriedly(fd);
     *on = value;
     return error;
 }

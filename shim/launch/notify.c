@@ -4,9 +4,9 @@
 #include "launch/notify.h"
 
 #include "base/die.h"
+#include "base/hurry.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,6 @@
 enum {
     BATCH = 64,         /* datagrams read at once */
     MESSAGE_MAX = 4096, /* bytes, as systemd has it */
-    HURRY = 2000,       /* microseconds */
 };
 
 static const double tick = 0.02; /* seconds; start times have 1/100 s */
@@ -122,53 +121,22 @@ static const char *objection(const struct rp_tree *tree, const struct sender *se
                : "is none of the new server's processes";
 }
 
-/* What an interval timer displaces. */
-struct displaced {
-    struct itimerval timer;
-    struct sigaction action;
-    sigset_t mask;
-};
-
-static void wake(int number) {
-    (void)number;
-}
-
-/* From here on a timer interrupts each system call: closing the last descriptor of a socket with
- * SO_LINGER, as a stranger may send one, blocks until its data is sent or a signal arrives
- * (socket(7)). */
-static void begin_hurry(struct displaced *before) {
-    const struct itimerval often = {{0, HURRY}, {0, HURRY}};
-    const struct sigaction action = {.sa_handler = wake};
-    sigset_t signals;
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGALRM);
-    sigaction(SIGALRM, &action, &before->action);
-    sigprocmask(SIG_UNBLOCK, &signals, &before->mask);
-    setitimer(ITIMER_REAL, &often, &before->timer);
-}
-
-static void end_hurry(const struct displaced *before) {
-    setitimer(ITIMER_REAL, &before->timer, NULL);
-    sigprocmask(SIG_SETMASK, &before->mask, NULL);
-    sigaction(SIGALRM, &before->action, NULL);
-}
-
 void rp_notify_close(struct rp_notify *notify) {
-    struct displaced before;
-    begin_hurry(&before);
+    struct rp_hurry before;
+    rp_hurry_begin(&before);
     close(notify->fd); /* with what has not been read */
-    end_hurry(&before);
+    rp_hurry_end(&before);
 }
 
 /* Reads a batch, and stores who says READY=1. Returns how many datagrams it was. */
 static int read_batch(int fd, struct sender senders[BATCH], int *count) {
-    struct displaced before;
+    struct rp_hurry before;
     int read = 0;
     *count = 0;
-    begin_hurry(&before);
+    rp_hurry_begin(&before);
     for (bool ready = false; read < BATCH && read_one(fd, &ready, &senders[*count]); read++)
         *count += ready;
-    end_hurry(&before);
+    rp_hurry_end(&before);
     return read;
 }
 
