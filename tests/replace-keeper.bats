@@ -56,6 +56,29 @@ executed() {
     done
 }
 
+@test "a server that ends during the look at its sockets has left none, and nobody is said to keep one" {
+    need strace
+    cat >slow-look <<END
+#!/bin/sh
+exec strace -o /dev/null -e trace=recvfrom -e inject=recvfrom:delay_exit=60000 "$COMMAND" "\$@"
+END
+    chmod 755 slow-look
+    strace -o /dev/null true || missing "the right to trace"
+    cat >old.py <<'END'
+import os, signal, socket, sys, time
+signal.signal(signal.SIGTERM, lambda *_: os._exit(time.sleep(0.03) or 0))
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+signal.pause()
+END
+    spawn old /usr/bin/python3 old.py "$PORT"
+    SERVER=$PID
+    wait_until listens "$PORT"
+    COMMAND=$PWD/slow-look
+    replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    cat replace.log
+    ! grep "keeps its socket open" replace.log
+}
+
 @test "where the process that keeps the listener cannot be seen, the message says so" {
     need_root
     need setpriv
