@@ -28,7 +28,7 @@ unit() {
     unit arrival
 }
 
-@test "who keeps the old server's sockets open once it has ended: neither itself nor a worker of its own" {
+@test "who keeps the old server's sockets open once it has ended: neither itself nor a worker; searches are rationed" {
     unit remains
 }
 

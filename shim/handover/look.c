@@ -3,6 +3,7 @@
  * it. What the previous look found out is kept by inode. */
 #include "handover/look.h"
 
+#include "base/clock.h"
 #include "core/procnet.h"
 #include "inspect/holders.h"
 
@@ -139,6 +140,17 @@ static bool needs_search(const struct rp_socket *socket, const struct rp_socket 
            !known->owner_count;
 }
 
+/* Searches take at most one part in so many of the time: strangers can open any number of sockets
+ * on these ports, at other addresses, and of descriptors that a search reads. */
+enum { SHARE = 5 };
+
+static void search(struct rp_look *look, struct rp_sockets *ownerless) {
+    const double begin = rp_now();
+    rp_sockets_find_owners(ownerless);
+    const double end = rp_now();
+    look->next_search = end + (SHARE - 1) * (end - begin);
+}
+
 /* Moves a socket to its side, or to those whose owner is to be searched for. */
 static void place(struct rp_look *look, const struct rp_look *before,
                   const struct rp_servers *servers, struct rp_socket *socket,
@@ -146,7 +158,7 @@ static void place(struct rp_look *look, const struct rp_look *before,
     enum rp_side last;
     struct rp_socket *known = recall(before, socket->inode, &last);
     socket->searched = socket->searched || (known && known->searched);
-    if (needs_search(socket, known)) {
+    if (ownerless && needs_search(socket, known)) {
         move(socket, ownerless);
         return;
     }
@@ -171,15 +183,17 @@ void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struc
                    unsigned states) {
     struct rp_look before = *look;
     struct rp_sockets found = {NULL, 0, 0}, ownerless = {NULL, 0, 0};
+    const bool may_search = rp_now() >= before.next_search;
     memset(look, 0, sizeof(*look));
+    look->next_search = before.next_search;
     find_on_ports(like, states, &found);
     grow(servers);
     keep_settled(look, &before, servers, &found);
     find_members(servers, &found);
     for (size_t i = 0; i < found.count; i++)
-        place(look, &before, servers, &found.list[i], &ownerless);
+        place(look, &before, servers, &found.list[i], may_search ? &ownerless : NULL);
     if (ownerless.count) {
-        rp_sockets_find_owners(&ownerless);
+        search(look, &ownerless);
         grow(servers);
     }
     for (size_t i = 0; i < ownerless.count; i++)

@@ -37,6 +37,7 @@ enum rp_side {
 
 struct rp_look {
     struct rp_sockets of[RP_SIDES]; /* each sorted by inode */
+    double next_search;             /* not before, by rp_now() */
 };
 
 /* Starts a server with the process that has that PID. Returns false if there is none. Like
@@ -60,7 +61,7 @@ bool rp_is_receiver(const struct rp_socket *socket);
  * those states; a connected UDP socket is ESTABLISHED. *look is all zero at first, then the
  * previous look. Reads the descriptors of the two servers' processes alone, and only if there is a
  * socket that neither is known to have. Searches all processes once for each socket whose owner
- * stays unknown. */
+ * stays unknown, and spends no more than a fifth of the time on that. */
 void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struct rp_sockets *like,
                    unsigned states);
 

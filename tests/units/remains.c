@@ -2,6 +2,7 @@
 /* handover/remains: who keeps a server's sockets open after its end, asked of real processes.
  * Prints what is not as it should be, and how many checks were made. */
 #include "handover/remains.h"
+#include "base/clock.h"
 #include "inspect/holders.h"
 
 #include <arpa/inet.h>
@@ -151,7 +152,33 @@ static void check_descendant(bool has_it) {
     close(pair[1]);
 }
 
+/* Somebody else's listeners, at other addresses of the port, are searched for only when it is time. */
+static void check_search(void) {
+    struct scene scene;
+    uint16_t port;
+    const int fd = listener(&port);
+    const pid_t old = child(fd);
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
+    close(fd);
+    begin(&scene, old, port);
+    name.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
+    const int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(!bind(other, (struct sockaddr *)&name, sizeof(name)) && !listen(other, 1), "no listener");
+    scene.look.next_search = rp_now() + 1000;
+    for (int i = 0; i < 3; i++) rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    check(scene.look.of[RP_NOBODY].count == 1, "it is searched for before it is time");
+    scene.look.next_search = 0;
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    check(scene.look.of[RP_OTHERS].count == 1, "it is not searched for");
+    check(scene.look.next_search > 0, "another search may follow at once");
+    end(old);
+    waitpid(old, NULL, 0);
+    close(other);
+    finish(&scene);
+}
+
 int main(void) {
+    check_search();
     check_holder(true, false);
     check_holder(true, true);
     check_holder(false, false);
