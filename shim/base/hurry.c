@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A timer's signals arrive again and again, in case the first does before the call waits. */
+/* The timer fires repeatedly, as its first signal may arrive before the call blocks. */
 #include "base/hurry.h"
 
 #include <unistd.h>

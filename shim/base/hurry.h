@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that a stranger could make wait for long are broken off. */
+/* A timer that interrupts system calls which a stranger could block for long. */
 #ifndef RP_HURRY_H
 #define RP_HURRY_H
 
@@ -13,16 +13,16 @@ struct rp_hurry {
     sigset_t mask;
 };
 
-/* From here on no interruptible system call waits for more than 2 ms: whoever drops the last
- * descriptor of a socket with SO_LINGER, as a stranger may send it or have it duplicated, waits in
- * the kernel for data to be sent (socket(7)), but for no longer than until a signal arrives. Uses
- * SIGALRM. Async-signal-safe. */
+/* From here on no interruptible system call blocks for more than 2 ms: a stranger may send a socket
+ * with SO_LINGER, or have it duplicated, and closing its last descriptor blocks until its data is
+ * sent or a signal arrives (socket(7)). Uses SIGALRM and ITIMER_REAL (setitimer(2)).
+ * Async-signal-safe. */
 void rp_hurry_begin(struct rp_hurry *before);
 
 /* Restores timer, action and mask. Async-signal-safe. */
 void rp_hurry_end(const struct rp_hurry *before);
 
-/* Closes a descriptor so. */
+/* Closes a descriptor between the two. Async-signal-safe. */
 void rp_close_hurriedly(int fd);
 
 #endif
