@@ -22,9 +22,9 @@ void rp_sockets_examine(struct rp_sockets *sockets, bool quickly);
 /* Whether the process that has the owner's PID now has the socket there. */
 bool rp_owner_has(const struct rp_owner *owner, const struct rp_socket *socket);
 
-/* Duplicates the owner's descriptor (pidfd_getfd(2)), close-on-exec, and makes sure of the inode.
- * Close it at once, by rp_close_hurriedly if it may be connected. Returns -1 and errno: EPERM, ESRCH, ENOSYS before Linux 5.6, EBADF if the owner
- * now has something else there. */
+/* Duplicates the owner's descriptor (pidfd_getfd(2)), close-on-exec, and verifies its inode. Close
+ * it at once, by rp_close_hurriedly if it may be connected. Returns -1 and errno: EPERM, ESRCH,
+ * ENOSYS before Linux 5.6, EBADF if the owner now has something else there. */
 int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner);
 
 #endif
