@@ -87,7 +87,7 @@ static void attempt(bool other, const char *what) {
     check(!fstat(fd, &status), "no inode");
     const pid_t owner = start_owner(fd);
     close(fd); /* the owner has it, too */
-    check(take((uint32_t)status.st_ino + other, fd, owner) < LINGER / 4, what);
+    check(take((uint32_t)status.st_ino + other, fd, owner) < LINGER / 4.0, what);
     check(!armed, "it was not taken");
     kill(owner, SIGKILL);
     waitpid(owner, NULL, 0);
