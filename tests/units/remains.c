@@ -152,7 +152,8 @@ static void check_descendant(bool has_it) {
     close(pair[1]);
 }
 
-/* Somebody else's listeners, at other addresses of the port, are searched for only when it is time. */
+/* Somebody else's listeners, at other addresses of the port, are searched for only when it is
+ * time. */
 static void check_search(void) {
     struct scene scene;
     uint16_t port;
