@@ -4,9 +4,9 @@
 
 #include "base/die.h"
 #include "handover/arrival.h"
-#include "handover/traffic.h"
 #include "handover/transfer.h"
 #include "inspect/option.h"
+#include "look/traffic.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
-#include "handover/coverage.h"
-#include "handover/traffic.h"
 #include "inspect/option.h"
 #include "inspect/trial.h"
+#include "look/coverage.h"
+#include "look/traffic.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -5,10 +5,10 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/progress.h"
-#include "handover/remains.h"
 #include "handover/settle.h"
 #include "handover/steer.h"
-#include "handover/traffic.h"
+#include "look/remains.h"
+#include "look/traffic.h"
 
 #include <fcntl.h>
 #include <signal.h>

@@ -4,7 +4,7 @@
 #include "handover/evidence.h"
 
 #include "base/clock.h"
-#include "handover/traffic.h"
+#include "look/traffic.h"
 
 #include <stdlib.h>
 

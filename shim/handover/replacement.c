@@ -7,9 +7,9 @@
 #include "base/progress.h"
 #include "handover/settle.h"
 #include "handover/steer.h"
-#include "handover/traffic.h"
 #include "inspect/holders.h"
 #include "inspect/option.h"
+#include "look/traffic.h"
 
 #include <poll.h>
 #include <signal.h>

@@ -3,11 +3,11 @@
 #ifndef RP_REPLACEMENT_H
 #define RP_REPLACEMENT_H
 
-#include "handover/groups.h"
 #include "handover/steward.h"
 #include "handover/successor.h"
 #include "launch/question.h"
 #include "launch/ready.h"
+#include "look/groups.h"
 
 #include <poll.h>
 

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/progress.h"
-#include "handover/traffic.h"
+#include "look/traffic.h"
 
 enum { QUIET = 100 /* milliseconds without anything left to accept */ };
 

@@ -4,7 +4,7 @@
 #ifndef RP_STEER_H
 #define RP_STEER_H
 
-#include "handover/groups.h"
+#include "look/groups.h"
 
 /* Steers every group whose members' numbers are known (rp_group_choose), through a duplicate of a
  * member of either server, or else by a visit; visit: also where the old server's listener, adopted

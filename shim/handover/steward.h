@@ -4,7 +4,7 @@
 #ifndef RP_STEWARD_H
 #define RP_STEWARD_H
 
-#include "handover/groups.h"
+#include "look/groups.h"
 
 struct rp_steward;
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What handover/traffic and handover/coverage tell of handshakes, flows and addresses in looks that
+/* What look/traffic and look/coverage tell of handshakes, flows and addresses in looks that
  * are made up here. Prints what is not as it should be, and how many checks were made. */
-#include "handover/coverage.h"
-#include "handover/traffic.h"
+#include "look/coverage.h"
+#include "look/traffic.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What handover/groups and handover/traffic tell of looks that are made up here. Prints what is not
+/* What look/groups and look/traffic tell of looks that are made up here. Prints what is not
  * as it should be, and how many checks were made. */
-#include "handover/traffic.h"
+#include "look/traffic.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

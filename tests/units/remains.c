@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* handover/remains: who keeps a server's sockets open after its end, asked of real processes.
+/* look/remains: who keeps a server's sockets open after its end, asked of real processes.
  * Prints what is not as it should be, and how many checks were made. */
-#include "handover/remains.h"
+#include "look/remains.h"
 #include "base/clock.h"
 #include "inspect/holders.h"
 

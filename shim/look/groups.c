@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A socket belongs to a group by its address, and to a server by the side of the look it is on. */
-#include "handover/groups.h"
+#include "look/groups.h"
 
 #include "base/die.h"
 #include "base/memory.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Counting of connections by state and side. */
-#include "handover/traffic.h"
+#include "look/traffic.h"
 
 #include <stdlib.h>
 #include <string.h>

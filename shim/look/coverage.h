@@ -4,7 +4,7 @@
 #ifndef RP_COVERAGE_H
 #define RP_COVERAGE_H
 
-#include "handover/groups.h"
+#include "look/groups.h"
 
 enum { RP_ADDRESSES_TEXT = 320 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The kernel closes a process's files before its parent learns of its end, so what still exists
  * then is held by somebody else. */
-#include "handover/remains.h"
+#include "look/remains.h"
 
 #include "inspect/holders.h"
 

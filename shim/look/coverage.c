@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A socket receives from one family or both, at one address or all. */
-#include "handover/coverage.h"
+#include "look/coverage.h"
 
 #include <stdio.h>
 

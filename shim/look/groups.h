@@ -6,7 +6,7 @@
 
 #include "group/members.h"
 #include "group/program.h"
-#include "handover/look.h"
+#include "look/look.h"
 
 /* Where what arrives is sent. RP_TO_FIRST: to the new server's first member alone. Its number stays
  * valid while the old server's members leave one by one, the last taking the number of each, if the

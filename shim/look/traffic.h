@@ -4,7 +4,7 @@
 #ifndef RP_TRAFFIC_H
 #define RP_TRAFFIC_H
 
-#include "handover/groups.h"
+#include "look/groups.h"
 
 /* The side's connections in accept queues, plus its unconnected sockets with unread datagrams. */
 unsigned long rp_waiting(const struct rp_look *look, enum rp_side side);

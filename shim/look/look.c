@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Sockets first, processes second: whoever had a socket then is among the processes, or has closed
  * it. What the previous look found out is kept by inode. */
-#include "handover/look.h"
+#include "look/look.h"
 
 #include "base/clock.h"
 #include "core/procnet.h"

@@ -4,7 +4,7 @@
 #ifndef RP_REMAINS_H
 #define RP_REMAINS_H
 
-#include "handover/look.h"
+#include "look/look.h"
 
 enum { RP_HOLDERS_MAX = 4, RP_REMAINS_TEXT = 512 };
 
