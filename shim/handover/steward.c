@@ -3,6 +3,7 @@
  * it. */
 #include "handover/steward.h"
 
+#include "base/clock.h"
 #include "base/title.h"
 #include "group/program.h"
 #include "group/steer.h"
@@ -101,6 +102,13 @@ static bool look_after(struct charge *charge, const struct rp_steward *steward) 
     return needed;
 }
 
+/* Looks take at most a fifth of the time: whoever keeps a socket that leaves can have others come
+ * and go, and open any number of descriptors. begin: of the look. */
+static void rest(double begin) {
+    const int took = (int)((rp_now() - begin) * 1000);
+    poll(NULL, 0, 4 * took > LOOK ? 4 * took : LOOK);
+}
+
 /* In the steward: waits until its maker ends or leaves, then looks after the steered groups. */
 static void serve(struct rp_steward *steward, const struct rp_groups *groups)
     __attribute__((noreturn));
@@ -117,13 +125,15 @@ static void serve(struct rp_steward *steward, const struct rp_groups *groups) {
         charges[i].like = groups->list[i].like;
         rp_members_restore(&charges[i].members, noted->inodes, noted->count, noted->unordered);
     }
-    for (bool needed = true; needed; poll(NULL, 0, needed ? LOOK : 0)) {
+    for (bool needed = true; needed;) {
+        const double begin = rp_now();
         needed = false;
         for (size_t i = 0; i < groups->count; i++) {
             if (!steward->groups[i].steered) continue;
             steward->groups[i].steered = look_after(&charges[i], steward);
             needed = needed || steward->groups[i].steered;
         }
+        if (needed) rest(begin);
     }
     _exit(0);
 }
