@@ -482,3 +482,15 @@ END
     [[ ${lines[1]} == *" $SERVER "*" no "* ]]
     exec {kept}>&-
 }
+
+@test "a lock that another process of the server's user shares is named, too" {
+    need flock
+    spawn old "$BUILD/examples/server" "$PORT" 127.0.0.1
+    SERVER=$PID
+    wait_until listens "$PORT"
+    spawn locker flock -F -s "/proc/$SERVER/environ" tail -f /dev/null
+    wait_until grep -qx tail "/proc/$PID/comm"
+    run "$COMMAND" replace "$SERVER" true
+    [ "$status $output" = "125 reuseport: replace: pid $SERVER is part of a replacement under way, by pid $PID" ]
+    kill -KILL "$PID"
+}

@@ -87,7 +87,7 @@ pid_t rp_lock_holder(const struct rp_process *process) {
         unsigned major, minor;
         unsigned long long inode;
         int pid;
-        if (sscanf(line, "%*u: FLOCK %*s WRITE %d %x:%x:%llu", &pid, &major, &minor, &inode) == 4 &&
+        if (sscanf(line, "%*u: FLOCK %*s %*s %d %x:%x:%llu", &pid, &major, &minor, &inode) == 4 &&
             makedev(major, minor) == file.st_dev && inode == file.st_ino)
             holder = pid;
     }
