@@ -22,11 +22,11 @@ void rp_doubt(const struct rp_plan *plan, const char *format, ...) {
     rp_warn("replace: %s", why);
 }
 
-/* Refuses, naming who has the lock. */
-static void yield_to(const struct rp_process *old, pid_t holder) {
+void rp_yield(const struct rp_process *process) {
+    const pid_t holder = rp_lock_holder(process);
     char by[32] = "";
     if (holder) snprintf(by, sizeof(by), ", by pid %d", (int)holder);
-    rp_die("replace: pid %d is part of a replacement under way%s", (int)old->pid, by);
+    rp_die("replace: pid %d is part of a replacement under way%s", (int)process->pid, by);
 }
 
 void rp_doubt_alone(const struct rp_replacement *this) {
@@ -35,7 +35,7 @@ void rp_doubt_alone(const struct rp_replacement *this) {
     /* The PID was that of the pidfd's process if that has not ended since. */
     if (error == ESRCH || rp_old_has_ended(this))
         rp_die("replace: %d: there is no such process", (int)this->pid);
-    if (error == EWOULDBLOCK) yield_to(&old, rp_lock_holder(&old));
+    if (error == EWOULDBLOCK) rp_yield(&old);
     if (error)
         rp_doubt(this->plan, "cannot tell whether another command is replacing pid %d: %s",
                  (int)this->pid,

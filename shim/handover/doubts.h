@@ -10,6 +10,9 @@
 void rp_doubt(const struct rp_plan *plan, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Exits with 125, naming who has the process's lock, unless that is in another PID namespace. */
+void rp_yield(const struct rp_process *process) __attribute__((noreturn));
+
 /* Takes the old server's lock (rp_lock). Exits with 125 if another command has it, or if the old
  * server has ended; if the lock cannot be had for another reason, that is a doubt. */
 void rp_doubt_alone(const struct rp_replacement *this);

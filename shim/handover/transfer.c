@@ -58,9 +58,7 @@ static void refuse_relatives(const struct rp_replacement *this, pid_t pid) {
 static void lock(const struct rp_replacement *this, pid_t pid) {
     const struct rp_process *new = &this->servers.new.tree.members[0];
     const int error = rp_lock(new);
-    if (error == EWOULDBLOCK)
-        rp_die("replace: pid %d is part of a replacement under way, by pid %d", (int)pid,
-               (int)rp_lock_holder(new));
+    if (error == EWOULDBLOCK) rp_yield(new);
     if (error && error != EXDEV)
         rp_doubt(this->plan, "cannot tell whether another command is replacing pid %d: %s",
                  (int)pid, strerror(error));
