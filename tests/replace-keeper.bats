@@ -76,7 +76,7 @@ END
     COMMAND=$PWD/slow-look
     replace -- "$BUILD/examples/server" "$PORT" 127.0.0.1
     cat replace.log
-    ! grep "keeps its socket open" replace.log
+    run ! grep "keeps its socket open" replace.log
 }
 
 @test "where the process that keeps the listener cannot be seen, the message says so" {
