@@ -429,11 +429,12 @@ END
     touch go2
     is_replaced
     [ "$(<"$(log manager)")" = ready ]
-    # With other ways NOTIFY_SOCKET stays as it was.
+    # Nor with other ways: it is not the manager of the old server's unit.
     replace --ready=listen -- /usr/bin/python3 ready.py "$PORT"
-    grep -qx "environment $PWD/manager" out
+    grep -qx 'environment None' out
     replace --ready=true -- /usr/bin/python3 ready.py "$PORT"
-    grep -qx "environment $PWD/manager" out
+    grep -qx 'environment None' out
+    [ "$(<"$(log manager)")" = ready ]
 }
 
 @test "a new server that is never ready is undone, and the line says what was missing" {
