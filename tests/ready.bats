@@ -344,7 +344,7 @@ set -eu
 /usr/bin/python3 ready.py "$1" &
 old=$!
 until [ -n "$(ss -Htln "sport = :$1")" ]; do sleep 0.02; done
-"$2" replace --ready=notify --start-timeout=20 "$old" /usr/bin/python3 ready.py "$1" reuse >log 2>&1 &
+"$2" replace --force-init --ready=notify --start-timeout=20 "$old" /usr/bin/python3 ready.py "$1" reuse >log 2>&1 &
 replace=$!
 until grep -q 'is ready' log; do sleep 0.02; done
 kill -STOP "$replace"
