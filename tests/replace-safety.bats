@@ -52,11 +52,11 @@ on_port() {
         run "$COMMAND" replace "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
         echo "$options: $output"
         [ "$status" = 125 ]
-        [ "${lines[-1]}" = "reuseport: replace: pid $SERVER is part of a replacement under way, by pid $FIRST" ]
+        [ "${lines[-1]}" = "reuseport: replace: pid $SERVER is part of a replacement under way, by pid $FIRST (reuseport)" ]
 
         new=$(newcomer)
         run "$COMMAND" replace "$new" "$BUILD/examples/server" "$PORT" 127.0.0.1
-        [ "$status $output" = "125 reuseport: replace: pid $new is part of a replacement under way, by pid $FIRST" ]
+        [ "$status $output" = "125 reuseport: replace: pid $new is part of a replacement under way, by pid $FIRST (reuseport)" ]
 
         # The new server goes on, without the lock.
         kill -KILL "$FIRST"
@@ -491,6 +491,6 @@ END
     spawn locker flock -F -s "/proc/$SERVER/environ" tail -f /dev/null
     wait_until grep -qx tail "/proc/$PID/comm"
     run "$COMMAND" replace "$SERVER" true
-    [ "$status $output" = "125 reuseport: replace: pid $SERVER is part of a replacement under way, by pid $PID" ]
+    [ "$status $output" = "125 reuseport: replace: pid $SERVER is part of a replacement under way, by pid $PID (tail)" ]
     kill -KILL "$PID"
 }

@@ -370,8 +370,8 @@ time.sleep(100)' "$PORT"
     new=$JOINED
     held_up "$old" "$new"
     server third
-    refuses "replace: pid $new is part of a replacement under way, by pid $TRANSFER" "$JOINED" --to="$new"
-    refuses "replace: pid $new is part of a replacement under way, by pid $TRANSFER" "$new" --to="$JOINED"
+    refuses "replace: pid $new is part of a replacement under way, by pid $TRANSFER (reuseport)" "$JOINED" --to="$new"
+    refuses "replace: pid $new is part of a replacement under way, by pid $TRANSFER (reuseport)" "$new" --to="$JOINED"
     kill -TERM "$TRANSFER"
     wait "$TRANSFER" || true
     kill -CONT "$old"

@@ -23,9 +23,12 @@ void rp_doubt(const struct rp_plan *plan, const char *format, ...) {
 }
 
 void rp_yield(const struct rp_process *process) {
-    const pid_t holder = rp_lock_holder(process);
-    char by[32] = "";
-    if (holder) snprintf(by, sizeof(by), ", by pid %d", (int)holder);
+    struct rp_process holder;
+    char name[RP_NAME_SIZE], by[RP_NAME_SIZE + 32] = "";
+    /* Its user may have the lock as well: the name tells. */
+    if (rp_process_find(rp_lock_holder(process), &holder, NULL))
+        snprintf(by, sizeof(by), ", by pid %d (%s)", (int)holder.pid,
+                 rp_process_name(&holder, name));
     rp_die("replace: pid %d is part of a replacement under way%s", (int)process->pid, by);
 }
 
