@@ -86,6 +86,29 @@ start_shared() {
     none_delayed
 }
 
+# Two replacements under a storm. When a member closes, the kernel now hands what waits there to another member.
+with_migration() {
+    start_shared /usr/bin/python3 graceful.py "$PORT" tcp 2
+    storm ''
+    replace --strict -- /usr/bin/python3 graceful.py "$PORT" tcp 2
+    replace --strict -- /usr/bin/python3 graceful.py "$PORT" tcp 2
+    storm_over
+    stop_server
+}
+
+@test "with net.ipv4.tcp_migrate_req=1 nothing fails, by duplicates or by visits; by duplicates nothing is delayed" {
+    own_network
+    [ -e /proc/sys/net/ipv4/tcp_migrate_req ] || missing "net.ipv4.tcp_migrate_req (Linux 5.14)"
+    "${NET[@]}" sh -c 'echo 1 >/proc/sys/net/ipv4/tcp_migrate_req'
+    [ "$("${NET[@]}" cat /proc/sys/net/ipv4/tcp_migrate_req)" = 1 ]
+    graceful_server
+    with_migration
+    none_delayed
+    AS=("$PROBES/without" pidfd_getfd:EPERM)
+    with_migration
+    echo "by visits: TCPSynRetrans $(counter TCPSynRetrans)"
+}
+
 @test "where pidfd_getfd is refused, a server that does not share is left as it is" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     status=0
