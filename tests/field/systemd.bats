@@ -149,6 +149,50 @@ replace_from_shell() {
     in_systemd timeout 60 /usr/local/bin/reuseport replace "$@" >replace.log 2>&1 </dev/null
 }
 
+# hand_over UNIT UNIT2: by an operator's replace --to, which says what becomes of UNIT. UNIT ends, UNIT2 serves.
+hand_over() {
+    local old new
+    old=$(property "$1" MainPID)
+    new=$(property "$2" MainPID)
+    rm -f replace.log
+    replace_from_shell --strict "$old" --to="$new" || {
+        cat replace.log
+        return 1
+    }
+    cat replace.log
+    [ "$(grep -c "^reuseport: replace: pid $old is the main process of $1.service, which ends with it, or restarts it" replace.log)" = 1 ]
+    grep "^pid $new (server) has replaced pid $old on $ADDRESS:$PORT/tcp" replace.log
+    wait_until is_inactive "$1"
+    [ "$(property "$1" Result)" = success ]
+    [ "$(property "$2" MainPID)" = "$new" ]
+    SERVER=$new
+    undisturbed "$2"
+    listen 1
+}
+
+is_inactive() {
+    [ "$(property "$1" ActiveState)" = inactive ]
+}
+
+@test "replace --to between two units, blue to green and back under load: one ends, the other serves, nothing is lost" {
+    boot_systemd
+    local name
+    for name in blue green; do
+        server_unit "$name" ExecStart= \
+            "ExecStart=/usr/local/bin/reuseport run -p $PORT /usr/local/bin/server $PORT $ADDRESS"
+    done
+    start_unit blue
+    storm ''
+    in_systemd systemctl start green
+    wait_until listen 2
+    hand_over blue green
+    in_systemd systemctl start blue
+    wait_until listen 2
+    hand_over green blue
+    storm_over
+    ends blue
+}
+
 @test "A deploy agent with a NOTIFY_SOCKET of its own is refused, and stays the main process of its unit" {
     boot_systemd
     server_unit app NotifyAccess=all
