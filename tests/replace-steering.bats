@@ -120,6 +120,98 @@ with_migration() {
     [ "$(grep -c "^tcp .* $SERVER .*no " <<<"$output")" = 1 ]
 }
 
+# low_port: PORT is below net.ipv4.ip_unprivileged_port_start from now on. Sets ORDINARY, which runs a command as an
+# ordinary user, CAPABLE, as one with the capability, and REFUSED, without pidfd_getfd. low.py PORT [drop] shares its
+# port; with drop it has no capability any more when it listens.
+low_port() {
+    own_network
+    "${NET[@]}" sh -c 'echo 32768 >/proc/sys/net/ipv4/ip_unprivileged_port_start'
+    ORDINARY=(setpriv --reuid 64732 --regid 64732 --clear-groups)
+    CAPABLE=("${ORDINARY[@]}" --inh-caps +net_bind_service --ambient-caps +net_bind_service)
+    REFUSED=("$PROBES/without" pidfd_getfd:EPERM)
+    LOW=(/usr/bin/python3 low.py "$PORT")
+    cat >low.py <<'END'
+import ctypes, os, socket, struct, sys
+server = socket.socket()
+server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+server.bind(("127.0.0.1", int(sys.argv[1])))
+if sys.argv[2:] == ["drop"]:
+    libc = ctypes.CDLL(None)
+    assert not libc.prctl(47, 4, 0, 0, 0) # PR_CAP_AMBIENT_CLEAR_ALL
+    assert not libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24))
+    assert not libc.prctl(4, 1, 0, 0, 0) # PR_SET_DUMPABLE
+server.listen(1024)
+while True:
+    client = server.accept()[0]
+    client.send(b"pid %d\n" % os.getpid())
+    client.close()
+END
+}
+
+# refused PATTERN ARGUMENT...: replace with these ends with 125, and its last line matches.
+refused() {
+    local status=0
+    "${NET[@]}" "${AS[@]}" timeout 60 "$COMMAND" replace "${@:2}" >out 2>&1 3>&- </dev/null || status=$?
+    cat out
+    [ "$status" = 125 ]
+    # shellcheck disable=SC2053 # a pattern
+    [[ $(tail -n 1 out) == "reuseport: replace: "$1 ]]
+}
+
+@test "a port below ip_unprivileged_port_start, where pidfd_getfd is refused: with the capability whole, by root and by others" {
+    low_port
+    start "${CAPABLE[@]}" "${LOW[@]}"
+    storm ''
+    AS=("${CAPABLE[@]}" "${REFUSED[@]}")
+    replace --strict -- "${LOW[@]}"
+    AS=("${REFUSED[@]}")
+    replace --strict -- "${CAPABLE[@]}" "${LOW[@]}"
+    storm_over
+}
+
+@test "a port below ip_unprivileged_port_start, without the capability: the server is left as it is, and what is missing is named" {
+    local option
+    low_port
+    start "${CAPABLE[@]}" "${LOW[@]}" drop
+    storm ''
+    AS=("${ORDINARY[@]}" "${REFUSED[@]}")
+    for option in --drain=10 --strict --dry-run; do
+        refused "127.0.0.1:$PORT/tcp of pid $SERVER: *CAP_SYS_PTRACE*; if it shares its port already, CAP_NET_BIND_SERVICE suffices*" \
+            "$option" "$SERVER" "${LOW[@]}"
+    done
+    # With pidfd_getfd it is COMMAND that fails.
+    AS=("${ORDINARY[@]}")
+    refused "/usr/bin/python3 ended with status 1 before it listened on all ports; pid $SERVER serves as before" \
+        "$SERVER" "${LOW[@]}"
+    grep -x 'PermissionError: .*' out
+    storm_over
+    none_delayed
+}
+
+@test "replace --to on a port below ip_unprivileged_port_start, where it has no way to steer, leaves both servers as they are" {
+    local option old new beside
+    low_port
+    start "${CAPABLE[@]}" "${LOW[@]}" drop
+    old=$SERVER
+    spawn second "${NET[@]}" "${CAPABLE[@]}" "${LOW[@]}" drop
+    new=$PID
+    are_two() { [ "$("${NET[@]}" ss -Htln "sport = :$PORT" | wc -l)" = 2 ]; }
+    wait_until are_two
+    storm ''
+    AS=("${ORDINARY[@]}" "${REFUSED[@]}")
+    for option in --drain=10 --strict --dry-run; do
+        beside="; pid $old serves as before beside pid $new"
+        [ "$option" != --dry-run ] || beside=
+        refused "new connections could not be sent to the new server: steering requires CAP_NET_BIND_SERVICE for a port below*$beside" \
+            "$option" "$old" --to="$new"
+    done
+    storm_over
+    none_delayed
+    "${NET[@]}" "$BUILD/examples/client" "$PORT" 60 >answers
+    grep "^pid $old " answers
+    grep "^pid $new " answers
+}
+
 # undone TIMES COMMAND...: so many replacements, each interrupted somewhere in the drain, while clients come.
 undone() {
     local times=$1 i status

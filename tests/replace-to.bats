@@ -425,3 +425,18 @@ nothing has been changed" ]
     [[ $status = 125 && $output == *"--strict: 127.0.0.1:$PORT/tcp: "* ]]
     answers_are "${PIDS[@]}"
 }
+
+@test "--dry-run has the transfer's status where it has no way to steer: UDP, pidfd_getfd refused" {
+    local option old
+    spawn old "${GROUP[@]}" serve udp 127.0.0.1 "$PORT"
+    old=$PID
+    wait_until bound_udp_are "$PORT" 1
+    spawn new "${GROUP[@]}" serve udp 127.0.0.1 "$PORT"
+    wait_until bound_udp_are "$PORT" 2
+    for option in --dry-run --drain=1; do
+        run -125 "$PROBES/without" pidfd_getfd:EPERM "$COMMAND" replace "$option" "$old" --to="$PID"
+        echo "$output"
+        [[ $output == *"replace: new connections could not be sent to the new server: Operation not permitted"* ]]
+    done
+    bound_udp_are "$PORT" 2
+}

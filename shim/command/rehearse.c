@@ -4,19 +4,16 @@
 
 #include "base/die.h"
 #include "handover/arrival.h"
+#include "handover/steer.h"
 #include "handover/transfer.h"
 #include "inspect/option.h"
+#include "inspect/rights.h"
 #include "look/traffic.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-
-static void refuse(const struct rp_replacement *this, const struct rp_socket *socket, int error) {
-    char text[RP_SOCKET_TEXT];
-    rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
-           rp_option_reason(error));
-}
 
 /* How many of the old server's sockets do not share their port yet. Exits with 125 if that cannot
  * be read of one, as then it could not be changed either. */
@@ -26,7 +23,7 @@ static size_t count_alone(const struct rp_replacement *this) {
         bool shares = false;
         const int error = rp_option_read(&this->held.list[i], &shares);
         if (error && !rp_shares_already(&this->held.list[i]))
-            refuse(this, &this->held.list[i], error);
+            rp_refuse_socket(this, &this->held.list[i], error);
         count += !error && !shares;
     }
     return count;
@@ -68,9 +65,37 @@ static void print_end(const struct rp_replacement *this) {
            plan->kill ? ", then send KILL" : "");
 }
 
+/* Whether a program can be attached to the group: through a member, or by a visit. */
+static bool can_be_steered(const struct rp_group *group, const struct rp_look *look) {
+    static const enum rp_side sides[] = {RP_OLD, RP_NEW};
+    for (int i = 0; i < 2; i++) {
+        const struct rp_sockets *sockets = &look->of[sides[i]];
+        for (size_t j = 0; j < sockets->count; j++) {
+            bool unused;
+            if (rp_is_same_group(&group->like, &sockets->list[j]) &&
+                !rp_option_read(&sockets->list[j], &unused))
+                return true;
+        }
+    }
+    return group->like.proto == RP_TCP && rp_shares_already(&group->like);
+}
+
+/* Refuses where the transfer would be undone as it cannot steer. It does not try where a group has
+ * a weakness. */
+static void check_steering(const struct rp_replacement *this) {
+    for (size_t i = 0; i < this->groups.count && !this->plan->no_steer; i++) {
+        const struct rp_group *group = &this->groups.list[i];
+        if (rp_group_weakness(group, &this->look) || can_be_steered(group, &this->look)) continue;
+        const bool privileged = rp_is_privileged_port(group->like.local.port);
+        rp_die("replace: " RP_NOT_STEERED,
+               rp_steer_reason(&this->groups, privileged ? EACCES : EPERM));
+    }
+}
+
 /* Both servers run already, so all checks can be made. */
 static int rehearse_transfer(struct rp_replacement *this) {
     rp_transfer_rehearse(this);
+    check_steering(this);
     rp_replacement_look(this, RP_CONNECTED);
     print_server(this);
     printf("would wait at most %ld s until %s listens there\n", this->plan->start_timeout,

@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "base/progress.h"
 #include "inspect/option.h"
+#include "inspect/rights.h"
 #include "inspect/trial.h"
 #include "look/coverage.h"
 #include "look/traffic.h"
@@ -26,17 +27,26 @@ bool rp_shares_already(const struct rp_socket *socket) {
     return !rp_trial_bind(&trial);
 }
 
+void rp_refuse_socket(const struct rp_replacement *this, const struct rp_socket *socket,
+                      int error) {
+    char text[RP_SOCKET_TEXT];
+    rp_die("replace: %s of pid %d: %s%s", rp_socket_text(socket, text), (int)this->pid,
+           rp_option_reason(error),
+           rp_is_privileged_port(socket->local.port)
+               ? "; if it shares its port already, CAP_NET_BIND_SERVICE suffices, which this port "
+                 "requires (net.ipv4.ip_unprivileged_port_start)"
+               : "");
+}
+
 void rp_adopt_all(struct rp_replacement *this) {
     this->adopted = calloc(this->held.count, sizeof(*this->adopted));
     if (!this->adopted) rp_die("%s", strerror(errno));
     for (size_t i = 0; i < this->held.count; i++) {
         const struct rp_socket *socket = &this->held.list[i];
-        char text[RP_SOCKET_TEXT];
         const int error = rp_option_switch(socket, true, &this->adopted[i]);
         if (!error || rp_shares_already(socket)) continue;
         rp_give_back(this);
-        rp_die("replace: %s of pid %d: %s", rp_socket_text(socket, text), (int)this->pid,
-               rp_option_reason(error));
+        rp_refuse_socket(this, socket, error);
     }
 }
 

@@ -11,6 +11,12 @@
  * the process and which MPTCP sockets may refuse (EOPNOTSUPP). */
 bool rp_shares_already(const struct rp_socket *socket);
 
+/* Exits with 125: the option cannot be switched on in that socket of the old server, for that errno
+ * of rp_option_switch or rp_option_read, and rp_shares_already is false, which is not known of a
+ * port that this process may not bind. */
+void rp_refuse_socket(const struct rp_replacement *this, const struct rp_socket *socket, int error)
+    __attribute__((noreturn));
+
 /* Switches SO_REUSEPORT on in the old server's receivers (rp_option_switch). If it cannot, and
  * rp_shares_already is false, puts everything back and exits with 125. */
 void rp_adopt_all(struct rp_replacement *this);

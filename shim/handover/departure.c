@@ -49,9 +49,7 @@ int rp_send_to_new(struct rp_replacement *this) {
         if (status) return status;
     }
     const int error = rp_replacement_steer(this, RP_TO_NEW, true);
-    return error ? rp_undo(this, "new connections could not be sent to the new server: %s",
-                           strerror(error))
-                 : 0;
+    return error ? rp_undo(this, RP_NOT_STEERED, rp_steer_reason(&this->groups, error)) : 0;
 }
 
 static bool stops_waiting(struct rp_replacement *this) {

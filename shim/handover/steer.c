@@ -5,6 +5,7 @@
 #include "base/die.h"
 #include "group/program.h"
 #include "group/steer.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -52,6 +53,15 @@ int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum r
         if (error) last = error;
     }
     return last;
+}
+
+const char *rp_steer_reason(const struct rp_groups *groups, int error) {
+    for (size_t i = 0; i < groups->count && error == EACCES; i++)
+        if (rp_is_privileged_port(groups->list[i].like.local.port))
+            return "steering requires CAP_NET_BIND_SERVICE for a port below "
+                   "net.ipv4.ip_unprivileged_port_start, or descriptors of the servers "
+                   "(pidfd_getfd(2))";
+    return strerror(error);
 }
 
 void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way) {

@@ -13,6 +13,12 @@
 int rp_groups_steer(struct rp_groups *groups, const struct rp_look *look, enum rp_way way,
                     bool visit);
 
+/* Said with rp_steer_reason. */
+#define RP_NOT_STEERED "new connections could not be sent to the new server: %s"
+
+/* What an errno of rp_groups_steer means for those groups, and what is missing; static. */
+const char *rp_steer_reason(const struct rp_groups *groups, int error);
+
 /* Steers the groups whose members have changed, or that are not steered that way yet, as
  * rp_groups_steer does with visit false. */
 void rp_groups_renew(struct rp_groups *groups, const struct rp_look *look, enum rp_way way);

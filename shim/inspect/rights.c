@@ -28,6 +28,11 @@ bool rp_has_capability(int number) {
     return effective >> number & 1;
 }
 
+bool rp_is_privileged_port(unsigned port) {
+    return (long)port < rp_setting("/proc/sys/net/ipv4/ip_unprivileged_port_start", 1024) &&
+           !rp_has_capability(RP_NET_BIND_SERVICE);
+}
+
 long rp_yama_scope(void) {
     return rp_setting("/proc/sys/kernel/yama/ptrace_scope", 0);
 }

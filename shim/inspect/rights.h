@@ -19,6 +19,11 @@ long rp_setting(const char *path, long fallback);
 /* Whether this process has the capability in its effective set; false without /proc. */
 bool rp_has_capability(int number);
 
+/* Whether this process may not bind a TCP or UDP socket to that port: it is below
+ * net.ipv4.ip_unprivileged_port_start (1024 before Linux 4.11), and CAP_NET_BIND_SERVICE is not in
+ * the effective set (ip(7)). */
+bool rp_is_privileged_port(unsigned port);
+
 /* kernel.yama.ptrace_scope; 0 also where there is no Yama. */
 long rp_yama_scope(void);
 
