@@ -32,6 +32,11 @@ unit() {
     unit remains
 }
 
+@test "a group of more than 1024 members: numbers are known, none is hidden, and the steward still detaches" {
+    [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 1100 ] || missing "1100 open files"
+    unit steward
+}
+
 @test "a descriptor that its owner replaces by a lingering connection, while it is duplicated, makes nobody wait" {
     unit taking
 }
