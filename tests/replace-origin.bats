@@ -247,6 +247,8 @@ END
     notes_its_end
     start /usr/bin/python3 notes.py "$PORT"
     replace --strict -- /usr/bin/python3 notes.py "$PORT"
+    kill -TERM "$SERVER"
+    wait_until_ended "$SERVER"
     lease_port PORT
     mkfifo keys
     exec {keys}<>keys
