@@ -49,13 +49,23 @@ counter() {
         else print $at }' /proc/net/netstat
 }
 
-# none_delayed: no client has sent a SYN twice, which it does after a second.
-none_delayed() {
+print_delays() {
     local name
     for name in TCPSynRetrans TCPMinTTLDrop ListenOverflows ListenDrops; do
         echo "$name $(counter "$name")"
     done
+}
+
+# none_delayed: no client has sent a SYN twice, which it does after a second.
+none_delayed() {
+    print_delays
     [ "$(counter TCPSynRetrans)" = 0 ]
+}
+
+# delayed_by_visitors_alone: no client has sent a SYN twice but those whose first a visitor has dropped.
+delayed_by_visitors_alone() {
+    print_delays
+    [ "$(counter TCPSynRetrans)" -le "$(counter TCPMinTTLDrop)" ]
 }
 
 # start COMMAND...: the first server, without the library; its PID in SERVER. NET, if set, is what runs a
