@@ -7,7 +7,6 @@
 #include "base/title.h"
 #include "group/program.h"
 #include "group/steer.h"
-#include "handover/lock.h"
 #include "inspect/holders.h"
 #include "inspect/pidfd.h"
 
@@ -163,10 +162,9 @@ static bool start(struct rp_steward *steward, const struct rp_groups *groups) {
     int status = 1;
     const pid_t child = fork();
     if (!child) {
-        rp_lock_leave(); /* before the parent goes on: it may give the lock up soon */
+        detach_self(steward); /* before the parent goes on, which may give a lock up soon */
         const pid_t grandchild = fork();
         if (grandchild) _exit(grandchild < 0);
-        detach_self(steward);
         serve(steward, groups);
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
