@@ -644,6 +644,14 @@ END
     [[ ${#lines[@]} = 1 && $output != "pid $SERVER "* ]]
 }
 
+@test "with --no-steer, a server that does not end may still get connections, and replace says so" {
+    start sh -c 'trap "" TERM; exec "$@"' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run timeout 60 "$COMMAND" replace --no-steer --drain 0 --stop-timeout 1 "$SERVER" sh -c 'exec "$@" >/dev/null 2>&1' sh "$BUILD/examples/server" "$PORT" 127.0.0.1 </dev/null
+    echo "$output"
+    [[ $status = 125 && $output == *"has been signalled and did not end within 1 seconds; it may still get new connections"* ]]
+    kill -KILL "$SERVER"
+}
+
 @test "a descendant that goes on listening after PID has ended gets no connection back" {
     start sh -c '"$@" & wait' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
     timeout 60 "$COMMAND" replace --stop-timeout 1 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null || status=$?

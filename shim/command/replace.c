@@ -122,11 +122,10 @@ static void open_output(struct rp_replacement *this, const struct rp_replace_opt
     if (error) rp_die("replace: %s: %s", options->output, strerror(error));
 }
 
-/* Keeps others from replacing the new server before it is alone. Returns 0. */
-static int lock_new(struct rp_replacement *this) {
+/* Keeps others from replacing the new server before it is alone. */
+static void lock_new(struct rp_replacement *this) {
     struct rp_process new;
     if (rp_process_find(rp_successor_pid(&this->successor), &new, NULL)) rp_lock(&new);
-    return 0;
 }
 
 /* Returns 0 once COMMAND listens, else 125. */
@@ -135,7 +134,7 @@ static int start_new(struct rp_replacement *this) {
     int status = rp_clear_way(this);
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
-    if (!status) status = lock_new(this);
+    if (!status) lock_new(this);
     if (!status) status = rp_wait_until_ready(this);
     return status;
 }
@@ -164,6 +163,18 @@ static void report(struct rp_replacement *this, unsigned long left) {
     if (left) printf("; connections left to the old server when it was signalled: %lu", left);
     putchar('\n');
     fflush(stdout);
+}
+
+/* Says that the old server has not ended, and exits with 125. */
+static void report_alive(const struct rp_replacement *this) __attribute__((noreturn));
+
+static void report_alive(const struct rp_replacement *this) {
+    bool steered = true;
+    for (size_t i = 0; i < this->groups.count; i++)
+        steered = steered && this->groups.list[i].way != RP_BY_HASH;
+    rp_die("replace: pid %d has been signalled and did not end within %ld seconds; it %s new "
+           "connections",
+           (int)this->pid, this->plan->stop_timeout, steered ? "gets no" : "may still get");
 }
 
 int rp_cmd_replace(int argc, char **argv) {
@@ -197,9 +208,6 @@ int rp_cmd_replace(int argc, char **argv) {
     rp_close_notify(&this);
     rp_steps_end();
     report(&this, left);
-    if (!stopped)
-        rp_die("replace: pid %d has been signalled and did not end within %ld seconds; it gets no "
-               "new connections",
-               (int)this.pid, options.plan.stop_timeout);
+    if (!stopped) report_alive(&this);
     return options.foreground ? rp_successor_stay(&this.successor) : 0;
 }
