@@ -5,6 +5,7 @@
 #include "inspect/place.h"
 
 #include "inspect/environ.h"
+#include "inspect/sockets.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -57,28 +58,25 @@ const char *rp_process_cgroup(pid_t pid, char path[RP_CGROUP_SIZE]) {
     return path;
 }
 
-static bool find_namespace(pid_t pid, struct stat *namespace) {
+static bool find_file(pid_t pid, const char *name, struct stat *file) {
     char path[32];
-    snprintf(path, sizeof(path), "/proc/%d/ns/pid", (int)pid);
-    return !stat(path, namespace);
+    snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, name);
+    return !stat(path, file);
+}
+
+/* Whether a link of both processes leads to one file, or to two. */
+static enum rp_answer leads_to_one(pid_t one, pid_t other, const char *name) {
+    struct stat first, second;
+    if (!find_file(one, name, &first) || !find_file(other, name, &second)) return RP_UNKNOWN;
+    return first.st_dev == second.st_dev && first.st_ino == second.st_ino ? RP_YES : RP_NO;
 }
 
 bool rp_process_is_apart(pid_t one, pid_t other) {
-    struct stat left, right;
-    return find_namespace(one, &left) && find_namespace(other, &right) &&
-           left.st_ino != right.st_ino;
-}
-
-static bool find_program(pid_t pid, struct stat *program) {
-    char path[32];
-    snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-    return !stat(path, program);
+    return leads_to_one(one, other, "ns/pid") == RP_NO;
 }
 
 bool rp_process_is_same_program(pid_t one, pid_t other) {
-    struct stat first, second;
-    return find_program(one, &first) && find_program(other, &second) &&
-           first.st_dev == second.st_dev && first.st_ino == second.st_ino;
+    return leads_to_one(one, other, "exe") == RP_YES;
 }
 
 bool rp_process_is_shell(pid_t pid) {
