@@ -5,44 +5,10 @@
 
 load replacement
 
-# kept_by [no-reap]: starts a parent that opens the listener, and its child, the server, which is another program: else
-# it would be a worker. Sets KEEPER and SERVER.
-kept_by() {
-    cp "$(readlink -f /usr/bin/python3)" keeper
-    cat >keeper.py <<'END'
-"""Opens a listener, and starts a server that has it, too; waits for its end, or does not."""
-import os, socket, sys, time
-listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
-child = os.fork()
-if child == 0:
-    listener.set_inheritable(True)
-    os.execv("/usr/bin/python3", ["python3", "-c", """
-import os, socket, sys
-listener = socket.socket(fileno=int(sys.argv[1]))
-while True:
-    client = listener.accept()[0]
-    client.send(b"pid %d\\n" % os.getpid())
-    client.close()
-""", str(listener.fileno())])
-print(child, flush=True)
-if len(sys.argv) == 2: os.waitpid(child, 0)
-while True: time.sleep(600)
-END
-    spawn keeper ./keeper keeper.py "$PORT" "$@"
-    KEEPER=$PID
-    wait_until grep -q . "$(log keeper)"
-    SERVER=$(<"$(log keeper)")
-    wait_until executed
-}
-
-executed() {
-    grep -qz -- -c "/proc/$SERVER/cmdline"
-}
-
 @test "where its parent keeps the listener, the old server has ended: status 0, and the parent is named" {
     local how begin
     for how in '' no-reap; do
-        kept_by $how
+        kept_by_parent $how
         begin=$SECONDS
         replace --stop-timeout 20 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
         cat replace.log
@@ -126,7 +92,7 @@ ours() {
 # Looks for owners are dear where there are many descriptors, and each change of the group asks for one.
 @test "beside a keeper, a group that keeps changing and 80 000 descriptors, the steward takes a fifth of a CPU at most" {
     need pgrep
-    kept_by
+    kept_by_parent
     cat >others.py <<'END'
 import os, resource, socket, sys, time
 resource.setrlimit(resource.RLIMIT_NOFILE, (20000, 20000))

@@ -162,3 +162,40 @@ while True:
     threading.Thread(target=serve, args=[server.accept()[0]]).start()
 END
 }
+
+# kept_by_parent [no-reap]: starts a parent that opens the listener and does not accept, and its child, the server, which
+# is another program: else it would be a worker. The parent closes the listener at USR1, and unless told otherwise waits
+# for its child. Sets KEEPER and SERVER.
+kept_by_parent() {
+    cp "$(readlink -f /usr/bin/python3)" keeper
+    cat >keeper.py <<'END'
+import os, signal, socket, sys
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+child = os.fork()
+if not child:
+    listener.set_inheritable(True)
+    os.execv("/usr/bin/python3", ["python3", "-c", """
+import os, socket, sys
+listener = socket.socket(fileno=int(sys.argv[1]))
+while True:
+    client = listener.accept()[0]
+    client.send(b"pid %d\\n" % os.getpid())
+    client.close()
+""", str(listener.fileno())])
+signal.signal(signal.SIGUSR1, lambda *_: listener.close())
+print(child, flush=True)
+if len(sys.argv) == 2: os.waitpid(child, 0)
+while True: signal.pause()
+END
+    rm -f "$(log keeper)"
+    spawn keeper "${NET[@]}" ./keeper keeper.py "$PORT" "$@"
+    KEEPER=$PID
+    wait_until grep -q . "$(log keeper)"
+    SERVER=$(<"$(log keeper)")
+    wait_until executed
+}
+
+# executed: the server's process runs what it is to run.
+executed() {
+    grep -qz -- -c "/proc/$SERVER/cmdline"
+}
