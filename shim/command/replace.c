@@ -134,9 +134,9 @@ static int start_new(struct rp_replacement *this) {
     int status = rp_clear_way(this);
     if (!status) status = rp_start_new(this);
     if (!status) status = rp_wait_until_up(this);
-    if (!status) lock_new(this);
-    if (!status) status = rp_wait_until_ready(this);
-    return status;
+    if (status) return status;
+    lock_new(this);
+    return rp_wait_until_ready(this);
 }
 
 /* Returns 0 once the old server can be signalled, else 125. *left: how many connections it has. */
