@@ -256,7 +256,7 @@ END
     printf '/usr/bin/python3 notes.py %s &\n' "$PORT" >&"$keys"
     wait_until is_up
     SERVER=$(listener)
-    "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT" >out 2>&1 3>&- </dev/null
+    "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT" >out 2>&1 3>&- </dev/null || { cat out; false; }
     cat out
     run ! grep 'may start it again' out
     echo exit >&"$keys"
