@@ -38,7 +38,7 @@ static int connect_to(const char *name, int seconds) {
 }
 
 /* Sends the text, with the descriptor unless that is negative. Returns 0 or an errno. */
-static int send_text(int fd, const char *text, int passed) {
+static int send_text(int fd, const char *text, int passed, int flags) {
     union {
         char buffer[CMSG_SPACE(sizeof(int))];
         struct cmsghdr align;
@@ -55,7 +55,7 @@ static int send_text(int fd, const char *text, int passed) {
         memcpy(CMSG_DATA(header), &passed, sizeof(passed));
     }
     ssize_t sent;
-    do sent = sendmsg(fd, &message, MSG_NOSIGNAL);
+    do sent = sendmsg(fd, &message, MSG_NOSIGNAL | flags);
     while (sent < 0 && errno == EINTR);
     if (sent >= 0) return 0;
     return errno == EAGAIN ? ETIMEDOUT : errno;
@@ -76,7 +76,7 @@ static int await_close(int fd, int seconds) {
 static int await_reader(int fd, int seconds) {
     int ends[2];
     if (pipe2(ends, O_CLOEXEC)) return errno;
-    int error = send_text(fd, "BARRIER=1", ends[1]);
+    int error = send_text(fd, "BARRIER=1", ends[1], 0);
     close(ends[1]);
     if (!error) error = await_close(ends[0], seconds);
     close(ends[0]);
@@ -86,7 +86,7 @@ static int await_reader(int fd, int seconds) {
 int rp_notify(const char *name, const char *text, int seconds) {
     const int fd = connect_to(name, seconds);
     if (fd < 0) return errno;
-    const int error = send_text(fd, text, -1);
+    const int error = send_text(fd, text, -1, seconds ? 0 : MSG_DONTWAIT);
     close(fd);
     return error;
 }

@@ -8,7 +8,8 @@
  * async-signal-safe. */
 
 /* Sends the text, such as "MAINPID=1", to the manager's socket, as NOTIFY_SOCKET names it: a path,
- * or @ and an abstract name (unix(7)). Waits until there is room for it. */
+ * or @ and an abstract name (unix(7)). Waits until there is room for it; with 0 seconds not at
+ * all. */
 int rp_notify(const char *name, const char *text, int seconds);
 
 /* Waits until the manager has read everything that was sent before: sends BARRIER=1 with a pipe's

@@ -9,7 +9,7 @@
 #include "handover/clients.h"
 #include "handover/departure.h"
 #include "handover/doubts.h"
-#include "handover/lock.h"
+#include "inspect/lock.h"
 #include "handover/origin.h"
 #include "handover/output.h"
 #include "handover/readiness.h"

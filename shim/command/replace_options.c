@@ -126,7 +126,7 @@ static void parse_option(int option, struct rp_replace_options *options) {
         options->method = rp_parse_method(optarg);
         break;
     case 's':
-        options->plan.signal_number = rp_parse_signal(optarg);
+        options->plan.signal_number = rp_parse_signal("-s", optarg);
         break;
     case DRAIN:
         options->plan.drain = rp_parse_number("--drain", optarg, 0, most);

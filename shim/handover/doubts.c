@@ -3,7 +3,7 @@
 #include "handover/doubts.h"
 
 #include "base/die.h"
-#include "handover/lock.h"
+#include "inspect/lock.h"
 #include "inspect/programs.h"
 #include "inspect/rights.h"
 

@@ -4,11 +4,11 @@
 
 #include "base/clock.h"
 #include "base/die.h"
-#include "handover/lock.h"
+#include "inspect/lock.h"
 #include "handover/output.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
-#include "launch/supervisor.h"
+#include "service/service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +34,7 @@ static void become(const struct rp_copies *copies, int output) {
         close(STDIN_FILENO);
         if (open("/dev/null", O_RDONLY) < 0) _exit(RP_FAILED);
     }
-    if (copies->count > 1) _exit(rp_supervise(copies));
+    if (copies->count > 1) _exit(rp_serve(&(struct rp_service_plan){.copies = *copies}));
     _exit(rp_become_copy(copies, copies->count ? 0 : -1));
 }
 

@@ -8,7 +8,7 @@
 #include "handover/arrival.h"
 #include "handover/doubts.h"
 #include "handover/evidence.h"
-#include "handover/lock.h"
+#include "inspect/lock.h"
 #include "handover/readiness.h"
 #include "inspect/holders.h"
 #include "inspect/option.h"

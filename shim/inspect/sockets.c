@@ -177,6 +177,19 @@ void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets)
     }
 }
 
+void rp_sockets_find_on_ports(const struct rp_sockets *like, unsigned states,
+                              struct rp_sockets *found) {
+    for (size_t i = 0; i < like->count; i++) {
+        const struct rp_socket *socket = &like->list[i];
+        bool done = false;
+        for (size_t j = 0; j < i; j++)
+            done = done || (like->list[j].local.port == socket->local.port &&
+                            like->list[j].proto == socket->proto);
+        if (!done)
+            rp_sockets_find(&(struct rp_wanted){socket->proto, socket->local.port, states}, found);
+    }
+}
+
 uint32_t *rp_sockets_inodes(const struct rp_sockets *sockets) {
     uint32_t *inodes = NULL;
     for (size_t i = 0; i < sockets->count; i++) {

@@ -64,6 +64,11 @@ struct rp_wanted {
  * (sock_diag(7)) or, where that is missing, from /proc/net. Exits with 125 if memory runs out. */
 void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets);
 
+/* Appends the sockets in those states, as in struct rp_wanted, on the ports and of the protocols of
+ * those in like, each port once. */
+void rp_sockets_find_on_ports(const struct rp_sockets *like, unsigned states,
+                              struct rp_sockets *found);
+
 /* Appends a copy, which takes over the owners. Exits with 125 if memory runs out. */
 void rp_sockets_add(struct rp_sockets *sockets, const struct rp_socket *socket);
 

@@ -22,11 +22,12 @@ bool rp_has_strangers(void) {
 static int stand_before(pid_t child) {
     int status = -1;
     while (status < 0) {
-        bool terminal;
-        const int number = rp_signals_wait(&terminal);
+        enum rp_origin from;
+        const int number = rp_signals_wait(&from);
         pid_t pid;
         int how;
-        if (rp_signal_is_passed_on(number)) rp_signal_send(child, number, terminal);
+        if (rp_signal_is_passed_on(number) || rp_signal_counts_copies(number))
+            rp_signal_send(child, number, from);
         while (number == SIGCHLD && (pid = rp_reap(&how)) > 0)
             if (pid == child) status = rp_exit_status(how);
     }

@@ -12,7 +12,8 @@ struct rp_copies {
     char **arguments;    /* of every copy, from argv[0] on */
     const char *replace; /* the string that the copy's number replaces in the arguments, or NULL */
     const struct rp_notify *notify; /* of each copy, or NULL: NOTIFY_SOCKET stays as it is */
-    bool stop_all;                  /* when one copy ends, TERM is sent to the others */
+    void (*orphaned)(void);         /* in a keeper whose supervisor has died, or NULL */
+    bool restart;                   /* those that end are started again: each end is told of */
     bool verbose;
 };
 

@@ -16,7 +16,8 @@
 
 enum {
     GRACE = 5,          /* seconds that a copy has to end when the supervisor was killed */
-    ORPHANED = SIGALRM, /* arrives when the supervisor dies, and when the grace is over */
+    ORPHANED = SIGALRM, /* arrives when the supervisor dies, or wants the copy to be killed, and
+                           when the grace is over */
     CHILDREN_MAX = 4096,
 };
 
@@ -35,7 +36,7 @@ struct keeper {
     struct told told[CHILDREN_MAX]; /* who was sent that one */
     int told_count;
     bool group_told; /* it went to the whole process group */
-    bool orphaned;   /* the supervisor is gone */
+    bool doomed;     /* next time, or again, it is killed */
     bool watched;    /* each process of the copy has one seccomp filter more than this one */
 };
 
@@ -159,18 +160,19 @@ static void start_copy(struct keeper *keeper, const sigset_t *mask) {
         sigprocmask(SIG_SETMASK, mask, NULL);
         _exit(rp_become_copy(keeper->copies, keeper->index));
     }
-    if (keeper->copies->verbose)
+    if (keeper->copies->verbose || (keeper->copies->restart && !keeper->copies->launch->quiet))
         rp_warn("copy %d: started, pid %d", keeper->index, (int)keeper->first);
 }
 
-/* The supervisor is gone: the copy is to end, too. */
-static void end_copy(struct keeper *keeper) {
-    if (keeper->orphaned)
+/* The supervisor is gone, or wants the copy to be killed. */
+static void end_copy(struct keeper *keeper, bool kill_it) {
+    if (!keeper->doomed && !kill_it && keeper->copies->orphaned) keeper->copies->orphaned();
+    if (keeper->doomed || kill_it)
         stop(keeper, SIGKILL, false);
     else if (keeper->stopping != SIGTERM)
         stop(keeper, SIGTERM, false);
-    alarm(keeper->orphaned ? 1 : GRACE);
-    keeper->orphaned = true;
+    alarm(keeper->doomed || kill_it ? 1 : GRACE);
+    keeper->doomed = true;
 }
 
 /* Whether the copy ended as it was told to: with 0, by the signal, or as shells report that. */
@@ -183,7 +185,8 @@ static bool ended_as_told(const struct keeper *keeper) {
 static void tell_end(const struct keeper *keeper) {
     const struct rp_copies *copies = keeper->copies;
     char name[RP_SIGNAL_NAME];
-    if (!copies->verbose && (copies->launch->quiet || ended_as_told(keeper))) return;
+    const bool expected = ended_as_told(keeper) && !(copies->restart && !keeper->stopping);
+    if (!copies->verbose && (copies->launch->quiet || expected)) return;
     if (WIFSIGNALED(keeper->how)) {
         rp_signal_name(WTERMSIG(keeper->how), name);
         rp_warn("copy %d: killed by %s", keeper->index, name);
@@ -213,17 +216,21 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
     detach(supervisor);
     start_copy(&keeper, mask);
     while (left) {
-        bool terminal;
-        const int number = rp_signals_wait(&terminal);
+        enum rp_origin from;
+        const int number = rp_signals_wait(&from);
         if (number == SIGCHLD)
             left = reap(&keeper);
         else if (number == ORPHANED)
-            end_copy(&keeper);
+            end_copy(&keeper, from == RP_TO_KILL);
         else if (rp_signal_stops(number))
-            stop(&keeper, number, terminal && number != SIGTERM);
-        else
+            stop(&keeper, number, from == RP_FROM_TERMINAL && number != SIGTERM);
+        else if (rp_signal_is_passed_on(number))
             pass_on(&keeper, number, true);
     }
     tell_end(&keeper);
     _exit(rp_exit_status(keeper.how));
+}
+
+void rp_keeper_kill(pid_t keeper) {
+    rp_signal_send(keeper, ORPHANED, RP_TO_KILL);
 }

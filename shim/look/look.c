@@ -59,21 +59,6 @@ void rp_server_find(struct rp_server *server, const struct rp_ports *list,
     rp_sockets_free(&all);
 }
 
-static void find_on_ports(const struct rp_sockets *like, unsigned states,
-                          struct rp_sockets *found) {
-    for (size_t i = 0; i < like->count; i++) {
-        const struct rp_socket *socket = &like->list[i];
-        bool done = false;
-        for (size_t j = 0; j < i; j++)
-            done = done || (like->list[j].local.port == socket->local.port &&
-                            like->list[j].proto == socket->proto);
-        if (!done)
-            rp_sockets_find(
-                &(struct rp_wanted){socket->proto, socket->local.port, RP_LISTENING | states},
-                found);
-    }
-}
-
 /* What the previous look knew of a socket, or NULL; *side: whose it was, or RP_SIDES. */
 static struct rp_socket *recall(const struct rp_look *before, uint32_t inode, enum rp_side *side) {
     for (*side = RP_OLD; *side < RP_SIDES; ++*side) {
@@ -186,7 +171,7 @@ void rp_look_again(struct rp_look *look, struct rp_servers *servers, const struc
     const bool may_search = rp_now() >= before.next_search;
     memset(look, 0, sizeof(*look));
     look->next_search = before.next_search;
-    find_on_ports(like, states, &found);
+    rp_sockets_find_on_ports(like, RP_LISTENING | states, &found);
     grow(servers);
     keep_settled(look, &before, servers, &found);
     find_members(servers, &found);

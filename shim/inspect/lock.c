@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* flock(2) locks an inode of one mount of proc: mount and process are verified before. */
-#include "handover/lock.h"
+#include "inspect/lock.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* The shortest queue alone would attract all that arrives until the next look: so others that are
+ * hardly longer are chosen as well. */
+#include "service/balance.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* In seconds: between looks, and after how long without an accept a copy is passed over. */
+static const double pause_busy = 0.005, pause_idle = 0.02, stall_time = 0.25;
+
+/* The text after the names of one protocol's counters; its values stand in the same order in the
+ * line below. */
+static unsigned long read_counter(const char *text, const char *names, const char *name) {
+    const char *at = strstr(text, names);
+    const char *wanted = at ? strstr(at, name) : NULL;
+    const char *values = at ? strchr(at, '\n') : NULL;
+    if (!wanted || !values || wanted > values) return 0;
+    unsigned column = 0;
+    for (; at < wanted; at++) column += *at == ' ';
+    for (at = values + 1; *at && *at != '\n' && column; at++) column -= *at == ' ';
+    return strtoul(at, NULL, 10);
+}
+
+unsigned long rp_arrivals(struct rp_service *service) {
+    char text[4096];
+    if (service->counters < 0)
+        service->counters = open("/proc/self/net/snmp", O_RDONLY | O_CLOEXEC);
+    const ssize_t got =
+        service->counters < 0 ? -1 : pread(service->counters, text, sizeof(text) - 1, 0);
+    if (got <= 0) return service->arrivals;
+    text[got] = '\0';
+    service->arrivals = read_counter(text, "Tcp: RtoAlgorithm", " PassiveOpens");
+    return service->arrivals;
+}
+
+static bool is_ready(const struct rp_service *service, const struct rp_listener *listener) {
+    return listener->copy >= 0 ? service->list[listener->copy].state == RP_SERVING
+                               : listener->copy == RP_HIDDEN;
+}
+
+static bool is_stalled(const struct rp_listener *listener) {
+    return listener->stalled > 0 && rp_now() - listener->stalled > stall_time;
+}
+
+/* arrived: since the last look. */
+static void balance(const struct rp_service *service, struct rp_shared *shared, long arrived) {
+    long least = -1, ready = 0;
+    bool all_stalled = true;
+    for (size_t i = 0; i < shared->count; i++) {
+        const struct rp_listener *listener = &shared->list[i];
+        if (is_ready(service, listener)) all_stalled = all_stalled && is_stalled(listener);
+    }
+    for (size_t i = 0; i < shared->count; i++) {
+        const struct rp_listener *listener = &shared->list[i];
+        if (!is_ready(service, listener) || (is_stalled(listener) && !all_stalled)) continue;
+        if (least < 0 || listener->socket.queue < least) least = listener->socket.queue;
+        ready++;
+    }
+    const long most = ready ? least + arrived / ready : 0;
+    for (size_t i = 0; i < shared->count; i++) {
+        struct rp_listener *listener = &shared->list[i];
+        listener->passed_over =
+            listener->socket.queue > most || (is_stalled(listener) && !all_stalled);
+    }
+}
+
+void rp_balance(struct rp_service *service) {
+    const unsigned long before = service->arrivals;
+    service->arrived = rp_arrivals(service) - before;
+    for (size_t i = 0; i < service->listening.count; i++) {
+        struct rp_shared *shared = &service->listening.list[i];
+        if (shared->like.proto == RP_TCP) balance(service, shared, (long)service->arrived);
+    }
+}
+
+double rp_balance_pause(const struct rp_service *service) {
+    bool busy = service->arrived > 0;
+    for (size_t i = 0; i < service->listening.count; i++)
+        for (size_t j = 0; j < service->listening.list[i].count; j++)
+            busy = busy || service->listening.list[i].list[j].socket.queue > 0;
+    return busy ? pause_busy : pause_idle;
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* --balance: which copies' queues are short. */
+#ifndef RP_BALANCE_H
+#define RP_BALANCE_H
+
+#include "service/service.h"
+
+/* Marks the listeners of the TCP groups that new connections are to pass over: those whose queue is
+ * longer than the shortest plus what one look brings, and those that have not accepted for a while,
+ * unless all have not. Reads the counter of connections that arrived in this network namespace
+ * (PassiveOpens of /proc/net/snmp, proc(5)). Not async-signal-safe. */
+void rp_balance(struct rp_service *service);
+
+/* Seconds until the next look: short while anything waits or arrives. */
+double rp_balance_pause(const struct rp_service *service);
+
+/* The connections that have arrived in this network namespace, at the last rp_balance() or call of
+ * this. Not async-signal-safe. */
+unsigned long rp_arrivals(struct rp_service *service);
+
+#endif

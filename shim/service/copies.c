@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* A copy's keeper is a child that nobody else reaps, so its PID is the copy's until then. */
+#include "service/copies.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "launch/keeper.h"
+#include "service/drain.h"
+#include "service/renewal.h"
+#include "service/steering.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { FRUITLESS_MAX = 5 /* starts in a row that may end before the copy listens */ };
+
+/* In seconds: the delay before a start, how long a copy lives for it to begin anew, and from
+ * killing a copy's processes to killing its keeper. */
+static const double delay_least = 0.1, delay_most = 30, long_life = 10, last_patience = 5;
+
+void rp_copy_change(struct rp_service *service, struct rp_copy *copy, enum rp_event event) {
+    const enum rp_state state = rp_state_after(copy->state, event);
+    if (state == copy->state) return;
+    copy->state = state;
+    copy->since = rp_now();
+    /* Its keeper says when it has started, and when it has ended. */
+    if (!service->copies.verbose || state == RP_STARTING || state == RP_ABSENT) return;
+    if (state == RP_WAITING)
+        rp_warn("copy %d: %s in %.1f s", copy->number, rp_state_name(state), copy->delay);
+    else
+        rp_warn("copy %d: %s", copy->number, rp_state_name(state));
+}
+
+/* In a keeper: what is the supervisor's alone. */
+static void leave(const struct rp_service *service) {
+    close(service->signals);
+    for (int i = 0; i < service->slots; i++)
+        if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
+}
+
+/* What an earlier copy of that number said does not count for the next. */
+static int renew_socket(struct rp_service *service, int number) {
+    if (service->plan->ready.by != RP_READY_NOTIFY) return 0;
+    if (service->notify[number].fd >= 0) rp_notify_close(&service->notify[number]);
+    return rp_notify_open(&service->notify[number]);
+}
+
+/* Sends connections to those that are ready alone, before another one joins them. */
+static void shut(struct rp_service *service, struct rp_copy *copy) {
+    copy->gated = copy->fresh || service->plan->ready.by != RP_READY_LISTEN;
+    if (!copy->gated) return;
+    rp_listening_look(service, true);
+    rp_steer(service);
+}
+
+int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {
+    const pid_t self = getpid();
+    int error = renew_socket(service, copy->number);
+    if (!error) shut(service, copy);
+    const pid_t pid = error ? -1 : fork();
+    if (pid < 0) return error ? error : errno;
+    if (!pid) {
+        leave(service);
+        rp_keep_copy(&service->copies, copy->number, self, &service->mask);
+    }
+    *copy = (struct rp_copy){.number = copy->number,
+                             .state = copy->state,
+                             .keeper = pid,
+                             .generation = service->generation,
+                             .fresh = copy->fresh,
+                             .gated = copy->gated,
+                             .started = rp_now(),
+                             .delay = copy->delay,
+                             .fruitless = copy->fruitless,
+                             .question = copy->question};
+    rp_server_plant(&copy->server, pid);
+    rp_copy_change(service, copy, RP_STARTED);
+    return 0;
+}
+
+void rp_copy_end(struct rp_service *service, struct rp_copy *copy, int number, enum rp_origin from,
+                 double patience) {
+    const long wanted = service->plan->stop_timeout;
+    if (copy->keeper) rp_signal_send(copy->keeper, number, from);
+    rp_copy_change(service, copy, RP_TOLD);
+    copy->due = copy->state != RP_ENDING ? 0
+                : wanted                 ? rp_now() + (double)wanted
+                : patience > 0           ? rp_now() + patience
+                                         : 0;
+}
+
+void rp_copy_leave(struct rp_service *service, struct rp_copy *copy, double patience) {
+    copy->leaving = true;
+    copy->patience = patience;
+    rp_copy_change(service, copy, RP_LEAVES);
+    if (copy->state == RP_STARTING)
+        rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
+    else if (copy->state == RP_DRAINING)
+        rp_drain_begin(service, copy);
+}
+
+void rp_copies_stop(struct rp_service *service, int number, enum rp_origin from) {
+    service->stopping = true;
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].state != RP_ABSENT)
+            rp_copy_end(service, &service->list[i], number, from, 0);
+}
+
+/* What its keeper could not tell. */
+static void tell_loss(const struct rp_service *service, const struct rp_copy *copy, int how) {
+    char name[RP_SIGNAL_NAME];
+    rp_signal_name(WTERMSIG(how), name);
+    if (service->copies.verbose || !service->copies.launch->quiet)
+        rp_warn("copy %d: its keeper was killed by %s; what is left of it is killed", copy->number,
+                name);
+}
+
+/* After five ends before it listened, the whole ends with that status. */
+static void give_up(struct rp_service *service, const struct rp_copy *copy, int status) {
+    rp_warn("copy %d: ended %d times in a row before it listened; giving up", copy->number,
+            copy->fruitless);
+    service->status = status;
+    service->judged = true;
+    rp_copies_stop(service, SIGTERM, RP_FROM_PROCESS);
+}
+
+static void plan_restart(struct rp_service *service, struct rp_copy *copy, int status) {
+    const double now = rp_now();
+    const bool lived = now - copy->started >= long_life;
+    copy->fruitless = copy->listened > 0 ? 0 : copy->fruitless + 1;
+    copy->delay = lived || copy->delay <= 0 ? delay_least : 2 * copy->delay;
+    if (copy->delay > delay_most) copy->delay = delay_most;
+    copy->due = now + copy->delay;
+    rp_copy_change(service, copy, RP_FELL);
+    if (copy->fruitless == FRUITLESS_MAX) give_up(service, copy, status);
+}
+
+/* It was not asked to end, or all are to end: its status counts. */
+static void count_end(struct rp_service *service, struct rp_copy *copy, int status) {
+    if (!service->status && !service->judged) service->status = status;
+    rp_copy_change(service, copy, RP_GONE);
+    if (service->plan->on_exit == RP_STOP && !service->stopping)
+        rp_copies_stop(service, SIGTERM, RP_FROM_PROCESS);
+}
+
+static struct rp_copy *find_copy(struct rp_service *service, pid_t keeper) {
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].keeper == keeper) return &service->list[i];
+    return NULL;
+}
+
+struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
+    struct rp_copy *copy = find_copy(service, pid);
+    const int status = rp_exit_status(how);
+    if (!copy) return NULL;
+    copy->keeper = 0;
+    copy->gated = false;
+    free(copy->accepted);
+    copy->accepted = NULL;
+    rp_tree_free(&copy->server.tree);
+    rp_sockets_free(&copy->unsettled);
+    rp_listening_forget(service, copy);
+    if (copy->question.pid) kill(copy->question.pid, SIGTERM);
+    if (WIFSIGNALED(how)) tell_loss(service, copy, how);
+    service->bereaved = service->bereaved || WIFSIGNALED(how);
+    if (copy->fresh && !service->stopping) {
+        copy->fresh = false;
+        rp_copy_change(service, copy, RP_GONE);
+        rp_renewal_fail(service, "copy %d ended with status %d before it was ready", copy->number,
+                        status);
+    } else if (copy->leaving && !service->stopping) {
+        rp_copy_change(service, copy, RP_GONE);
+    } else if (service->plan->on_exit == RP_RESTART && !service->stopping) {
+        plan_restart(service, copy, status);
+    } else {
+        count_end(service, copy, status);
+    }
+    return copy;
+}
+
+/* Its processes, and if its keeper does not see to that, the keeper, too. */
+static void kill_late(struct rp_copy *copy) {
+    if (copy->killed) {
+        kill(copy->keeper, SIGKILL);
+    } else {
+        rp_warn("copy %d: has not ended in time; it is killed", copy->number);
+        rp_keeper_kill(copy->keeper);
+    }
+    copy->killed = true;
+    copy->due = rp_now() + last_patience;
+}
+
+static void start_again(struct rp_service *service, struct rp_copy *copy) {
+    const int error = rp_copy_start(service, copy);
+    if (!error) return;
+    copy->delay = copy->delay * 2 < delay_most ? copy->delay * 2 : delay_most;
+    copy->due = rp_now() + copy->delay;
+    rp_warn("copy %d: cannot be started: %s; trying again in %.1f s", copy->number, strerror(error),
+            copy->delay);
+}
+
+void rp_copies_wake(struct rp_service *service) {
+    const double now = rp_now();
+    for (int i = 0; i < service->slots; i++) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->due <= 0 || now < copy->due) continue;
+        if (copy->state == RP_ENDING) kill_late(copy);
+        if (copy->state == RP_WAITING) start_again(service, copy);
+    }
+}
+
+double rp_copies_due(const struct rp_service *service) {
+    double due = 0;
+    for (int i = 0; i < service->slots; i++) {
+        const struct rp_copy *copy = &service->list[i];
+        if (copy->state != RP_ENDING && copy->state != RP_WAITING) continue;
+        if (copy->due > 0 && (due <= 0 || copy->due < due)) due = copy->due;
+    }
+    return due;
+}
+
+struct rp_copy *rp_copy_free(struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].state == RP_ABSENT) return &service->list[i];
+    return NULL;
+}

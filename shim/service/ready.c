@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* Listening comes first: what a copy says, or answers, before that is not asked for. */
+#include "service/ready.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "service/copies.h"
+#include "service/renewal.h"
+
+/* In seconds: a first copy may bind more ports for that long; after that a hidden one counts as
+ * listening; from one question to the next. */
+static const double first_time = 1, hidden_time = 10, question_pause = 0.2;
+
+/* Whether another copy is ready, by whose ports to go. */
+static bool has_model(const struct rp_service *service, const struct rp_copy *copy) {
+    return rp_count(service, RP_SERVING) > (copy->state == RP_SERVING);
+}
+
+static bool listens(const struct rp_service *service, struct rp_copy *copy) {
+    const double now = rp_now();
+    bool does = rp_listens(service, copy);
+    if (!does && now - copy->started > hidden_time) {
+        rp_tree_grow(&copy->server.tree);
+        does = rp_is_hidden(copy);
+    }
+    if (!does) return false;
+    if (copy->listened <= 0) copy->listened = now;
+    return has_model(service, copy) || now - copy->listened >= first_time;
+}
+
+/* The PID of the copy's first process, the keeper's oldest child; 0 if there is none. */
+static pid_t first_process(struct rp_copy *copy) {
+    rp_tree_grow(&copy->server.tree);
+    return copy->server.tree.count > 1 ? copy->server.tree.members[1].pid : 0;
+}
+
+/* Asks the next question if the last has ended. Returns whether it was answered. */
+static bool is_answered(const struct rp_service *service, struct rp_copy *copy) {
+    const double now = rp_now();
+    const struct rp_asked asked = {service->plan->ready.line, first_process(copy), NULL};
+    if (rp_question_runs(&copy->question)) return false;
+    if (copy->asked > 0 && copy->question.status == 0) return true;
+    if (now - copy->asked < question_pause || !asked.server) return false;
+    copy->asked = now;
+    copy->question.status = -1;
+    rp_question_ask(&copy->question, &asked);
+    return false;
+}
+
+static bool is_ready(const struct rp_service *service, struct rp_copy *copy) {
+    if (!listens(service, copy)) return false;
+    if (service->plan->ready.by == RP_READY_NOTIFY) return service->notify[copy->number].ready;
+    return service->plan->ready.by == RP_READY_LISTEN || is_answered(service, copy);
+}
+
+static void give_up(struct rp_service *service, struct rp_copy *copy) {
+    copy->fresh = copy->gated = false;
+    copy->leaving = true;
+    rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, RP_LEAVE_TIME);
+    rp_renewal_fail(service, "copy %d was not ready after %ld s", copy->number,
+                    service->plan->start_timeout);
+}
+
+void rp_ready_step(struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->state != RP_STARTING) continue;
+        if (is_ready(service, copy)) {
+            copy->fresh = copy->gated = false;
+            rp_copy_change(service, copy, RP_CAME_UP);
+        } else if (copy->fresh && rp_now() - copy->started > (double)service->plan->start_timeout) {
+            give_up(service, copy);
+        }
+    }
+}
+
+void rp_ready_read(struct rp_service *service) {
+    for (int i = 0; service->notify && i < service->slots; i++)
+        while (service->notify[i].fd >= 0 &&
+               rp_notify_read(&service->notify[i], &service->list[i].server.tree)) {
+        }
+}

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* No step is noted: the copies' states tell which one is next. */
+#include "service/renewal.h"
+
+#include "base/die.h"
+#include "service/copies.h"
+#include "service/manager.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Whether a step is under way. */
+static bool is_moving(const struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++) {
+        const struct rp_copy *copy = &service->list[i];
+        if (copy->fresh || copy->state == RP_DRAINING ||
+            (copy->state == RP_ENDING && copy->leaving))
+            return true;
+    }
+    return false;
+}
+
+/* The copy with the lowest number that was started before the renewal, or NULL. */
+static struct rp_copy *find_old(struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].state != RP_ABSENT &&
+            service->list[i].generation != service->generation)
+            return &service->list[i];
+    return NULL;
+}
+
+static void end(struct rp_service *service) {
+    service->renewing = service->again = false;
+    rp_manager_reloaded(service);
+}
+
+void rp_renewal_begin(struct rp_service *service) {
+    if (service->stopping) return;
+    if (service->renewing) {
+        service->again = true;
+        return;
+    }
+    if (service->plan->in_place && service->target < 2) {
+        rp_warn("renewal: --in-place requires two copies or more");
+        return;
+    }
+    service->renewing = true;
+    service->generation++;
+    rp_manager_reloading(service);
+}
+
+void rp_renewal_fail(struct rp_service *service, const char *format, ...) {
+    const int live = rp_count_live(service);
+    char why[160], rest[64] = "the old ones stay";
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof(why), format, arguments);
+    va_end(arguments);
+    if (live < service->target)
+        snprintf(rest, sizeof(rest), "%d of %d copies are left", live, service->target);
+    rp_warn("renewal ended: %s; %s", why, rest);
+    end(service);
+}
+
+static void start_new(struct rp_service *service) {
+    struct rp_copy *copy = rp_copy_free(service);
+    if (!copy) return; /* one is still ending */
+    copy->delay = 0;
+    copy->fruitless = 0;
+    copy->fresh = true;
+    const int error = rp_copy_start(service, copy);
+    if (!error) return;
+    copy->fresh = false;
+    rp_renewal_fail(service, "copy %d cannot be started: %s", copy->number, strerror(error));
+}
+
+void rp_renewal_step(struct rp_service *service) {
+    const int spare = service->plan->in_place ? 0 : 1;
+    if (!service->renewing || service->stopping || is_moving(service)) return;
+    if (service->again) service->generation++;
+    service->again = false;
+    rp_manager_extend(service);
+    struct rp_copy *old = find_old(service);
+    const int live = rp_count_live(service);
+    if (live < service->target || (old && live < service->target + spare))
+        start_new(service);
+    else if (old)
+        rp_copy_leave(service, old, RP_LEAVE_TIME);
+    else
+        end(service);
+}

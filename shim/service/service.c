@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* One loop: signals, what is due, and a look at the sockets as often as somebody has to know. */
+#include "service/service.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "launch/apart.h"
+#include "launch/unbound.h"
+#include "service/balance.h"
+#include "service/copies.h"
+#include "service/drain.h"
+#include "service/hung.h"
+#include "service/orphans.h"
+#include "service/ready.h"
+#include "service/renewal.h"
+#include "service/steering.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* In seconds: between looks while a copy starts, by its age, and while one drains or is excluded;
+ * looks take at most one part in so many of the time. */
+static const double starting_pause = 0.02, moving_pause = 0.02, slow_pause = 1;
+enum { SHARE = 5 };
+
+int rp_count(const struct rp_service *service, enum rp_state state) {
+    int count = 0;
+    for (int i = 0; i < service->slots; i++) count += service->list[i].state == state;
+    return count;
+}
+
+int rp_count_live(const struct rp_service *service) {
+    int count = 0;
+    for (int i = 0; i < service->slots; i++)
+        count += service->list[i].state != RP_ABSENT && !service->list[i].leaving;
+    return count;
+}
+
+static void add_copy(struct rp_service *service) {
+    struct rp_copy *copy = rp_copy_free(service);
+    if (service->target == service->most || !copy) {
+        rp_warn("TTIN: no more than %d copies; see --max", service->most);
+        return;
+    }
+    copy->delay = 0;
+    copy->fruitless = 0;
+    const int error = rp_copy_start(service, copy);
+    if (error)
+        rp_warn("TTIN: copy %d cannot be started: %s", copy->number, strerror(error));
+    else
+        service->target++;
+}
+
+static void remove_copy(struct rp_service *service) {
+    struct rp_copy *highest = NULL;
+    for (int i = 0; i < service->slots; i++) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->state != RP_ABSENT && !copy->leaving && !copy->fresh) highest = copy;
+    }
+    if (!highest || rp_count_live(service) < 2 || service->target < 2) {
+        rp_warn("TTOU: the last copy is not taken away");
+        return;
+    }
+    service->target--;
+    rp_copy_leave(service, highest, 0);
+}
+
+static void pass_on(struct rp_service *service, int number, enum rp_origin from) {
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].keeper) rp_signal_send(service->list[i].keeper, number, from);
+}
+
+static void reap(struct rp_service *service) {
+    pid_t pid;
+    int how;
+    while ((pid = rp_reap(&how)) > 0)
+        if (rp_copy_ended(service, pid, how)) service->next_look = 0;
+}
+
+static void handle(struct rp_service *service, int number, enum rp_origin from) {
+    if (number == SIGCHLD)
+        reap(service);
+    else if (number == service->plan->rolling)
+        rp_renewal_begin(service);
+    else if (rp_signal_stops(number))
+        rp_copies_stop(service, number, from);
+    else if (rp_signal_is_passed_on(number))
+        pass_on(service, number, from);
+    else if (from == RP_FROM_PROCESS && !service->stopping)
+        number == SIGTTIN ? add_copy(service) : remove_copy(service);
+}
+
+static double shorter(double one, double other) {
+    return one < 0 || other < one ? other : one;
+}
+
+/* The longer a copy takes to start, the less is lost by seeing it late. */
+static double starting_pause_of(const struct rp_copy *copy) {
+    const double pause = (rp_now() - copy->started) / 20;
+    return pause < starting_pause ? starting_pause : pause > slow_pause ? slow_pause : pause;
+}
+
+/* Seconds to the next look; negative: nobody has to know anything. */
+static double look_pause(const struct rp_service *service) {
+    double pause = -1;
+    if (service->stopping) return -1;
+    if (service->plan->balance) pause = rp_balance_pause(service);
+    if (service->plan->hung) pause = shorter(pause, rp_hung_pause(service));
+    if (rp_is_steering(service)) pause = shorter(pause, moving_pause);
+    for (int i = 0; i < service->slots; i++) {
+        const struct rp_copy *copy = &service->list[i];
+        if (copy->state == RP_STARTING) pause = shorter(pause, starting_pause_of(copy));
+        if (copy->state == RP_DRAINING) pause = shorter(pause, moving_pause);
+    }
+    return pause;
+}
+
+static void look(struct rp_service *service) {
+    const double begin = rp_now();
+    if (look_pause(service) < 0 || begin < service->next_look) return;
+    rp_listening_look(service, rp_count(service, RP_STARTING) > 0);
+    rp_ready_step(service);
+    if (service->plan->balance) rp_balance(service);
+    if (service->plan->hung && begin >= service->next_check) {
+        rp_hung_step(service);
+        service->next_check = begin + rp_hung_pause(service);
+    }
+    rp_drain_step(service);
+    const double took = rp_now() - begin, pause = look_pause(service);
+    service->next_look = rp_now() + (pause > (SHARE - 1) * took ? pause : (SHARE - 1) * took);
+}
+
+/* Seconds until something is to be done; negative: only a signal or message leads to that. */
+static double time_left(const struct rp_service *service) {
+    const double now = rp_now(), due = rp_copies_due(service);
+    double next = -1;
+    if (look_pause(service) >= 0) next = service->next_look;
+    if (due > 0) next = shorter(next, due);
+    if (service->unbound > 0) next = shorter(next, service->unbound);
+    return next < 0 ? -1 : next > now ? next - now : 0;
+}
+
+/* Waits for a signal, a message of a copy, or the time of what is to be done next. */
+static void await(struct rp_service *service) {
+    struct pollfd *turn = service->turn;
+    const double left = time_left(service);
+    const struct timespec limit = {.tv_sec = (time_t)left,
+                                   .tv_nsec = (long)((left - (double)(time_t)left) * 1e9)};
+    nfds_t count = 1;
+    turn[0] = (struct pollfd){.fd = service->signals, .events = POLLIN};
+    for (int i = 0; service->notify && i < service->slots; i++)
+        turn[count++] = (struct pollfd){.fd = service->notify[i].fd, .events = POLLIN};
+    ppoll(turn, count, left < 0 ? NULL : &limit, NULL);
+}
+
+static void tell_unbound(struct rp_service *service) {
+    if (service->unbound <= 0 || rp_now() < service->unbound) return;
+    service->unbound = 0;
+    if (!service->stopping) rp_tell_unbound(&service->copies);
+}
+
+/* Returns whether anything is left. */
+static bool take_turn(struct rp_service *service) {
+    enum rp_origin from;
+    int number;
+    await(service);
+    rp_ready_read(service);
+    while ((number = rp_signals_read(service->signals, &from))) handle(service, number, from);
+    const bool orphans = service->bereaved && rp_orphans_kill(service);
+    rp_copies_wake(service);
+    tell_unbound(service);
+    look(service);
+    rp_renewal_step(service);
+    rp_steer(service);
+    rp_manager_tell(service);
+    return rp_count(service, RP_ABSENT) < service->slots || orphans;
+}
+
+static void *allocate(size_t count, size_t size) {
+    void *memory = calloc(count, size);
+    if (!memory) rp_die("%s", strerror(errno));
+    return memory;
+}
+
+static void prepare(struct rp_service *service) {
+    service->signals = rp_signals_open();
+    if (service->signals < 0) rp_die("signalfd: %s", strerror(errno));
+    service->list = allocate((size_t)service->slots, sizeof(*service->list));
+    service->turn = allocate((size_t)service->slots + 1, sizeof(*service->turn));
+    for (int i = 0; i < service->slots; i++) service->list[i].number = i;
+    if (service->plan->ready.by != RP_READY_NOTIFY) return;
+    service->notify = allocate((size_t)service->slots, sizeof(*service->notify));
+    for (int i = 0; i < service->slots; i++) service->notify[i].fd = -1;
+    service->copies.notify = service->notify;
+}
+
+int rp_serve(const struct rp_service_plan *plan) {
+    const int most = plan->most > plan->copies.count ? plan->most : plan->copies.count;
+    struct rp_service service = {.plan = plan,
+                                 .copies = plan->copies,
+                                 .target = plan->copies.count,
+                                 .most = most,
+                                 .slots = most + 1, /* one more in a renewal */
+                                 .manager = {.socket = plan->manager},
+                                 .outer = getpid(),
+                                 .counters = -1};
+    int status;
+    rp_signals_block(&service.mask);
+    if (rp_has_strangers() && !rp_go_apart(&status)) return status;
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prepare(&service);
+    rp_steering_prepare(&service);
+    rp_listening_look(&service, true);
+    for (int i = 0; i < service.target; i++) {
+        const int error = rp_copy_start(&service, &service.list[i]);
+        if (error) rp_die("cannot start copy %d: %s", i, strerror(error)); /* the others see it */
+    }
+    if (service.copies.verbose || !service.copies.launch->quiet)
+        service.unbound = rp_now() + RP_BIND_TIME;
+    while (take_turn(&service)) {
+    }
+    free(service.list);
+    free(service.turn);
+    free(service.notify);
+    return service.status;
+}

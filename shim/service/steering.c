@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* A program replaces another at once; only attaching the first and detaching the last may delay a
+ * connection, where that requires a visit to the group (group/steer.h). */
+#include "service/steering.h"
+
+#include "base/clock.h"
+#include "base/die.h"
+#include "group/program.h"
+#include "group/steer.h"
+#include "inspect/holders.h"
+#include "inspect/lock.h"
+#include "service/balance.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+enum { NOTES_MAX = 64 /* groups that are steered at a time */ };
+
+/* In seconds: how long nobody is excluded before detaching, without arrivals if that takes a visit,
+ * or with them; and from one line about receivers to the next. */
+static const double open_time = 1, visit_time = 10, say_time = 1;
+
+/* What the keepers are to detach if this process is killed. */
+static struct note {
+    volatile bool steered;
+    struct rp_socket like;
+} * notes;
+
+/* What is to be attached to a group. */
+enum target { BY_KERNEL, TO_ALL, TO_SOME };
+
+/* The group's sockets, without a right to their owners. free(3) the list. */
+static struct rp_sockets borrow(const struct rp_shared *shared) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
+    return sockets;
+}
+
+/* In a keeper. */
+static void detach_all(void) {
+    for (size_t i = 0; notes && i < NOTES_MAX; i++) {
+        const struct rp_socket *like = &notes[i].like;
+        struct rp_sockets sockets = {NULL, 0, 0};
+        struct rp_tree tree = {NULL, 0};
+        if (!notes[i].steered || !rp_tree_plant(&tree, getpid())) continue;
+        rp_tree_grow(&tree);
+        rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, RP_LISTENING}, &sockets);
+        rp_sockets_find_members(&sockets, &tree);
+        rp_group_unsteer(like, &sockets);
+        rp_sockets_free(&sockets);
+        rp_tree_free(&tree);
+    }
+}
+
+void rp_steering_prepare(struct rp_service *service) {
+    notes = mmap(NULL, NOTES_MAX * sizeof(*notes), PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (notes == MAP_FAILED) rp_die("mmap: %s", strerror(errno));
+    service->copies.orphaned = detach_all;
+}
+
+/* The group's note, or else a free one; NULL if there is none. */
+static struct note *find_note(const struct rp_socket *like) {
+    struct note *free = NULL;
+    for (size_t i = 0; i < NOTES_MAX; i++) {
+        if (notes[i].steered && rp_is_same_group(&notes[i].like, like)) return &notes[i];
+        if (!notes[i].steered) free = &notes[i];
+    }
+    return free;
+}
+
+/* With its last member a group is freed, and its program. */
+static void forget_gone(const struct rp_listening *listening) {
+    for (size_t i = 0; i < NOTES_MAX; i++) {
+        bool there = false;
+        for (size_t j = 0; j < listening->count; j++)
+            there = there || rp_is_same_group(&listening->list[j].like, &notes[i].like);
+        notes[i].steered = notes[i].steered && there;
+    }
+}
+
+/* Whether another process replaces this service. */
+static bool is_replaced(const struct rp_service *service) {
+    const pid_t pids[] = {getpid(), service->outer};
+    for (size_t i = 0; i < 2; i++) {
+        struct rp_process process;
+        if (rp_process_find(pids[i], &process, NULL) && rp_lock_holder(&process)) return true;
+    }
+    return false;
+}
+
+static bool is_allowed(const struct rp_service *service, const struct rp_listener *listener) {
+    if (listener->passed_over) return false;
+    if (listener->copy >= 0) return service->list[listener->copy].state == RP_SERVING;
+    return listener->copy == RP_HIDDEN;
+}
+
+/* Whether the group is left to the kernel, as somebody else is in it, or a copy that is not to get
+ * connections cannot be told from others. */
+static bool is_mixed(const struct rp_service *service, const struct rp_shared *shared) {
+    bool hidden = false, moving = false;
+    for (size_t i = 0; i < shared->count; i++) {
+        const int copy = shared->list[i].copy;
+        if (copy == RP_STRANGER || copy == RP_EVERYBODY) return true;
+        hidden = hidden || copy == RP_HIDDEN;
+    }
+    for (int i = 0; i < service->slots; i++)
+        moving = moving ||
+                 (service->list[i].state != RP_ABSENT && service->list[i].state != RP_WAITING &&
+                  service->list[i].state != RP_SERVING);
+    return hidden && moving;
+}
+
+/* Whether a copy is about to join that is not to get connections yet. */
+static bool is_gated(const struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++)
+        if (service->list[i].gated) return true;
+    return false;
+}
+
+/* Stores for each number whether it receives. */
+static enum target choose(const struct rp_service *service, const struct rp_shared *shared,
+                          bool *chosen) {
+    size_t allowed = 0;
+    bool sure;
+    if (service->stopping || is_mixed(service, shared)) return BY_KERNEL;
+    uint32_t *inodes = calloc(shared->count + 1, sizeof(*inodes));
+    if (!inodes) rp_die("%s", strerror(errno));
+    for (size_t i = 0; i < shared->count; i++)
+        if (is_allowed(service, &shared->list[i])) inodes[allowed++] = shared->list[i].socket.inode;
+    rp_members_choose(&shared->members, inodes, allowed, chosen, &sure);
+    free(inodes);
+    if (!allowed || !sure) return BY_KERNEL;
+    return allowed == shared->count && !is_gated(service) ? TO_ALL : TO_SOME;
+}
+
+/* Says once why a group cannot be steered. */
+static void tell(struct rp_shared *shared, int error) {
+    char text[RP_SOCKET_TEXT];
+    if (shared->told) return;
+    shared->told = true;
+    rp_warn("%s: cannot choose who gets connections: %s", rp_socket_text(&shared->like, text),
+            strerror(error));
+}
+
+/* Attaches, or with NULL detaches; a visit only if that is allowed. Returns 0 or an errno. */
+static int set_program(const struct rp_shared *shared, const struct sock_fprog *program,
+                       bool visit) {
+    struct rp_sockets sockets = borrow(shared);
+    int error = rp_group_steer(&shared->like, &sockets, program);
+    if (error && visit && shared->like.proto == RP_TCP)
+        error = rp_group_visit(&shared->like, program);
+    free(sockets.list);
+    return error;
+}
+
+static void detach(const struct rp_service *service, struct rp_shared *shared, bool visit) {
+    struct note *note = find_note(&shared->like);
+    if (is_replaced(service)) return;
+    if (set_program(shared, NULL, visit) && !visit) return;
+    shared->steered = false;
+    if (note) note->steered = false;
+}
+
+static void attach(const struct rp_service *service, struct rp_shared *shared, const bool *chosen) {
+    const size_t count = shared->members.count;
+    struct note *note = find_note(&shared->like);
+    const struct rp_choice choice = {shared->like.proto, chosen, count, NULL, 0};
+    struct sock_fprog program;
+    if (shared->steered && count == shared->chosen_count &&
+        !memcmp(chosen, shared->chosen, count * sizeof(*chosen)))
+        return;
+    if (!note || is_replaced(service) || !rp_program_make(&choice, &program)) return;
+    *note = (struct note){true, shared->like}; /* before: we may be killed right after */
+    const int error = set_program(shared, &program, true);
+    free(program.filter);
+    if (error) {
+        note->steered = shared->steered;
+        tell(shared, error);
+        return;
+    }
+    shared->steered = true;
+    shared->chosen = realloc(shared->chosen, (count + 1) * sizeof(*chosen));
+    if (!shared->chosen) rp_die("%s", strerror(errno));
+    memcpy(shared->chosen, chosen, count * sizeof(*chosen));
+    shared->chosen_count = count;
+}
+
+/* Nobody is excluded: keeps the program for a while, as somebody may be soon, and detaches it when
+ * that does no harm. */
+static void open_up(struct rp_service *service, struct rp_shared *shared) {
+    const double now = rp_now();
+    if (shared->open <= 0) {
+        shared->open = shared->quiet = now;
+        shared->arrivals = rp_arrivals(service);
+    }
+    if (now - shared->open < open_time) return;
+    if (rp_arrivals(service) != shared->arrivals) shared->quiet = now;
+    shared->arrivals = service->arrivals;
+    detach(service, shared, now - shared->quiet >= open_time || now - shared->open >= visit_time);
+}
+
+/* What a process that was killed has left excludes copies, or favours some. */
+static void clean(struct rp_service *service, struct rp_shared *shared) {
+    struct rp_sockets sockets = borrow(shared);
+    if (service->plan->balance && !shared->cleaned) rp_group_unsteer(&shared->like, &sockets);
+    shared->cleaned = true;
+    free(sockets.list);
+}
+
+/* With -v, to which copies connections go, as far as their states decide. */
+static void say(const struct rp_service *service, struct rp_shared *shared, enum target target) {
+    char text[sizeof(shared->receivers)] = " every copy", name[RP_SOCKET_TEXT];
+    size_t length = 0;
+    if (!service->copies.verbose || rp_now() - shared->said < say_time) return;
+    for (size_t i = 0; target == TO_SOME && i < shared->count; i++)
+        if (is_allowed(service, &shared->list[i]) && shared->list[i].copy >= 0 &&
+            length < sizeof(text) - 16)
+            length +=
+                (size_t)snprintf(text + length, sizeof(text) - length, " %d", shared->list[i].copy);
+    if (!strcmp(text, *shared->receivers ? shared->receivers : " every copy")) return;
+    memcpy(shared->receivers, text, sizeof(text));
+    shared->said = rp_now();
+    rp_warn("%s: new connections go to%s%s", rp_socket_text(&shared->like, name),
+            target == TO_SOME ? " copies" : "", text);
+}
+
+static void steer(struct rp_service *service, struct rp_shared *shared) {
+    bool *chosen = calloc(shared->members.count + 1, sizeof(*chosen));
+    if (!chosen) rp_die("%s", strerror(errno));
+    const enum target target = choose(service, shared, chosen);
+    say(service, shared, target);
+    if (target != TO_ALL) shared->open = 0;
+    if (target == TO_SOME || (target == TO_ALL && shared->steered)) attach(service, shared, chosen);
+    if (target == TO_ALL && shared->steered) open_up(service, shared);
+    if (target == BY_KERNEL && shared->steered) detach(service, shared, true);
+    free(chosen);
+}
+
+/* Whether a copy of ours is in the group. */
+static bool is_ours(const struct rp_shared *shared) {
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->list[i].copy != RP_STRANGER) return true;
+    return false;
+}
+
+/* Whether rp_steer() may have something to do. */
+static bool is_needed(const struct rp_service *service) {
+    bool moving = service->plan->balance || rp_is_steering(service) || is_gated(service);
+    for (int i = 0; i < service->slots; i++)
+        moving = moving || service->list[i].state == RP_DRAINING;
+    return moving;
+}
+
+void rp_steer(struct rp_service *service) {
+    if (!is_needed(service)) return;
+    forget_gone(&service->listening);
+    for (size_t i = 0; i < service->listening.count; i++) {
+        struct rp_shared *shared = &service->listening.list[i];
+        if (!is_ours(shared)) continue;
+        clean(service, shared);
+        steer(service, shared);
+    }
+}
+
+bool rp_is_steering(const struct rp_service *service) {
+    for (size_t i = 0; i < service->listening.count; i++)
+        if (service->listening.list[i].steered) return true;
+    return false;
+}
+
+bool rp_is_excluded(const struct rp_service *service, const struct rp_copy *copy) {
+    for (size_t i = 0; i < service->listening.count; i++) {
+        const struct rp_shared *shared = &service->listening.list[i];
+        for (size_t j = 0; j < shared->count; j++)
+            if (shared->list[j].copy == copy->number && !shared->steered) return false;
+    }
+    return true;
+}
