@@ -40,7 +40,7 @@ unsigned long rp_arrivals(struct rp_service *service) {
 }
 
 static bool is_ready(const struct rp_service *service, const struct rp_listener *listener) {
-    return listener->copy >= 0 ? service->list[listener->copy].state == RP_SERVING
+    return listener->copy >= 0 ? rp_may_receive(&service->list[listener->copy])
                                : listener->copy == RP_HIDDEN;
 }
 

@@ -40,6 +40,10 @@ int rp_count_live(const struct rp_service *service) {
     return count;
 }
 
+bool rp_may_receive(const struct rp_copy *copy) {
+    return copy->state == RP_SERVING || (copy->state == RP_STARTING && !copy->gated);
+}
+
 static void add_copy(struct rp_service *service) {
     struct rp_copy *copy = rp_copy_free(service);
     if (service->target == service->most || !copy) {

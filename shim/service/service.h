@@ -95,6 +95,9 @@ int rp_serve(const struct rp_service_plan *plan);
 /* Copies in that state. Async-signal-safe. */
 int rp_count(const struct rp_service *service, enum rp_state state);
 
+/* Whether the copy may get new connections: it is ready, or need not be. Async-signal-safe. */
+bool rp_may_receive(const struct rp_copy *copy);
+
 /* Copies that exist or will be started again. Async-signal-safe. */
 int rp_count_live(const struct rp_service *service);
 

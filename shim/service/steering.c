@@ -95,7 +95,7 @@ static bool is_replaced(const struct rp_service *service) {
 
 static bool is_allowed(const struct rp_service *service, const struct rp_listener *listener) {
     if (listener->passed_over) return false;
-    if (listener->copy >= 0) return service->list[listener->copy].state == RP_SERVING;
+    if (listener->copy >= 0) return rp_may_receive(&service->list[listener->copy]);
     return listener->copy == RP_HIDDEN;
 }
 
