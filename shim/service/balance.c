@@ -11,8 +11,9 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In seconds: between looks, and after how long without an accept a copy is passed over. */
-static const double pause_busy = 0.005, pause_idle = 0.02, stall_time = 0.25;
+/* In seconds: between looks while anything waits, while connections arrive, and otherwise; and
+ * after how long without an accept a copy is passed over. */
+static const double waiting_pause = 0.001, busy_pause = 0.005, idle_pause = 0.02, stall_time = 0.25;
 
 /* The text after the names of one protocol's counters; its values stand in the same order in the
  * line below. */
@@ -80,9 +81,9 @@ void rp_balance(struct rp_service *service) {
 }
 
 double rp_balance_pause(const struct rp_service *service) {
-    bool busy = service->arrived > 0;
+    bool waiting = false;
     for (size_t i = 0; i < service->listening.count; i++)
         for (size_t j = 0; j < service->listening.list[i].count; j++)
-            busy = busy || service->listening.list[i].list[j].socket.queue > 0;
-    return busy ? pause_busy : pause_idle;
+            waiting = waiting || service->listening.list[i].list[j].socket.queue > 0;
+    return waiting ? waiting_pause : service->arrived ? busy_pause : idle_pause;
 }

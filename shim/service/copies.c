@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "launch/keeper.h"
 #include "service/drain.h"
+#include "service/ownership.h"
 #include "service/renewal.h"
 #include "service/steering.h"
 
@@ -162,7 +163,7 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     copy->accepted = NULL;
     rp_tree_free(&copy->server.tree);
     rp_sockets_free(&copy->unsettled);
-    rp_listening_forget(service, copy);
+    rp_forget_owner(service, copy);
     if (copy->question.pid) kill(copy->question.pid, SIGTERM);
     if (WIFSIGNALED(how)) tell_loss(service, copy, how);
     service->bereaved = service->bereaved || WIFSIGNALED(how);

@@ -6,6 +6,7 @@
 #include "base/die.h"
 #include "inspect/holders.h"
 #include "service/copies.h"
+#include "service/ownership.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -59,14 +59,7 @@ void rp_listening_look(struct rp_service *service, bool all);
  * A UDP port that the kernel may have chosen does not count, unless the list names it alone. */
 bool rp_listens(const struct rp_service *service, const struct rp_copy *copy);
 
-/* Whether the copy has sockets that cannot be told from others: a process of it may not be looked
- * into, or is in another network namespace (proc(5)). */
-bool rp_is_hidden(const struct rp_copy *copy);
-
 /* Connections that wait for the copy to accept them, on all ports. */
 unsigned long rp_queued(const struct rp_service *service, const struct rp_copy *copy);
-
-/* Forgets whose the sockets of a copy were, which has ended. */
-void rp_listening_forget(struct rp_service *service, const struct rp_copy *copy);
 
 #endif

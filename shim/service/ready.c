@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "service/copies.h"
+#include "service/ownership.h"
 #include "service/renewal.h"
 
 /* In seconds: a first copy may bind more ports for that long; after that a hidden one counts as
