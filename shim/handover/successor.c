@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 #include "base/die.h"
-#include "inspect/lock.h"
 #include "handover/output.h"
+#include "inspect/lock.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
 #include "service/service.h"

@@ -8,9 +8,9 @@
 #include "handover/arrival.h"
 #include "handover/doubts.h"
 #include "handover/evidence.h"
-#include "inspect/lock.h"
 #include "handover/readiness.h"
 #include "inspect/holders.h"
+#include "inspect/lock.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
 
