@@ -53,7 +53,7 @@ keepers() {
         "$COMMAND" run -p "$PORT" "$PROBES/probe" socket tcp4 bind 127.0.0.2 "$PORT" get
     echo "$output"
     [[ $status = 0 && $output = *reuseport=1* ]]
-    fails 125 "fork: Resource temporarily unavailable" prlimit --nproc=1:1 setpriv --reuid 64731 --clear-groups \
+    fails 125 "cannot start copy 0: Resource temporarily unavailable" prlimit --nproc=1:1 setpriv --reuid 64731 --clear-groups \
         "$COMMAND" run -n 2 -p "$PORT" true
 }
 
@@ -188,7 +188,7 @@ calls() {
     fails 125 '-n: "0": not a number from 1 to 4096' "$COMMAND" run -n 0 -p 80 true
     fails 125 '-n: "2x": not a number from 1 to 4096' "$COMMAND" run -n 2x -p 80 true
     fails 125 '-n: "-1": not a number from 1 to 4096' "$COMMAND" run -n -1 -p 80 true
-    fails 125 '--on-exit: "never": not keep or stop' "$COMMAND" run --on-exit never -p 80 true
+    fails 125 '--on-exit: "never": not keep, stop or restart' "$COMMAND" run --on-exit never -p 80 true
     fails 127 'no-such-command: No such file or directory' "$COMMAND" run -p 80 no-such-command
     fails 127 'no-such-command: No such file or directory' "$COMMAND" run -n 2 -p 80 no-such-command
     fails 127 'no?such?[2Jcommand: No such file or directory' "$COMMAND" run -p 80 $'no\nsuch\e[2Jcommand'
