@@ -38,6 +38,7 @@ void rp_copy_change(struct rp_service *service, struct rp_copy *copy, enum rp_ev
 /* In a keeper: what is the supervisor's alone. */
 static void leave(const struct rp_service *service) {
     close(service->signals);
+    if (service->counters >= 0) close(service->counters);
     for (int i = 0; i < service->slots; i++)
         if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
 }
@@ -87,10 +88,10 @@ void rp_copy_end(struct rp_service *service, struct rp_copy *copy, int number, e
     const long wanted = service->plan->stop_timeout;
     if (copy->keeper) rp_signal_send(copy->keeper, number, from);
     rp_copy_change(service, copy, RP_TOLD);
-    copy->due = copy->state != RP_ENDING ? 0
-                : wanted                 ? rp_now() + (double)wanted
-                : patience > 0           ? rp_now() + patience
-                                         : 0;
+    if (copy->state != RP_ENDING) copy->due = 0;
+    if (copy->due > 0 || copy->state != RP_ENDING) return; /* told again, it gets no more time */
+    if (wanted) patience = (double)wanted;
+    if (patience > 0) copy->due = rp_now() + patience;
 }
 
 void rp_copy_leave(struct rp_service *service, struct rp_copy *copy, double patience) {

@@ -109,7 +109,12 @@ static void step(struct rp_service *service, struct rp_copy *copy) {
     if (quiet && !late) count_connections(service, copy);
     const bool idle = quiet && (late || (copy->counted > 0 && !copy->connections));
     if (!idle && now - copy->since < patience + 1) return;
-    if (excluded && quiet) hide(service, copy);
+    if (excluded && quiet)
+        hide(service, copy);
+    else if (rp_count(service, RP_SERVING))
+        rp_warn("copy %d: connections could not be kept from it; those that it has not accepted "
+                "when it ends are lost",
+                copy->number);
     rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, copy->patience);
 }
 

@@ -48,6 +48,7 @@ struct rp_listening {
     size_t count;
     bool complete;      /* the last look found all groups that there were */
     double next_search; /* for owners, not before, by rp_now() */
+    double pause;       /* after it, in seconds */
 };
 
 /* Looks at the sockets on the ports of the list; all: else only at those of known groups, which is

@@ -11,7 +11,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-static const double search_pause = 1; /* seconds from one search to the next, without new sockets */
+/* Seconds from one search to the next, at first and after many: a new process may be missed once.
+ */
+static const double pause_least = 0.02, pause_most = 1;
 
 static bool is_alive(const struct rp_copy *copy) {
     return copy->state != RP_ABSENT && copy->state != RP_WAITING;
@@ -131,7 +133,9 @@ void rp_find_owners(struct rp_service *service, bool new) {
     if (!new &&rp_now() < listening->next_search) return;
     collect_unknown(listening, &unknown);
     if (unknown.count) search(service, &unknown);
-    listening->next_search = rp_now() + search_pause;
+    listening->pause = new ? pause_least : 2 * listening->pause;
+    if (listening->pause > pause_most) listening->pause = pause_most;
+    listening->next_search = rp_now() + listening->pause;
     rp_sockets_free(&unknown);
 }
 

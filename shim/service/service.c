@@ -83,6 +83,7 @@ static void reap(struct rp_service *service) {
     int how;
     while ((pid = rp_reap(&how)) > 0)
         if (rp_copy_ended(service, pid, how)) service->next_look = 0;
+    service->orphaned = service->bereaved && rp_orphans_kill(service);
 }
 
 static void handle(struct rp_service *service, int number, enum rp_origin from) {
@@ -174,14 +175,13 @@ static bool take_turn(struct rp_service *service) {
     await(service);
     rp_ready_read(service);
     while ((number = rp_signals_read(service->signals, &from))) handle(service, number, from);
-    const bool orphans = service->bereaved && rp_orphans_kill(service);
     rp_copies_wake(service);
     tell_unbound(service);
     look(service);
     rp_renewal_step(service);
     rp_steer(service);
     rp_manager_tell(service);
-    return rp_count(service, RP_ABSENT) < service->slots || orphans;
+    return rp_count(service, RP_ABSENT) < service->slots || service->orphaned;
 }
 
 static void *allocate(size_t count, size_t size) {

@@ -69,9 +69,11 @@ struct rp_service {
     int target, most;     /* copies that there should be, and at most */
     unsigned generation;
     bool renewing, again; /* again: the signal came once more */
-    bool stopping, bereaved;
-    bool judged; /* status stays as it is */
-    int status;  /* of this process, at the end */
+    bool stopping;
+    bool bereaved; /* a keeper was killed: what it kept comes to this process */
+    bool orphaned; /* such processes are to be waited for */
+    bool judged;   /* status stays as it is */
+    int status;    /* of this process, at the end */
     pid_t outer; /* whose PID users know: the parent, if this process had to go apart, or itself */
     int signals; /* see rp_signals_open() */
     struct pollfd *turn;             /* what is waited for */

@@ -274,10 +274,14 @@ bool rp_is_steering(const struct rp_service *service) {
 }
 
 bool rp_is_excluded(const struct rp_service *service, const struct rp_copy *copy) {
+    bool any = false;
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];
-        for (size_t j = 0; j < shared->count; j++)
-            if (shared->list[j].copy == copy->number && !shared->steered) return false;
+        for (size_t j = 0; j < shared->count; j++) {
+            if (shared->list[j].copy != copy->number) continue;
+            if (!shared->steered) return false;
+            any = true;
+        }
     }
-    return true;
+    return any;
 }

@@ -19,7 +19,7 @@ void rp_steer(struct rp_service *service);
 /* Whether a program of ours is attached anywhere. */
 bool rp_is_steering(const struct rp_service *service);
 
-/* Whether connections are certain not to come to the copy. */
+/* Whether no connection comes to the copy, as far as its listeners are known. */
 bool rp_is_excluded(const struct rp_service *service, const struct rp_copy *copy);
 
 #endif
