@@ -79,7 +79,7 @@ struct rp_wanted rp_parse_port(const char *subcommand, const char *text) {
     return (struct rp_wanted){entry->protos, entry->first, 0};
 }
 
-int rp_parse_signal(const char *what, const char *text) {
+int rp_parse_signal(const char *what, const char *text, const char *expected) {
     static const struct {
         const char *name;
         int number;
@@ -89,5 +89,5 @@ int rp_parse_signal(const char *what, const char *text) {
     for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
         if (!strcmp(name, signals[i].name)) return signals[i].number;
     if (*text >= '1' && *text <= '9') return (int)rp_parse_number(what, text, 1, SIGRTMAX);
-    rp_die("%s: \"%s\": not HUP, INT, QUIT, TERM, USR1, USR2, WINCH, KILL or a number", what, text);
+    rp_die("%s: \"%s\": not %s", what, text, expected);
 }

@@ -34,7 +34,8 @@ struct rp_ready rp_parse_ready(const char *text);
 /* PORT[/PROTO], an argument of that subcommand. */
 struct rp_wanted rp_parse_port(const char *subcommand, const char *text);
 
-/* A signal's name, with or without SIG, or its number. what: the option that it is for. */
-int rp_parse_signal(const char *what, const char *text);
+/* A signal's name, with or without SIG, or its number. what: the option that it is for; expected:
+ * what the option takes, in words. */
+int rp_parse_signal(const char *what, const char *text, const char *expected);
 
 #endif

@@ -126,7 +126,8 @@ static void parse_option(int option, struct rp_replace_options *options) {
         options->method = rp_parse_method(optarg);
         break;
     case 's':
-        options->plan.signal_number = rp_parse_signal("-s", optarg);
+        options->plan.signal_number = rp_parse_signal(
+            "-s", optarg, "HUP, INT, QUIT, TERM, USR1, USR2, WINCH, KILL or a number");
         break;
     case DRAIN:
         options->plan.drain = rp_parse_number("--drain", optarg, 0, most);

@@ -110,9 +110,10 @@ static enum rp_on_exit parse_on_exit(const char *text) {
 }
 
 static int parse_rolling(const char *text) {
-    const int number = rp_parse_signal("--rolling", text);
+    static const char expected[] = "HUP, USR1, USR2 or WINCH";
+    const int number = rp_parse_signal("--rolling", text, expected);
     if (!rp_signal_is_passed_on(number) || rp_signal_stops(number) || number == SIGCONT)
-        rp_die("--rolling: \"%s\": not HUP, USR1, USR2 or WINCH", text);
+        rp_die("--rolling: \"%s\": not %s", text, expected);
     return number;
 }
 
@@ -202,8 +203,10 @@ void rp_parse_run(int argc, char **argv, struct rp_launch *launch, struct rp_ser
     *plan = (struct rp_service_plan){.copies.launch = launch, .drain = 10, .start_timeout = 30};
     while ((option = rp_next_option(argc, argv, "+:n:p:m:I:vqhV", long_options, help)) != -1) {
         if (parse_common(option, launch, &plan->copies)) continue;
-        /* --on-exit has always been accepted without -n. */
-        if (option != ON_EXIT || strcmp(optarg, "restart") == 0) only_copies = name_of(option);
+        if (option != ON_EXIT)
+            only_copies = name_of(option);
+        else if (strcmp(optarg, "restart") == 0) /* others have always been accepted without -n */
+            only_copies = "on-exit=restart";
         parse_option(option, plan);
     }
     if (optind == argc) rp_die("run: no command given; see reuseport run --help");
