@@ -28,6 +28,10 @@ unit() {
     unit arrival
 }
 
+@test "a copy's states lead where they should, and the delay before it is started again doubles, and begins anew" {
+    unit life
+}
+
 @test "who keeps the old server's sockets open once it has ended: neither itself nor a worker; searches are rationed" {
     unit remains
 }

@@ -18,9 +18,7 @@
 
 enum { FRUITLESS_MAX = 5 /* starts in a row that may end before the copy listens */ };
 
-/* In seconds: the delay before a start, how long a copy lives for it to begin anew, and from
- * killing a copy's processes to killing its keeper. */
-static const double delay_least = 0.1, delay_most = 30, long_life = 10, last_patience = 5;
+static const double last_patience = 5; /* seconds from killing a copy's processes to its keeper */
 
 void rp_copy_change(struct rp_service *service, struct rp_copy *copy, enum rp_event event) {
     const enum rp_state state = rp_state_after(copy->state, event);
@@ -131,13 +129,15 @@ static void give_up(struct rp_service *service, const struct rp_copy *copy, int 
 
 static void plan_restart(struct rp_service *service, struct rp_copy *copy, int status) {
     const double now = rp_now();
-    const bool lived = now - copy->started >= long_life;
     copy->fruitless = copy->listened > 0 ? 0 : copy->fruitless + 1;
-    copy->delay = lived || copy->delay <= 0 ? delay_least : 2 * copy->delay;
-    if (copy->delay > delay_most) copy->delay = delay_most;
+    if (copy->fruitless == FRUITLESS_MAX) {
+        rp_copy_change(service, copy, RP_GONE);
+        give_up(service, copy, status);
+        return;
+    }
+    copy->delay = rp_restart_delay(copy->delay, now - copy->started);
     copy->due = now + copy->delay;
     rp_copy_change(service, copy, RP_FELL);
-    if (copy->fruitless == FRUITLESS_MAX) give_up(service, copy, status);
 }
 
 /* It was not asked to end, or all are to end: its status counts. */
@@ -198,7 +198,7 @@ static void kill_late(struct rp_copy *copy) {
 static void start_again(struct rp_service *service, struct rp_copy *copy) {
     const int error = rp_copy_start(service, copy);
     if (!error) return;
-    copy->delay = copy->delay * 2 < delay_most ? copy->delay * 2 : delay_most;
+    copy->delay = rp_restart_delay(copy->delay, 0);
     copy->due = rp_now() + copy->delay;
     rp_warn("copy %d: cannot be started: %s; trying again in %.1f s", copy->number, strerror(error),
             copy->delay);

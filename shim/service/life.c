@@ -30,6 +30,12 @@ enum rp_state rp_state_after(enum rp_state state, enum rp_event event) {
     return state;
 }
 
+double rp_restart_delay(double before, double lived) {
+    static const double least = 0.1, most = 30, long_life = 10;
+    if (before <= 0 || lived >= long_life) return least;
+    return 2 * before < most ? 2 * before : most;
+}
+
 const char *rp_state_name(enum rp_state state) {
     static const char *const names[] = {"stopped",  "starting", "ready",
                                         "draining", "ending",   "restarting"};

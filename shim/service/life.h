@@ -26,6 +26,11 @@ enum rp_event {
  * Async-signal-safe. */
 enum rp_state rp_state_after(enum rp_state state, enum rp_event event);
 
+/* Seconds from the end of a copy to its next start: twice as long as before, which is 0 for one that
+ * was not started again yet, from 0.1 to 30; as at first if it had lived for 10 seconds.
+ * Async-signal-safe. */
+double rp_restart_delay(double before, double lived);
+
 /* "starting", "ready", ... Async-signal-safe. */
 const char *rp_state_name(enum rp_state state);
 
