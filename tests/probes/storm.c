@@ -2,8 +2,10 @@
 /* Until TERM, opens connections in 32 threads as fast as it can, sends a request on each and reads
  * the answer; then prints how many were answered, how many were not, and why.
  *
- *     storm ADDRESS PORT REQUEST [ANSWER]     REQUEST with \r\n as in printf(1); the answer ends
- *                                             at end of file, or when ANSWER is in it */
+ *     storm ADDRESS PORT REQUEST [ANSWER [THREADS]]
+ *
+ * REQUEST with \r\n as in printf(1); the answer ends at end of file, or when ANSWER, unless that is
+ * empty, is in it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
@@ -15,7 +17,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-enum { THREADS = 32 };
+enum { THREADS = 32 /* at most */ };
 
 static struct sockaddr_storage address;
 static socklen_t address_size;
@@ -102,10 +104,12 @@ int main(int argc, char **argv) {
     }
     ipv4->sin_port = htons((in_port_t)atoi(argv[2]));
     unescape(argv[3]);
-    wanted = argc > 4 ? argv[4] : NULL;
+    wanted = argc > 4 && *argv[4] ? argv[4] : NULL;
+    const int threads_wanted = argc > 5 ? atoi(argv[5]) : THREADS;
+    if (threads_wanted < 1 || threads_wanted > THREADS) return 2;
     signal(SIGTERM, end);
-    for (int i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, storm, &counts[i]);
-    for (int i = 0; i < THREADS; i++) {
+    for (int i = 0; i < threads_wanted; i++) pthread_create(&threads[i], NULL, storm, &counts[i]);
+    for (int i = 0; i < threads_wanted; i++) {
         pthread_join(threads[i], NULL);
         all.answered += counts[i].answered;
         all.failed += counts[i].failed;

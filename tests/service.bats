@@ -1,0 +1,392 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# reuseport run -n as a service: copies that come back, one more or less, when one is ready, hung, or to end.
+
+load helpers
+
+setup() {
+    lease_port PORT
+    COMMAND=$BUILD/reuseport
+    SERVE=$PROBES/serve
+    SEEN=$BATS_TEST_TMPDIR/seen
+    : >"$SEEN"
+    chmod 777 "$BATS_TEST_TMPDIR"
+    chmod 666 "$SEEN"
+    NETWORK=
+    NET=()
+}
+
+teardown() {
+    stop_all
+    [ -z "$NETWORK" ] || ip netns del "$NETWORK" || true
+}
+
+# service OPTION... -- WORD...: starts run with these options, and the server with these words; SERVICE is its PID.
+service() {
+    local options=()
+    while [ "$1" != -- ]; do
+        options+=("$1")
+        shift
+    done
+    spawn service "${NET[@]}" env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -p "$PORT" "${options[@]}" "$SERVE" "$PORT" "${@:2}"
+    SERVICE=$PID
+}
+
+# stop_service [STATUS]: TERM ends it, with status 143, as its copies die of it, and nothing of it is left.
+stop_service() {
+    local status=0
+    kill -TERM "$SERVICE"
+    wait_until_ended "$SERVICE"
+    wait "$SERVICE" || status=$?
+    [ "$status" = "${1:-143}" ]
+    wait_until none_left
+}
+
+# marked: the processes that carry this test's mark in their environment.
+marked() {
+    grep -lszxF "MARK=$BATS_TEST_TMPDIR" /proc/[0-9]*/environ || true
+}
+
+none_left() {
+    [ -z "$(marked)" ]
+}
+
+# pid_of COPY: its first process, of the last that was started under that number.
+pid_of() {
+    sed -n "s/^reuseport: copy $1: started, pid //p" "$(log service)" | tail -n 1
+}
+
+keeper_of() {
+    ps -o ppid= -p "$(pid_of "$1")" | xargs
+}
+
+# said TEXT [COUNT]: that many lines of the service end with the text; without COUNT, any.
+said() {
+    local count
+    count=$(grep -cE "^reuseport: $1\$" "$(log service)" || true)
+    echo "$count times: $1"
+    if [ "${2:-}" ]; then [ "$count" = "$2" ]; else [ "$count" -gt 0 ]; fi
+}
+
+# numbers: the numbers of the copies that exist, sorted.
+numbers() {
+    marked | cut -d/ -f3 | while read -r pid; do
+        [[ $(readlink "/proc/$pid/exe") != "$(realpath "$SERVE")" ]] ||
+            tr '\0' '\n' <"/proc/$pid/environ" | sed -n 's/^REUSEPORT_INSTANCE=//p'
+    done 2>/dev/null | sort -n | xargs
+}
+
+numbers_are() {
+    [ "$(numbers)" = "$1" ]
+}
+
+# ready COUNT: that many copies have become ready so far.
+ready() {
+    [ "$(grep -cE 'copy [0-9]+: ready$' "$(log service)")" = "$1" ]
+}
+
+# own_network: everything is in a network namespace of the test's own from now on.
+own_network() {
+    need_root
+    need ip nsenter
+    NETWORK=reuseport$BASHPID
+    ip netns add "$NETWORK" || missing "the right to make a network namespace"
+    NET=(nsenter --net="/run/netns/$NETWORK")
+    "${NET[@]}" ip link set lo up
+}
+
+# storm THREADS: so many threads open connections until storm_over, which sets ANSWERED and FAILED.
+storm() {
+    spawn storm "${NET[@]}" "$PROBES/storm" 127.0.0.1 "$PORT" x "" "$1"
+    STORM=$PID
+}
+
+storm_over() {
+    kill -TERM "$STORM"
+    wait "$STORM"
+    cat "$(log storm)"
+    [[ $(<"$(log storm)") =~ ^([0-9]+)\ answered,\ ([0-9]+)\ failed ]]
+    ANSWERED=${BASH_REMATCH[1]} FAILED=${BASH_REMATCH[2]}
+    [ "$ANSWERED" -gt 0 ]
+}
+
+# fails LINE OPTION...: run ends with 125, and that line alone.
+fails() {
+    run --separate-stderr -125 "$COMMAND" run -p "$PORT" "${@:2}" touch "$SEEN.started"
+    echo "$*: $output / $stderr"
+    [ "$stderr" = "reuseport: $1" ] && [ -z "$output" ] && [ ! -e "$SEEN.started" ]
+}
+
+@test "wrong options of a service end with 125 and one line, and start nothing" {
+    fails "run: --balance requires -n" --balance
+    fails "run: --max requires -n" --max=3
+    fails "run: --ready requires -n" --ready=listen
+    fails "run: --rolling requires -n" --rolling=HUP
+    fails "run: --hung requires -n" --hung=1
+    fails "run: --on-exit=restart requires -n" --on-exit=restart
+    fails "run: --in-place requires --rolling" -n 2 --in-place
+    fails "run: --in-place: with one copy nothing serves meanwhile; use -n 2 or more" -n 1 --rolling=HUP --in-place
+    fails "run: --max: 1 is less than the 2 copies of -n" -n 2 --max=1
+    fails '--max: "5000": not a number from 1 to 4096' -n 2 --max=5000
+    fails '--rolling: "TERM": not HUP, USR1, USR2 or WINCH' -n 2 --rolling=TERM
+    fails '--rolling: "CONT": not HUP, USR1, USR2 or WINCH' -n 2 --rolling=CONT
+    fails '--rolling: "BOGUS": not HUP, USR1, USR2 or WINCH' -n 2 --rolling=BOGUS
+    fails '--on-exit: "again": not keep, stop or restart' -n 2 --on-exit=again
+    fails '--ready: expected listen, notify or a command line' -n 2 --ready=
+    fails '--hung: "0": not a number from 1 to 86400' -n 2 --hung=0
+    fails '--stop-timeout: "0": not a number from 1 to 86400' -n 2 --stop-timeout=0
+    fails '--start-timeout: "1.5": not a number from 1 to 86400' -n 2 --start-timeout=1.5
+    fails '--drain: "-1": not a number from 0 to 86400' -n 2 --drain=-1
+}
+
+@test "-n 1 supervises: its copy is restarted, signals reach it, its status counts; without -n COMMAND takes its place" {
+    service -n 1 -v --on-exit=restart --
+    wait_until listens "$PORT"
+    [ "$(readlink "/proc/$SERVICE/exe")" = "$(realpath "$COMMAND")" ]
+    kill -KILL "$(pid_of 0)"
+    wait_until said "copy 0: started, pid [0-9]+" 2
+    wait_until listens "$PORT"
+    stop_service
+    spawn one "$COMMAND" run -p "$PORT" "$SERVE" "$PORT"
+    wait_until listens "$PORT"
+    [ "$(readlink "/proc/$PID/exe")" = "$(realpath "$SERVE")" ]
+}
+
+@test "-n 1 as PID 1 and under runsv: TERM to that process ends the copy, TTIN and a restart come by it" {
+    need_root
+    need_unshare --pid --fork --mount-proc
+    need runsv
+    spawn service env MARK="$BATS_TEST_TMPDIR" unshare --pid --fork --mount-proc \
+        "$COMMAND" run -v -n 1 --on-exit=restart -p "$PORT" "$SERVE" "$PORT"
+    local outer=$PID
+    SERVICE=$(wait_until has_child "$outer" && children "$outer")
+    wait_until listeners_are "$PORT" 1
+    kill -TTIN "$SERVICE"
+    wait_until listeners_are "$PORT" 2
+    kill -KILL "$(served_by)"
+    wait_until said "copy [01]: started, pid [0-9]+" 3
+    wait_until listeners_are "$PORT" 2
+    kill -TERM "$SERVICE"
+    wait_until_ended "$outer"
+    wait_until none_left
+
+    mkdir "$BATS_TEST_TMPDIR/unit"
+    printf '#!/bin/sh\nexec env MARK="%s" "%s" run -n 1 --on-exit=restart -p %s "%s" %s\n' \
+        "$BATS_TEST_TMPDIR" "$COMMAND" "$PORT" "$SERVE" "$PORT" >"$BATS_TEST_TMPDIR/unit/run"
+    chmod 755 "$BATS_TEST_TMPDIR/unit/run"
+    spawn runsv runsv "$BATS_TEST_TMPDIR/unit"
+    wait_until listeners_are "$PORT" 1
+    SERVICE=$(children "$PID")
+    [ "$(readlink "/proc/$SERVICE/exe")" = "$(realpath "$COMMAND")" ]
+    kill -TTIN "$SERVICE"
+    wait_until listeners_are "$PORT" 2
+    sv -w 20 exit "$BATS_TEST_TMPDIR/unit"
+    wait_until none_left
+}
+
+# children PID: those of the process.
+children() {
+    xargs <"/proc/$1/task/$1/children"
+}
+
+has_child() {
+    [ -n "$(children "$1")" ]
+}
+
+# served_by: a process that listens on PORT, as seen from here.
+served_by() {
+    ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2
+}
+
+@test "below a terminal -n 1 supervises, its copy's input is empty, and ^C ends both" {
+    need python3
+    local status=0
+    MARK=$BATS_TEST_TMPDIR timeout 40 python3 "$BATS_TEST_DIRNAME/terminal.py" "$SEEN" 1 0 \
+        "$COMMAND" run -n 1 --on-exit=restart -p "$PORT" sh -c 'echo "$(readlink /proc/self/fd/0)" >>"$0"; exec "$1" "$2"' \
+        "$SEEN" "$SERVE" "$PORT" </dev/null 3>&- || status=$?
+    [ "$status" = 130 ]
+    [ "$(<"$SEEN")" = /dev/null ]
+    none_left
+}
+
+@test "a copy that ends is started again, whatever its status, after 0.1, 0.2, 0.4 s; each end and start gives one line" {
+    local i pid
+    service -n 1 -v --on-exit=restart -- life=200 status=3
+    wait_until said "copy 0: restarting in 0.4 s"
+    stop_service 0
+    run grep -E 'ended|started|restarting' "$(log service)"
+    echo "$output"
+    [ "$(sed 's/pid [0-9]*/pid N/' <<<"$output" | head -n 8)" = "reuseport: copy 0: started, pid N
+reuseport: copy 0: ended with status 3
+reuseport: copy 0: restarting in 0.1 s
+reuseport: copy 0: started, pid N
+reuseport: copy 0: ended with status 3
+reuseport: copy 0: restarting in 0.2 s
+reuseport: copy 0: started, pid N
+reuseport: copy 0: ended with status 3" ]
+    # Without -v the same but for the delays; a signal by its name; status 0 is no success.
+    service -n 1 --on-exit=restart -- life=400
+    wait_until said "copy 0: ended with status 0"
+    wait_until said "copy 0: started, pid [0-9]+" 2
+    kill -USR2 "$(pid_of 0)"
+    wait_until said "copy 0: killed by USR2"
+    wait_until said "copy 0: started, pid [0-9]+" 3
+    wait_until listens "$PORT"
+    kill -TERM "$SERVICE"
+    wait_until_ended "$SERVICE"
+    run grep -vE 'copy 0: (started, pid [0-9]+|ended with status 0|killed by USR2|killed by TERM)$' "$(log service)"
+    [ -z "$output" ]
+}
+
+@test "-q silences starts and ends" {
+    local pid
+    service -q -n 1 --on-exit=restart -- life=100
+    wait_until listens "$PORT"
+    pid=$(served_by)
+    is_another() { [ "$(served_by)" != "$pid" ] && listens "$PORT"; }
+    wait_until is_another
+    kill -TERM "$SERVICE"
+    wait_until_ended "$SERVICE"
+    [ ! -s "$(log service)" ]
+}
+
+@test "five ends in a row before it listened end the whole with that status and one line; the others are ended" {
+    spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 3 --on-exit=restart -p "$PORT" sh -c '
+        [ "$REUSEPORT_INSTANCE" = 1 ] && exit 7; exec "$0" "$1"' "$SERVE" "$PORT"
+    local status=0
+    wait "$PID" || status=$?
+    [ "$status" = 7 ]
+    none_left
+    said "copy 1: ended 5 times in a row before it listened; giving up" 1
+    said "copy 1: ended with status 7" 5
+    said "copy 1: restarting in 0.[1248] s" 4
+    said "copy 1: restarting in .*" 4
+    said "copy 0: killed by TERM" 1
+    said "copy 2: killed by TERM" 1
+}
+
+@test "a copy that listened between two that did not is no reason to give up" {
+    spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 1 --on-exit=restart -p "$PORT" sh -c '
+        echo >>"$0"; [ "$(wc -l <"$0")" != 4 ] || exec "$1" "$2" life=300; exit 5' "$SEEN" "$SERVE" "$PORT"
+    SERVICE=$PID
+    wait_until said "copy 0: restarting in 3.2 s"
+    said "copy 0: ended with status 5" 5
+    stop_service 0
+}
+
+@test "a COMMAND that cannot be executed any more ends the whole with 127; a healthy copy is ended, too" {
+    local status=0
+    cp "$SERVE" "$BATS_TEST_TMPDIR/server"
+    spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 2 --on-exit=restart -p "$PORT" \
+        "$BATS_TEST_TMPDIR/server" "$PORT"
+    wait_until listeners_are "$PORT" 2
+    rm "$BATS_TEST_TMPDIR/server"
+    kill -KILL "$(pid_of 1)"
+    wait "$PID" || status=$?
+    [ "$status" = 127 ]
+    none_left
+    said "copy 1: ended 5 times in a row before it listened; giving up" 1
+}
+
+@test "a copy that we may not look into counts as listening after 10 s" {
+    need_root
+    need setpriv
+    chmod 755 "$BATS_RUN_TMPDIR"
+    spawn service env MARK="$BATS_TEST_TMPDIR" setpriv --bounding-set=-sys_ptrace --inh-caps=-all \
+        "$COMMAND" run -v -n 2 --on-exit=restart -p "$PORT" \
+        setpriv --reuid 64731 --regid 64731 --clear-groups "$SERVE" "$PORT"
+    SERVICE=$PID
+    wait_until listeners_are "$PORT" 2
+    sleep 8
+    ready 0
+    wait_until ready 2
+    stop_service
+}
+
+# hold COPY: opens connections until that copy has one, which FD becomes.
+hold() {
+    local line
+    while :; do
+        exec {FD}<>"/dev/tcp/127.0.0.1/$PORT"
+        read -r line <&"$FD"
+        [[ $line != *" copy $1" ]] || return 0
+        exec {FD}<&-
+    done
+}
+
+# asked COUNT: which copies answered so many connections.
+asked() {
+    local i fd line
+    for ((i = 0; i < $1; i++)); do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+        read -r line <&"$fd" && echo "${line##* }"
+        exec {fd}<&-
+    done | sort -u | xargs
+}
+
+@test "TTIN starts one copy more; TTOU drains the highest: no new connections, open ones are finished" {
+    service -v -n 2 -- hold
+    wait_until ready 2
+    kill -TTIN "$SERVICE"
+    wait_until ready 3
+    numbers_are "0 1 2"
+    hold 2
+    kill -TTOU "$SERVICE"
+    wait_until said "copy 2: draining"
+    [ "$(asked 100)" = "0 1" ]
+    sleep 0.5
+    numbers_are "0 1 2"
+    exec {FD}<&-
+    wait_until numbers_are "0 1"
+    said "copy 2: ending" 1
+    said "copy 2: killed by TERM" 1
+    stop_service
+}
+
+@test "a copy that TTOU takes away has --drain for its connections; its number is the next copy's" {
+    service -v -n 2 --drain=1 -- hold
+    wait_until ready 2
+    hold 1
+    local begin=${EPOCHREALTIME/./} line
+    kill -TTOU "$SERVICE"
+    ! read -r -t 20 line <&"$FD"
+    [ $((${EPOCHREALTIME/./} - begin)) -gt 900000 ]
+    wait_until numbers_are 0
+    kill -TTIN "$SERVICE"
+    wait_until numbers_are "0 1"
+    stop_service
+}
+
+@test "TTOU leaves the last copy, and TTIN starts no more than four times -n, or --max" {
+    local copies
+    service -n 1 --
+    wait_until listeners_are "$PORT" 1
+    kill -TTOU "$SERVICE"
+    wait_until said "TTOU: the last copy is not taken away" 1
+    for copies in 2 3 4; do
+        kill -TTIN "$SERVICE"
+        wait_until listeners_are "$PORT" "$copies"
+    done
+    kill -TTIN "$SERVICE"
+    wait_until said "TTIN: no more than 4 copies; see --max" 1
+    numbers_are "0 1 2 3"
+    stop_service
+    service -n 2 --max=2 --
+    wait_until listeners_are "$PORT" 2
+    kill -TTIN "$SERVICE"
+    wait_until said "TTIN: no more than 2 copies; see --max" 1
+    numbers_are "0 1"
+    stop_service
+}
+
+@test "numbers are reused, the lowest first" {
+    service -v -n 3 --
+    wait_until ready 3
+    kill -TERM "$(pid_of 2)" "$(pid_of 0)"
+    wait_until numbers_are 1
+    kill -TTIN "$SERVICE"
+    wait_until numbers_are "0 1"
+    kill -TTIN "$SERVICE"
+    wait_until numbers_are "0 1 2"
+    stop_service
+}
