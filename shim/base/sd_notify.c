@@ -3,6 +3,7 @@
 #include "base/sd_notify.h"
 
 #include "base/clock.h"
+#include "base/die.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -89,6 +90,14 @@ int rp_notify(const char *name, const char *text, int seconds) {
     const int error = send_text(fd, text, -1, seconds ? 0 : MSG_DONTWAIT);
     close(fd);
     return error;
+}
+
+bool rp_notify_now(const char *name, const char *text, bool *told) {
+    const int error = rp_notify(name, text, 0);
+    if (error == ETIMEDOUT) return false;
+    if (error && !*told) rp_warn("NOTIFY_SOCKET: %s: %s", name, strerror(error));
+    *told = *told || error;
+    return true;
 }
 
 int rp_notify_barrier(const char *name, int seconds) {

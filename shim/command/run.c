@@ -21,11 +21,11 @@ int rp_cmd_run(int argc, char **argv) {
     static struct rp_launch launch;
     struct rp_service_plan plan;
     rp_parse_run(argc, argv, &launch, &plan);
+    if (plan.copies.count) plan.manager = rp_manager_take();
     if (plan.ready.by == RP_READY_ANSWER) rp_question_note_environment();
     const int status = rp_launch_prepare(&launch);
     if (status) return status;
     if (plan.copies.verbose) tell_method(&launch);
     if (!plan.copies.count) return rp_become_copy(&plan.copies, -1);
-    plan.manager = rp_manager_take();
     return rp_serve(&plan);
 }

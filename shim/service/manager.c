@@ -13,17 +13,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
 enum { FIRST_PASSED = 3 /* SD_LISTEN_FDS_START */, PASSED_MAX = 1024, SLACK = 10 /* seconds */ };
 
+/* The number that the variable is; -1 if it is none. */
+static long number_in(const char *name) {
+    const char *text = getenv(name);
+    char *end;
+    if (!text || *text < '0' || *text > '9') return -1;
+    errno = 0;
+    const long number = strtol(text, &end, 10);
+    return *end || errno ? -1 : number;
+}
+
 /* The descriptors stay open here, where nobody knows of them, and are closed in COMMAND. */
 static void keep_descriptors(void) {
-    const char *count = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
-    if (!count || !pid || atoi(pid) != (int)getpid()) return;
-    for (int i = 0; i < atoi(count) && i < PASSED_MAX; i++)
-        fcntl(FIRST_PASSED + i, F_SETFD, FD_CLOEXEC);
+    const long count = number_in("LISTEN_FDS");
+    if (number_in("LISTEN_PID") != getpid()) return;
+    for (int i = 0; i < count && i < PASSED_MAX; i++) fcntl(FIRST_PASSED + i, F_SETFD, FD_CLOEXEC);
 }
 
 const char *rp_manager_take(void) {
@@ -38,16 +48,31 @@ const char *rp_manager_take(void) {
 }
 
 /* Returns whether it was sent, or never can be. */
-static bool say(const struct rp_manager *manager, const char *format, ...)
+static bool say(struct rp_manager *manager, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static bool say(const struct rp_manager *manager, const char *format, ...) {
+static bool say(struct rp_manager *manager, const char *format, ...) {
     char text[256];
+    bool sent;
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
-    return rp_notify(manager->socket, text, 0) != ETIMEDOUT;
+    if (manager->relay < 0)
+        sent = rp_notify_now(manager->socket, text, &manager->told);
+    else
+        sent = send(manager->relay, text, strlen(text), MSG_NOSIGNAL) >= 0 || errno != EAGAIN;
+    manager->waits = manager->waits || !sent;
+    return sent;
+}
+
+/* Whether all copies are ready that there should be, or at least those that there will be: one may
+ * have ended for good. */
+static bool are_ready(const struct rp_service *service) {
+    const int ready = rp_count(service, RP_SERVING);
+    const int others = rp_count(service, RP_STARTING) + rp_count(service, RP_WAITING) +
+                       rp_count(service, RP_ENDING);
+    return ready >= service->target || (ready && !others);
 }
 
 /* "3 of 4 copies ready, 1 starting". */
@@ -63,37 +88,47 @@ static void describe(const struct rp_service *service, char *text, size_t size) 
 }
 
 /* Type=notify-reload compares the time with that of its signal. */
-static bool say_reloading(const struct rp_manager *manager) {
+static bool say_reloading(struct rp_manager *manager) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return say(manager, "RELOADING=1\nMONOTONIC_USEC=%llu",
                (unsigned long long)now.tv_sec * 1000000 + (unsigned long long)now.tv_nsec / 1000);
 }
 
+static void tell_renewal(struct rp_manager *manager) {
+    if (manager->reloading) manager->reloading = !say_reloading(manager);
+    if (manager->reloading) return;
+    if (manager->extend && say(manager, "EXTEND_TIMEOUT_USEC=%ld000000", manager->extend))
+        manager->extend = 0;
+    if (manager->reloaded) manager->reloaded = !say(manager, "READY=1");
+}
+
 void rp_manager_tell(struct rp_service *service) {
     struct rp_manager *manager = &service->manager;
     char status[sizeof(manager->status)];
     if (!manager->socket) return;
+    manager->waits = false;
     if (service->stopping && !manager->stopping) manager->stopping = say(manager, "STOPPING=1");
-    if (!service->stopping && !manager->ready && rp_count(service, RP_SERVING) >= service->target)
+    if (!service->stopping && !manager->ready && are_ready(service))
         manager->ready = say(manager, "READY=1");
-    if (manager->reloading) manager->reloading = !say_reloading(manager);
-    if (manager->reloaded && !manager->reloading) manager->reloaded = !say(manager, "READY=1");
+    if (!service->stopping && manager->ready) tell_renewal(manager);
     describe(service, status, sizeof(status));
     if (strcmp(status, manager->status) != 0 && say(manager, "STATUS=%s", status))
         memcpy(manager->status, status, sizeof(status));
 }
 
 void rp_manager_reloading(struct rp_service *service) {
-    service->manager.reloading = service->manager.socket;
+    service->manager.reloading = true;
+    service->manager.reloaded = false;
 }
 
 void rp_manager_reloaded(struct rp_service *service) {
-    service->manager.reloaded = service->manager.socket;
+    service->manager.reloaded = true;
+    service->manager.extend = 0;
 }
 
 void rp_manager_extend(struct rp_service *service) {
     const struct rp_service_plan *plan = service->plan;
-    const long step = plan->start_timeout + plan->drain + RP_LEAVE_TIME + SLACK;
-    if (service->manager.socket) say(&service->manager, "EXTEND_TIMEOUT_USEC=%ld000000", step);
+    const long leave = plan->stop_timeout > RP_LEAVE_TIME ? plan->stop_timeout : RP_LEAVE_TIME;
+    service->manager.extend = plan->start_timeout + plan->drain + leave + SLACK;
 }

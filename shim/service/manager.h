@@ -11,8 +11,12 @@ struct rp_service;
 
 struct rp_manager {
     const char *socket; /* NOTIFY_SOCKET, or NULL: nobody listens */
+    int relay;          /* to the process that the manager listens to (launch/apart.h), or -1 */
+    bool told;          /* that nobody can be reached there */
+    bool waits;         /* there was no room: to be called again soon */
     bool ready;         /* READY=1 was said */
     bool reloading;     /* RELOADING=1 is to be said */
+    long extend;        /* seconds to ask for then, or 0 */
     bool reloaded;      /* and then READY=1 again */
     bool stopping;      /* STOPPING=1 was said */
     char status[96];    /* the last STATUS= */
@@ -23,11 +27,14 @@ struct rp_manager {
  * not the copies'. Returns what NOTIFY_SOCKET named, or NULL. Exits with 125 if memory runs out. */
 const char *rp_manager_take(void);
 
-/* Says what has changed: READY=1 once all copies are ready, STATUS=, STOPPING=1. */
+/* Says what has changed: READY=1 once all copies are ready, STATUS=, STOPPING=1, and what the
+ * functions below have noted. Sets waits unless all was sent. */
 void rp_manager_tell(struct rp_service *service);
 
-/* Says RELOADING=1, and after the renewal READY=1. */
+/* Has RELOADING=1 said, with the time: at each signal for a renewal, one during a renewal, too. */
 void rp_manager_reloading(struct rp_service *service);
+
+/* Has READY=1 said after a renewal, or in place of it. */
 void rp_manager_reloaded(struct rp_service *service);
 
 /* Asks for the time that the next step of a renewal may take (EXTEND_TIMEOUT_USEC=). */

@@ -37,17 +37,18 @@ static void end(struct rp_service *service) {
 
 void rp_renewal_begin(struct rp_service *service) {
     if (service->stopping) return;
+    rp_manager_reloading(service);
     if (service->renewing) {
         service->again = true;
         return;
     }
     if (service->plan->in_place && service->target < 2) {
         rp_warn("renewal: --in-place requires two copies or more");
+        rp_manager_reloaded(service);
         return;
     }
     service->renewing = true;
     service->generation++;
-    rp_manager_reloading(service);
 }
 
 void rp_renewal_fail(struct rp_service *service, const char *format, ...) {
@@ -69,10 +70,16 @@ static void start_new(struct rp_service *service) {
     copy->delay = 0;
     copy->fruitless = 0;
     copy->fresh = true;
+    rp_manager_extend(service);
     const int error = rp_copy_start(service, copy);
     if (!error) return;
     copy->fresh = false;
     rp_renewal_fail(service, "copy %d cannot be started: %s", copy->number, strerror(error));
+}
+
+static void take_away(struct rp_service *service, struct rp_copy *old) {
+    rp_manager_extend(service);
+    rp_copy_leave(service, old, RP_LEAVE_TIME);
 }
 
 void rp_renewal_step(struct rp_service *service) {
@@ -80,13 +87,12 @@ void rp_renewal_step(struct rp_service *service) {
     if (!service->renewing || service->stopping || is_moving(service)) return;
     if (service->again) service->generation++;
     service->again = false;
-    rp_manager_extend(service);
     struct rp_copy *old = find_old(service);
     const int live = rp_count_live(service);
     if (live < service->target || (old && live < service->target + spare))
         start_new(service);
     else if (old)
-        rp_copy_leave(service, old, RP_LEAVE_TIME);
+        take_away(service, old);
     else
         end(service);
 }

@@ -23,8 +23,8 @@
 #include <unistd.h>
 
 /* In seconds: between looks while a copy starts, by its age, and while one drains or is excluded;
- * looks take at most one part in so many of the time. */
-static const double starting_pause = 0.02, moving_pause = 0.02, slow_pause = 1;
+ * while the manager has no room. Looks take at most one part in so many of the time. */
+static const double starting_pause = 0.02, moving_pause = 0.02, slow_pause = 1, room_pause = 0.1;
 enum { SHARE = 5 };
 
 int rp_count(const struct rp_service *service, enum rp_state state) {
@@ -146,6 +146,7 @@ static double time_left(const struct rp_service *service) {
     if (look_pause(service) >= 0) next = service->next_look;
     if (due > 0) next = shorter(next, due);
     if (service->unbound > 0) next = shorter(next, service->unbound);
+    if (service->manager.waits) next = shorter(next, now + room_pause);
     return next < 0 ? -1 : next > now ? next - now : 0;
 }
 
@@ -209,12 +210,13 @@ int rp_serve(const struct rp_service_plan *plan) {
                                  .target = plan->copies.count,
                                  .most = most,
                                  .slots = most + 1, /* one more in a renewal */
-                                 .manager = {.socket = plan->manager},
+                                 .manager = {.socket = plan->manager, .relay = -1},
                                  .outer = getpid(),
                                  .counters = -1};
     int status;
     rp_signals_block(&service.mask);
-    if (rp_has_strangers() && !rp_go_apart(&status)) return status;
+    if (rp_has_strangers() && !rp_go_apart(plan->manager, &service.manager.relay, &status))
+        return status;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prepare(&service);
     rp_steering_prepare(&service);
