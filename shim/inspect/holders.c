@@ -130,7 +130,7 @@ static bool read_through(int fd, struct rp_socket *socket) {
     return true;
 }
 
-static void read_option(struct rp_socket *socket, int *why_unknown) {
+void rp_socket_read_option(struct rp_socket *socket, int *why_unknown) {
     for (size_t i = 0; i < socket->owner_count && socket->shares == RP_UNKNOWN; i++) {
         const int fd = rp_socket_take(socket, &socket->owners[i]);
         if (fd < 0 || !read_through(fd, socket)) *why_unknown = errno;
@@ -156,5 +156,5 @@ void rp_sockets_examine(struct rp_sockets *sockets, bool quickly) {
     for (size_t i = 0; i < sockets->count; i++) found = found && sockets->list[i].owner_count;
     if (!found) rp_sockets_find_owners(sockets);
     for (size_t i = 0; i < sockets->count; i++)
-        read_option(&sockets->list[i], &sockets->why_unknown);
+        rp_socket_read_option(&sockets->list[i], &sockets->why_unknown);
 }

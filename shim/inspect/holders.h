@@ -14,6 +14,10 @@ void rp_sockets_find_owners(struct rp_sockets *sockets);
  * see rp_tree_has. Sorts by inode. Exits with 125 if memory runs out. */
 void rp_sockets_find_members(struct rp_sockets *sockets, const struct rp_tree *tree);
 
+/* Reads SO_REUSEPORT and what else only an owner's descriptor tells, unless that is known. Stores
+ * why it cannot, an errno or RP_NO_OWNER, in *why_unknown. */
+void rp_socket_read_option(struct rp_socket *socket, int *why_unknown);
+
 /* Drops duplicates, finds owners, and reads SO_REUSEPORT of each socket through them. quickly:
  * looks first at the RP_LOW_DESCRIPTORS lowest descriptors of each process, where servers and their
  * forked workers have their listeners, and at the rest only if a socket has no owner there. */

@@ -124,14 +124,15 @@ static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
     }
 }
 
-static bool find_by_netlink(const struct rp_wanted *wanted, enum rp_proto proto,
+static bool find_by_netlink(const struct rp_wanted *wanted, int family, enum rp_proto proto,
                             struct rp_sockets *sockets) {
     static const int families[] = {AF_INET, AF_INET6};
     const int netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     bool good = netlink >= 0;
     for (int i = 0; i < 2 && good; i++)
-        good = ask(netlink, families[i], wanted, proto) &&
-               read_answer(netlink, proto, wanted->port, sockets);
+        if (!family || family == families[i])
+            good = ask(netlink, families[i], wanted, proto) &&
+                   read_answer(netlink, proto, wanted->port, sockets);
     if (netlink >= 0) close(netlink);
     return good;
 }
@@ -167,14 +168,21 @@ static void find_in_proc(const char *table, enum rp_proto proto, const struct rp
     rp_lines_close(&lines);
 }
 
-void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets) {
+void rp_sockets_find_family(const struct rp_wanted *wanted, int family,
+                            struct rp_sockets *sockets) {
+    static const char *const tables[][2] = {[RP_TCP] = {"/proc/net/tcp", "/proc/net/tcp6"},
+                                            [RP_UDP] = {"/proc/net/udp", "/proc/net/udp6"}};
     for (enum rp_proto proto = RP_TCP; proto <= RP_UDP; proto++) {
         const size_t before = sockets->count;
-        if (!(wanted->protos & proto) || find_by_netlink(wanted, proto, sockets)) continue;
+        if (!(wanted->protos & proto) || find_by_netlink(wanted, family, proto, sockets)) continue;
         sockets->count = before;
-        find_in_proc(proto == RP_TCP ? "/proc/net/tcp" : "/proc/net/udp", proto, wanted, sockets);
-        find_in_proc(proto == RP_TCP ? "/proc/net/tcp6" : "/proc/net/udp6", proto, wanted, sockets);
+        if (family != AF_INET6) find_in_proc(tables[proto][0], proto, wanted, sockets);
+        if (family != AF_INET) find_in_proc(tables[proto][1], proto, wanted, sockets);
     }
+}
+
+void rp_sockets_find(const struct rp_wanted *wanted, struct rp_sockets *sockets) {
+    rp_sockets_find_family(wanted, 0, sockets);
 }
 
 void rp_sockets_find_on_ports(const struct rp_sockets *like, unsigned states,
