@@ -15,10 +15,10 @@ SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-s
 	$(if $(I386),$(addprefix $(BUILD)/probes/,i386-probe i386-server i386-frozen))
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
 UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
-BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls)
+BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls sleeper open-loop)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
-SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats examples/*.sh examples/*/*.sh) .ci/run
+SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats tests/bench/*.sh examples/*.sh examples/*/*.sh) .ci/run
 # bats leaves its folder, and knows no other name for the build.
 ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
@@ -126,9 +126,7 @@ $(BUILD)/fuzz/ports $(BUILD)/fuzz/executable: $(wildcard shim/*/*.h)
 	$(MKDIR)
 	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' $(filter %.c,$^)
 
-# In a network namespace of its own, where any port is free, with room for many connections and none in TIME_WAIT.
-BENCH = BUILD=$(ABSOLUTE) unshare -n sh -c 'ip link set lo up && \
-	sysctl -qw net.ipv4.ip_local_port_range="1024 19999" net.ipv4.tcp_max_tw_buckets=0 && exec /usr/bin/python3 tests/bench/report.py "$$@"' sh
+BENCH = BUILD=$(ABSOLUTE) tests/bench/apart.sh /usr/bin/python3 tests/bench/report.py
 
 bench: probes $(BENCH_PROGRAMS)
 	$(BENCH) quick $(SECTIONS)

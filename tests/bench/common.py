@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import time
 
-BUILD = os.environ["BUILD"]
+BUILD = os.environ.get("BUILD") or os.path.abspath(f"{__file__}/../../../build")
 REUSEPORT = f"{BUILD}/reuseport"
 LIBRARY = f"{BUILD}/libreuseport.so"
 SERVER = f"{BUILD}/bench/server"
@@ -45,7 +45,9 @@ def running(commands, ports, cwd="/", signal_number=signal.SIGTERM):
             processes.append(
                 subprocess.Popen(command, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
             )
-        wait_for(lambda: all(listeners(port) >= count for port, count in ports.items()))
+        wait_for(lambda: any(process.poll() is not None for process in processes) or all(listeners(port) >= count for port, count in ports.items()))
+        if failed := [process.args for process in processes if process.poll() is not None]:
+            raise RuntimeError(f"ended at once: {failed}")
         yield processes
     finally:
         for process in processes:
