@@ -378,6 +378,45 @@ few_commands() {
     grep -qE '^\| stop and start \| [0-9]+ \| [0-9]+ \| [0-9]+ \| [1-9][0-9]* \|$' "$report"
 }
 
+# A line for each way, as in "hash p50=1.13 ... late=0.06 cpu=0.00%".
+bench_cell() {
+    need_root
+    need_unshare -n
+    make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN"/bench/{sleeper,open-loop}
+    BUILD=$BUILT_IN run -0 python3 "$ROOT/tests/bench/cell.py" "$@"
+    echo "$output"
+}
+
+@test "the open loop of the benchmarks goes on sending while no copy answers, and counts who hangs" {
+    bench_cell --way hash --stop 4 --work even --load 10 --requests 200 --limit 1000
+    [[ $output == "hash "*" p50=1"???.*" hung=200 failed=0 "* ]]
+    local late=${output##*late=}
+    [ "${late%%.*}" -lt 500 ]
+}
+
+@test "the open loop of the benchmarks: only the stopped copy's clients hang, and those count" {
+    bench_cell --way hash shared --stop 1 --work even --load 10 --requests 200 --limit 1000
+    [[ ${lines[0]} == "hash "*" p99=1"???.*" failed=0 "* ]]
+    local hung=${lines[0]##*hung=}
+    [ "${hung%% *}" -gt 20 ] && [ "${hung%% *}" -lt 80 ]
+    [[ ${lines[1]} == "shared "*" hung=0 failed=0 "* ]]
+}
+
+@test "the open loop of the benchmarks sends the same requests for the same seed, at the load it is asked for" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from cell import schedule
+for kind, mean in ("even", 1000), ("uneven", 5900):
+    plan = schedule(kind, 70, 1000, 7)
+    assert plan == schedule(kind, 70, 1000, 7) != schedule(kind, 70, 1000, 8)
+    due, sources, durations = zip(*(line.split() for line in plan.splitlines()))
+    assert sum(map(int, durations)) == 1000 * mean
+    assert 0.97 < int(due[-1]) / (1000 * mean / 4 / 0.7) <= 1 and sorted(map(int, due)) == list(map(int, due))
+    assert len(set(sources)) > 990 and all(source.startswith("127.") for source in sources)
+EOF
+}
+
 @test "the README shows the last full run of make bench-full, and its figures" {
     local report=$ROOT/tests/bench/report/report.md machine rows row n name ratio
     machine=$(sed -n 's/^Full form, made by `make bench-full` on: \(.*\)\. It took .*/\1/p' "$report")

@@ -14,6 +14,7 @@ import time
 import balance
 import calls
 import listing
+import openloop
 import real
 import replacing
 import scaling
@@ -21,7 +22,7 @@ import starting
 import walks
 from common import BUILD, CPUS, Report, table
 
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "list": listing, "replace": replacing, "walks": walks}
+SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "openloop": openloop, "list": listing, "replace": replacing, "walks": walks}
 
 
 def machine():

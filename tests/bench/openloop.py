@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: MIT
+"""What a blind choice costs, and what dealing by the copies' state gains: four blocking copies under open-loop load,
+with one of them stopped, without load, and with connections that are kept."""
+
+import contextlib
+import os
+import random
+import socket
+import statistics
+import time
+
+from balance import IP_BIND_ADDRESS_NO_PORT
+from cell import COPIES, WAYS, WORK, idle, measure, percentile, schedule, serving
+from common import PORT, SERVER, ratio, spread, table
+
+CONTROL = "control"  # the hash once more
+STOPPED_LOAD, CLIENTS, PATIENCE = 40, 1000, 1500  # percent, requests, milliseconds
+KEPT, PAUSE = 64, 0.01  # connections, mean seconds between two
+
+
+def name_of(form):
+    return "the hash again, as a control" if form == CONTROL else WAYS[form]
+
+
+def rounds_of(forms, cells, rounds):
+    """Interleaved: {cell: {form: [result of each round]}}. In a round all forms get the same requests."""
+    results = {cell: {form: [] for form in forms} for cell in cells}
+    for number in range(rounds):
+        for seed, cell in enumerate(cells):
+            kind, load, requests = cell
+            plan = schedule(kind, load, requests, 1000 * number + seed)
+            for form in forms[number % len(forms):] + forms[:number % len(forms)]:
+                results[cell][form].append(measure("hash" if form == CONTROL else form, plan))
+    return results
+
+
+def column(found, name):
+    return [result[name] for result in found]
+
+
+def pooled(found, share, least):
+    """A percentile over all rounds, if they have so many requests."""
+    took = sorted(time for result in found for time in result["took"])
+    return f"{percentile(took, share):.1f}" if len(took) >= least else "–"
+
+
+def rows_of(results):
+    base = column(results["hash"], "p99")
+    for form, found in results.items():
+        p99 = column(found, "p99")
+        ratios = [a / b for a, b in zip(p99, base)]
+        yield (name_of(form), *(f"{statistics.median(column(found, name)):.1f}" for name in ("p50", "p90", "p99")), spread(p99), pooled(found, 0.999, 10000),
+               *(("1", "") if form == "hash" else (f"{statistics.median(ratios):.2f}", f"{min(ratios):.2f} – {max(ratios):.2f}")),
+               sum(column(found, "hung")) + sum(column(found, "failed")), f"{max(column(found, 'late')):.2f}", f"{statistics.median(column(found, 'cpu')):.1f}")
+
+
+def latency(report, forms, cells, rounds):
+    results = rounds_of(forms, cells, rounds)
+    for cell in cells:
+        kind, load, requests = cell
+        report.add(f"### {kind.capitalize()} work, {load} % load", f"{WORK[kind].capitalize()}; {requests} requests in each of {rounds} rounds.", table(
+            ("", "p50 ms", "p90 ms", "p99 ms", "range", "p99.9 ms", "p99 over the hash's", "range", "not answered", "sent late by, ms", "CPU of dealing, %"), rows_of(results[cell])))
+        if load == 70:
+            goals(report, kind, results[cell])
+
+
+def goals(report, kind, results):
+    p99 = {form: column(found, "p99") for form, found in results.items()}
+    over_hash, control = ratio(p99["balance"], p99["hash"]), ratio(p99[CONTROL], p99["hash"])
+    what = f"run --balance, {kind} work, 70 % load: p99 over"
+    if kind == "even":
+        noise = statistics.median(max(a / b, b / a) for a, b in zip(p99[CONTROL], p99["hash"]))
+        report.goal(f"{what} the hash's; goal: what the hash is off from itself", over_hash, round(noise, 2), False)
+    else:
+        report.goal(f"{what} the hash's (the hash over itself: {control:.2f})", over_hash, 0.6, False)
+        report.goal(f"{what} one shared socket's", ratio(p99["balance"], p99["shared"]), 1.7, False)
+
+
+def one_stopped(report, kinds, rounds):
+    report.add("### One of four copies is stopped", f"Before the first of {CLIENTS} clients comes, at {STOPPED_LOAD} % load of four; hung: without an answer within {PATIENCE / 1000:g} s. "
+               f"A client that hangs counts with that time. Rounds: {rounds}.")
+    for kind in kinds:
+        results = {form: [] for form in WAYS}
+        for number in range(rounds):
+            plan = schedule(kind, STOPPED_LOAD, CLIENTS, 1000 * number)
+            for form in WAYS:
+                results[form].append(measure(form, plan, PATIENCE, stop=1))
+        rows = [(name_of(form), f"{statistics.median(column(found, 'hung')):.0f}", f"{min(column(found, 'hung'))} – {max(column(found, 'hung'))}", sum(column(found, "failed")),
+                 *(f"{statistics.median(column(found, name)):.1f}" for name in ("p50", "p90", "p99"))) for form, found in results.items()]
+        report.add(table((f"{kind} work", "hung", "range", "failed", "p50 ms", "p90 ms", "p99 ms"), rows))
+        report.goal(f"run --balance, one of four stopped, {kind} work: percentage of clients that hang", statistics.median(column(results["balance"], "hung")) * 100 / CLIENTS, 0.5, False)
+
+
+def nobody_comes(report, seconds):
+    found = {form: idle(form, seconds) for form in ("hash", "leastconn", "balance")}
+    report.add("### Without load", f"CPU in {seconds} s of what deals the connections: the supervisor, or haproxy.",
+               table(("", "% of a CPU"), [(name_of(form), f"{share:.2f}") for form, share in found.items()]))
+    report.goal("run --balance, idle: percentage of a CPU", found["balance"], 1, False)
+
+
+def keep_one(number, chance):
+    """A connection that has had an answer."""
+    client = socket.socket()
+    client.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    client.bind((f"127.{chance.randrange(256)}.{chance.randrange(256)}.{number + 1}", 0))
+    client.connect(("127.0.0.1", PORT))
+    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    client.recv(1024)
+    return client
+
+
+def descriptors(pids):
+    return [len(os.listdir(f"/proc/{pid}/fd")) for pid in pids]
+
+
+def fullest(way, trials):
+    """The greatest share of the kept connections over the fair one, in each trial. The copies answer by epoll."""
+    chance, shares = random.Random(1), []
+    for _ in range(trials):
+        with serving(way, (SERVER, "plain", str(PORT), "0", "-1")) as (copies, _):
+            before = descriptors(copies)
+            with contextlib.ExitStack() as clients:
+                for number in range(KEPT):
+                    clients.enter_context(keep_one(number, chance))
+                    time.sleep(chance.expovariate(1 / PAUSE))
+                held = [now - then for now, then in zip(descriptors(copies), before)]
+        if sum(held) != KEPT:
+            raise RuntimeError(f"{way}: {sum(held)} kept connections instead of {KEPT}")
+        shares.append(max(held) * COPIES / KEPT)
+    return shares
+
+
+def kept(report, trials):
+    found = {way: fullest(way, trials) for way in ("hash", "balance")}
+    report.add("### Connections that are kept", f"{KEPT} of them on four copies, opened one after the other, {PAUSE * 1000:g} ms apart on average; {trials} trials.",
+               table(("", "the fullest copy's share over the fair one", "range"),
+                     [(name_of(way), f"{statistics.median(shares):.2f}", f"{min(shares):.2f} – {max(shares):.2f}") for way, shares in found.items()]))
+
+
+def run(report, quick):
+    report.add("## Open loop", "Four copies of a blocking server that sleeps for as long as a request asks. Requests come at random (Poisson) whatever became of those before them, each on a connection "
+               "of its own from an address drawn from 127/8, and count from when they were due. Load is the percentage of what four copies can serve, by the mean of the work. In a round all ways get "
+               "the same requests. Medians of the rounds; p99.9 over all of them.")
+    if quick:
+        latency(report, ["hash", "shared", "leastconn", "balance", CONTROL], [("uneven", 70, 1200), ("even", 70, 2000)], 2)
+    else:
+        cells = [("uneven", 40, 1500), ("uneven", 70, 4000), ("uneven", 90, 2000), *(("even", load, 3000) for load in (40, 70, 90))]
+        latency(report, [*WAYS, CONTROL], cells, 3)
+    one_stopped(report, ["even"] if quick else list(WORK), 1 if quick else 3)
+    nobody_comes(report, 2 if quick else 5)
+    kept(report, 3 if quick else 10)
