@@ -149,7 +149,7 @@ def measure(way, requests, limit=10000, stop=0):
 def idle(way, seconds):
     """The percentage of a CPU that dealing takes when nobody comes."""
     with serving(way) as (_, dealer):
-        time.sleep(0.5)  # what its start takes is not meant
+        time.sleep(1.5)  # what its start takes is not meant
         with cpu_share(dealer) as cpu:
             time.sleep(seconds)
     return cpu[0] if cpu else 0

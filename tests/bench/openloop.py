@@ -14,7 +14,8 @@ from cell import COPIES, WAYS, WORK, idle, measure, percentile, schedule, servin
 from common import PORT, SERVER, ratio, spread, table
 
 CONTROL = "control"  # the hash once more
-STOPPED_LOAD, CLIENTS, PATIENCE = 40, 1000, 1500  # percent, requests, milliseconds
+LATE = 2  # milliseconds by which 99 % of the requests may be sent late
+STOPPED_LOAD, CLIENTS, PATIENCE = 40, 1000, 1000  # percent, requests, milliseconds
 KEPT, PAUSE = 64, 0.01  # connections, mean seconds between two
 
 
@@ -22,16 +23,22 @@ def name_of(form):
     return "the hash again, as a control" if form == CONTROL else WAYS[form]
 
 
-def rounds_of(forms, cells, rounds):
-    """Interleaved: {cell: {form: [result of each round]}}. In a round all forms get the same requests."""
-    results = {cell: {form: [] for form in forms} for cell in cells}
+def rounds_of(forms, cells, rounds, tries):
+    """Interleaved: {cell: {form: [result of each round]}}, and how many rounds were measured again, as a whole, because
+    something else held the load up. What does so in the last try, too, is in the report."""
+    results, again = {cell: {form: [] for form in forms} for cell in cells}, 0
     for number in range(rounds):
+        order = forms[number % len(forms):] + forms[:number % len(forms)]
         for seed, cell in enumerate(cells):
-            kind, load, requests = cell
-            plan = schedule(kind, load, requests, 1000 * number + seed)
-            for form in forms[number % len(forms):] + forms[:number % len(forms)]:
-                results[cell][form].append(measure("hash" if form == CONTROL else form, plan))
-    return results
+            requests = schedule(*cell, 1000 * number + seed)
+            for left in reversed(range(tries)):
+                found = {form: measure("hash" if form == CONTROL else form, requests) for form in order}
+                if left == 0 or max(result["late"] for result in found.values()) <= LATE:
+                    break
+                again += 1
+            for form, result in found.items():
+                results[cell][form].append(result)
+    return results, again
 
 
 def column(found, name):
@@ -54,8 +61,9 @@ def rows_of(results):
                sum(column(found, "hung")) + sum(column(found, "failed")), f"{max(column(found, 'late')):.2f}", f"{statistics.median(column(found, 'cpu')):.1f}")
 
 
-def latency(report, forms, cells, rounds):
-    results = rounds_of(forms, cells, rounds)
+def latency(report, forms, cells, rounds, tries):
+    results, again = rounds_of(forms, cells, rounds, tries)
+    report.add(f"Measured again because requests were sent more than {LATE} ms late: {again} of {rounds * len(cells)} rounds; at most {tries - 1} times each.")
     for cell in cells:
         kind, load, requests = cell
         report.add(f"### {kind.capitalize()} work, {load} % load", f"{WORK[kind].capitalize()}; {requests} requests in each of {rounds} rounds.", table(
@@ -142,10 +150,10 @@ def run(report, quick):
                "of its own from an address drawn from 127/8, and count from when they were due. Load is the percentage of what four copies can serve, by the mean of the work. In a round all ways get "
                "the same requests. Medians of the rounds; p99.9 over all of them.")
     if quick:
-        latency(report, ["hash", "shared", "leastconn", "balance", CONTROL], [("uneven", 70, 1200), ("even", 70, 2000)], 2)
+        latency(report, ["hash", "shared", "leastconn", "balance", CONTROL], [("uneven", 70, 1200), ("even", 70, 3000)], 2, 2)
     else:
         cells = [("uneven", 40, 1500), ("uneven", 70, 4000), ("uneven", 90, 2000), *(("even", load, 3000) for load in (40, 70, 90))]
-        latency(report, [*WAYS, CONTROL], cells, 3)
+        latency(report, [*WAYS, CONTROL], cells, 3, 3)
     one_stopped(report, ["even"] if quick else list(WORK), 1 if quick else 3)
     nobody_comes(report, 2 if quick else 5)
     kept(report, 3 if quick else 10)
