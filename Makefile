@@ -155,8 +155,8 @@ help:
 	@echo 'make matrix         build with every compiler installed, without a warning'
 	@echo 'make asan           run tests of parser and hooks under sanitizers'
 	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS ($(FUZZ_SECONDS))'
-	@echo 'make bench          measure costs and gains in two minutes (as root)'
-	@echo 'make bench-full     the same in fifteen minutes, for the README'
+	@echo 'make bench          measure costs and gains in three minutes (as root)'
+	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo
 	@echo 'Variables, also of the environment: CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX'
 	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC.'
