@@ -273,7 +273,7 @@ reuseport: copy 2: killed by signal 40" ]
     local all
     read -ra all <<<"$(keepers "$PID")"
     kill -KILL "${all[1]}"
-    wait_until grep -qx 'reuseport: copy 1: its keeper was killed by KILL; what is left of it is killed' "$(log copies)"
+    wait_until grep -qx 'reuseport: copy 1: its keeper was killed by KILL; killing what is left of it' "$(log copies)"
     kill -TERM "$PID"
     wait "$PID" || true
     grep -qx 'reuseport: copy 0: ended with status 5' "$(log copies)"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The shortest queue alone would attract all that arrives until the next look: so others that are
- * hardly longer are chosen as well. */
+/* Steering to the shortest queue alone would send it everything until the next look, so copies
+ * whose queues are hardly longer are included. */
 #include "service/balance.h"
 
 #include "base/clock.h"
@@ -15,8 +15,8 @@
  * after how long without an accept a copy is passed over. */
 static const double waiting_pause = 0.001, busy_pause = 0.005, idle_pause = 0.02, stall_time = 0.25;
 
-/* The text after the names of one protocol's counters; its values stand in the same order in the
- * line below. */
+/* One counter of a protocol: `names` begins the line of names; the next line has the values, in the
+ * same order. */
 static unsigned long read_counter(const char *text, const char *names, const char *name) {
     const char *at = strstr(text, names);
     const char *wanted = at ? strstr(at, name) : NULL;

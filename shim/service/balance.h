@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* --balance: which copies' queues are short. */
+/* --balance: finds the copies whose queues are short. */
 #ifndef RP_BALANCE_H
 #define RP_BALANCE_H
 

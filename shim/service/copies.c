@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A copy's keeper is a child that nobody else reaps, so its PID is the copy's until then. */
+/* Nobody else reaps a copy's keeper, so its PID identifies the copy until it is reaped here. */
 #include "service/copies.h"
 
 #include "base/clock.h"
@@ -25,7 +25,7 @@ void rp_copy_change(struct rp_service *service, struct rp_copy *copy, enum rp_ev
     if (state == copy->state) return;
     copy->state = state;
     copy->since = rp_now();
-    /* Its keeper says when it has started, and when it has ended. */
+    /* Its keeper reports its start and its end. */
     if (!service->copies.verbose || state == RP_STARTING || state == RP_ABSENT) return;
     if (state == RP_WAITING)
         rp_warn("copy %d: %s in %.1f s", copy->number, rp_state_name(state), copy->delay);
@@ -33,7 +33,7 @@ void rp_copy_change(struct rp_service *service, struct rp_copy *copy, enum rp_ev
         rp_warn("copy %d: %s", copy->number, rp_state_name(state));
 }
 
-/* In a keeper: what is the supervisor's alone. */
+/* In a keeper: closes the supervisor's descriptors. */
 static void leave(const struct rp_service *service) {
     close(service->signals);
     if (service->counters >= 0) close(service->counters);
@@ -41,14 +41,14 @@ static void leave(const struct rp_service *service) {
         if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
 }
 
-/* What an earlier copy of that number said does not count for the next. */
+/* A new socket, so that READY=1 of an earlier copy with that number does not count. */
 static int renew_socket(struct rp_service *service, int number) {
     if (service->plan->ready.by != RP_READY_NOTIFY) return 0;
     if (service->notify[number].fd >= 0) rp_notify_close(&service->notify[number]);
     return rp_notify_open(&service->notify[number]);
 }
 
-/* Sends connections to those that are ready alone, before another one joins them. */
+/* Sends connections to the ready copies only, before another one joins. */
 static void shut(struct rp_service *service, struct rp_copy *copy) {
     copy->gated = copy->fresh || service->plan->ready.by != RP_READY_LISTEN;
     if (!copy->gated) return;
@@ -109,16 +109,16 @@ void rp_copies_stop(struct rp_service *service, int number, enum rp_origin from)
             rp_copy_end(service, &service->list[i], number, from, 0);
 }
 
-/* What its keeper could not tell. */
+/* Reports what the keeper, which was killed, could not. */
 static void tell_loss(const struct rp_service *service, const struct rp_copy *copy, int how) {
     char name[RP_SIGNAL_NAME];
     rp_signal_name(WTERMSIG(how), name);
     if (service->copies.verbose || !service->copies.launch->quiet)
-        rp_warn("copy %d: its keeper was killed by %s; what is left of it is killed", copy->number,
+        rp_warn("copy %d: its keeper was killed by %s; killing what is left of it", copy->number,
                 name);
 }
 
-/* After five ends before it listened, the whole ends with that status. */
+/* Too many starts ended before it listened: the service ends with that status. */
 static void give_up(struct rp_service *service, const struct rp_copy *copy, int status) {
     rp_warn("copy %d: ended %d times in a row before it listened; giving up", copy->number,
             copy->fruitless);
@@ -140,7 +140,7 @@ static void plan_restart(struct rp_service *service, struct rp_copy *copy, int s
     rp_copy_change(service, copy, RP_FELL);
 }
 
-/* It was not asked to end, or all are to end: its status counts. */
+/* It will not be restarted: its status counts. */
 static void count_end(struct rp_service *service, struct rp_copy *copy, int status) {
     if (!service->status && !service->judged) service->status = status;
     rp_copy_change(service, copy, RP_GONE);
@@ -183,12 +183,12 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     return copy;
 }
 
-/* Its processes, and if its keeper does not see to that, the keeper, too. */
+/* Kills the copy's processes; the second time, as its keeper has not done so, the keeper. */
 static void kill_late(struct rp_copy *copy) {
     if (copy->killed) {
         kill(copy->keeper, SIGKILL);
     } else {
-        rp_warn("copy %d: has not ended in time; it is killed", copy->number);
+        rp_warn("copy %d: did not end in time; sending KILL", copy->number);
         rp_keeper_kill(copy->keeper);
     }
     copy->killed = true;
@@ -200,7 +200,7 @@ static void start_again(struct rp_service *service, struct rp_copy *copy) {
     if (!error) return;
     copy->delay = rp_restart_delay(copy->delay, 0);
     copy->due = rp_now() + copy->delay;
-    rp_warn("copy %d: cannot be started: %s; trying again in %.1f s", copy->number, strerror(error),
+    rp_warn("copy %d: cannot be started: %s; retrying in %.1f s", copy->number, strerror(error),
             copy->delay);
 }
 

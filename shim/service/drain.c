@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A handshake does not show whose it is: those that were under way at the change may all still
- * reach the copy. */
+/* The kernel does not show which listener a handshake belongs to: any that was under way when
+ * draining began may still reach the copy. */
 #include "service/drain.h"
 
 #include "base/clock.h"
@@ -13,7 +13,7 @@
 
 #include <stdlib.h>
 
-/* In seconds: without anything left to accept; between two counts of connections. */
+/* In seconds: how long nothing must be left to accept; between two counts of connections. */
 static const double quiet_time = 0.1, count_pause = 0.1;
 
 /* The addresses at which the copy listens; free(3) the list. */
@@ -27,7 +27,7 @@ static struct rp_sockets addresses(const struct rp_service *service, const struc
     return like;
 }
 
-/* The TCP sockets in those states there. */
+/* The TCP sockets in those states at the copy's addresses. */
 static void find(const struct rp_service *service, const struct rp_copy *copy, unsigned states,
                  struct rp_sockets *found) {
     struct rp_sockets like = addresses(service, copy);
@@ -45,7 +45,7 @@ void rp_drain_begin(struct rp_service *service, struct rp_copy *copy) {
     copy->busy = rp_now();
 }
 
-/* Handshakes of the beginning that are still under way, but for those whose clients are silent. */
+/* Whether a handshake noted at the beginning is still under way, and its client not silent. */
 static bool is_unsettled(const struct rp_service *service, const struct rp_copy *copy) {
     struct rp_sockets now = {NULL, 0, 0};
     bool any = false;
@@ -59,7 +59,7 @@ static bool is_unsettled(const struct rp_service *service, const struct rp_copy 
     return any;
 }
 
-/* Datagrams that wait for the copy count as well. */
+/* Whether datagrams wait for the copy. */
 static bool has_datagrams(const struct rp_service *service, const struct rp_copy *copy) {
     struct rp_sockets found = {NULL, 0, 0};
     bool any = false;
@@ -75,7 +75,7 @@ static bool has_datagrams(const struct rp_service *service, const struct rp_copy
     return any;
 }
 
-/* Brings the number of the copy's connections up to date, now and then. */
+/* Counts the copy's connections, if that is due. */
 static void count_connections(const struct rp_service *service, struct rp_copy *copy) {
     struct rp_sockets found = {NULL, 0, 0};
     const double begin = rp_now();
@@ -90,7 +90,7 @@ static void count_connections(const struct rp_service *service, struct rp_copy *
     copy->counted = rp_now() + count_pause + 4 * (rp_now() - begin);
 }
 
-/* Makes the copy's listeners invisible, where connections go elsewhere. */
+/* Hides the copy's listeners in the groups that are steered. */
 static void hide(const struct rp_service *service, const struct rp_copy *copy) {
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];

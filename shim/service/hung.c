@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel does not count accepts: they show in a queue that shrinks, or in new connections. */
+/* The kernel does not count accepts; they show as a shorter queue, or as new connections. */
 #include "service/hung.h"
 
 #include "base/clock.h"
@@ -14,8 +14,8 @@
 
 static const double patience = 5; /* seconds from TERM to KILL */
 
-/* Whether something waits for the copy, and no queue of it has become shorter since. *full: whether
- * such a queue is full. */
+/* Whether connections wait for the copy, and none of its queues has become shorter. *full: whether
+ * one of these queues is full. */
 static bool is_stalled(const struct rp_service *service, const struct rp_copy *copy, bool *full) {
     bool stalled = false;
     *full = false;
@@ -58,7 +58,7 @@ static uint32_t *find_accepted(const struct rp_service *service, struct rp_copy 
     return inodes;
 }
 
-/* Whether the copy has a connection that it did not have last time. */
+/* Whether the copy has a connection that it did not have at the last check. */
 static bool has_accepted(const struct rp_service *service, struct rp_copy *copy) {
     size_t count;
     bool any = false;
@@ -82,8 +82,8 @@ static void step(struct rp_service *service, struct rp_copy *copy) {
     const bool accepted = has_accepted(service, copy);
     if (copy->idle <= 0 || accepted) copy->idle = now;
     if (now - copy->idle < (double)service->plan->hung) return;
-    rp_warn("copy %d: has accepted no connection for %ld s, while %lu wait; it is ended",
-            copy->number, service->plan->hung, rp_queued(service, copy));
+    rp_warn("copy %d: accepted no connection for %ld s, while %lu wait; sending TERM", copy->number,
+            service->plan->hung, rp_queued(service, copy));
     rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
 }
 

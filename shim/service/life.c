@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The only place that says what follows from what. */
+/* All transitions, in one table. */
 #include "service/life.h"
 
 #include <stddef.h>

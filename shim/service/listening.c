@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Sockets first, processes second: whoever had a socket then is among the processes, or has closed
- * it. */
+/* Sockets are read first, processes second: whoever held a socket is then among the processes, or
+ * has closed it. */
 #include "service/listening.h"
 
 #include "base/clock.h"
@@ -16,7 +16,7 @@
 
 enum { ALL_PORTS = 65535 };
 
-/* What is wanted of the sockets that a look finds. */
+/* Whether the socket receives on a listed port. */
 static bool is_listed(const struct rp_service *service, const struct rp_socket *socket) {
     const struct rp_ports *list = &service->plan->copies.launch->config.ports;
     return rp_is_receiver(socket) &&
@@ -42,7 +42,7 @@ static struct rp_shared *find_shared(struct rp_listening *listening,
     struct rp_shared new = {.like = *socket};
     listening->list = rp_grow(listening->list, listening->count, sizeof(new));
     listening->list[listening->count] = new;
-    /* It had no members when everything was looked at. */
+    /* It had no members at the last look, which was complete. */
     if (listening->complete) rp_members_update(&listening->list[listening->count].members, NULL, 0);
     return &listening->list[listening->count++];
 }
@@ -78,7 +78,7 @@ static int oldest_first(const void *a, const void *b) {
     return left->socket.ipv6 ? order : -order; /* see rp_members_order */
 }
 
-/* Drops what was not seen, and brings the numbers up to date. */
+/* Drops sockets that were not seen, and updates the members' numbers. */
 static void settle(struct rp_shared *shared) {
     size_t kept = 0;
     for (size_t i = 0; i < shared->count; i++) {
@@ -99,7 +99,7 @@ static void settle(struct rp_shared *shared) {
     free(inodes);
 }
 
-/* Groups that have no members any more: the kernel has freed them, and their programs. */
+/* Drops groups without members: the kernel has freed them and their programs. */
 static void drop_empty(struct rp_listening *listening) {
     size_t kept = 0;
     for (size_t i = 0; i < listening->count; i++) {
@@ -132,7 +132,7 @@ void rp_listening_look(struct rp_service *service, bool all) {
     rp_find_owners(service, after > before);
 }
 
-/* Whether the kernel may have chosen the port: only the entry for all ports has it. */
+/* Whether the kernel may have chosen the port: only an entry for all ports matches it. */
 static bool is_by_chance(const struct rp_service *service, const struct rp_socket *socket) {
     const struct rp_ports *list = &service->plan->copies.launch->config.ports;
     const uint16_t port = socket->local.port;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which copy listens where: the sockets on the ports of the list, group by group. None of these
- * functions is async-signal-safe; all that allocate exit with 125 if memory runs out. */
+/* Which copy listens where: the sockets on the listed ports, by group. None of these functions is
+ * async-signal-safe; all that allocate exit with 125 if memory runs out. */
 #ifndef RP_LISTENING_H
 #define RP_LISTENING_H
 
@@ -9,18 +9,18 @@
 struct rp_service;
 struct rp_copy;
 
-/* Whose a socket is, unless it is a copy's, by number. */
+/* Whose a socket is, if not the copy's with that number. */
 enum {
-    RP_STRANGER = -1,  /* nobody's that we see */
-    RP_EVERYBODY = -2, /* several copies have it */
-    RP_HIDDEN = -3,    /* one of several copies', whose processes may not be looked into */
+    RP_STRANGER = -1,  /* not known to be any copy's */
+    RP_EVERYBODY = -2, /* held by several copies */
+    RP_HIDDEN = -3,    /* of one of several copies whose descriptors cannot be listed */
 };
 
 struct rp_listener {
-    struct rp_socket socket; /* with its owners among the copies' processes */
+    struct rp_socket socket; /* its owners: the copies' processes that hold it */
     int copy;
     bool seen;        /* in this look */
-    bool searched;    /* the copies' processes, for its owner */
+    bool searched;    /* for, among the copies' processes */
     bool passed_over; /* by --balance */
     double stalled;   /* since when connections wait and none was accepted; 0: not so */
 };
@@ -33,12 +33,12 @@ struct rp_shared {
     struct rp_members members;
     bool steered; /* a program of ours is attached */
     bool cleaned; /* what an earlier process left has been detached */
-    bool told;    /* that it cannot be steered */
+    bool told;    /* why it cannot be steered */
     bool *chosen; /* by number, of that program */
     size_t chosen_count;
     double open;            /* since when nobody is excluded; 0: somebody is */
-    double quiet;           /* since when nothing has arrived, and how much had */
-    unsigned long arrivals; /* of the namespace */
+    double quiet;           /* since when no connection has arrived */
+    unsigned long arrivals; /* rp_arrivals() at the last check for `quiet` */
     char receivers[128];    /* the copies that -v last said connections go to */
     double said;            /* when */
 };
@@ -51,9 +51,9 @@ struct rp_listening {
     double pause;       /* after it, in seconds */
 };
 
-/* Looks at the sockets on the ports of the list; all: else only at those of known groups, which is
- * cheaper. New ones are attributed to copies by the descriptors of their processes; what those
- * hide, to the one copy whose socket it can be. */
+/* Looks at the sockets on the listed ports; without `all` only at those of known groups, which is
+ * cheaper. Attributes new ones to copies by the descriptors of their processes; one that these do
+ * not show, to the one copy that can have it. */
 void rp_listening_look(struct rp_service *service, bool all);
 
 /* Whether the copy listens: on each port on which a copy that is ready does, and on one at least.

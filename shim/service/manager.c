@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A message that finds no room is sent again at the next occasion, as its text is made anew. */
+/* A message that finds no room is composed anew and sent at the next turn. */
 #include "service/manager.h"
 
 #include "base/die.h"
@@ -29,7 +29,7 @@ static long number_in(const char *name) {
     return *end || errno ? -1 : number;
 }
 
-/* The descriptors stay open here, where nobody knows of them, and are closed in COMMAND. */
+/* The passed descriptors stay open in this process and are closed in COMMAND. */
 static void keep_descriptors(void) {
     const long count = number_in("LISTEN_FDS");
     if (number_in("LISTEN_PID") != getpid()) return;
@@ -47,7 +47,7 @@ const char *rp_manager_take(void) {
     return copy;
 }
 
-/* Returns whether it was sent, or never can be. */
+/* Returns false if it should be tried again. */
 static bool say(struct rp_manager *manager, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -87,7 +87,7 @@ static void describe(const struct rp_service *service, char *text, size_t size) 
     }
 }
 
-/* Type=notify-reload compares the time with that of its signal. */
+/* With Type=notify-reload, systemd compares the time with that of its signal. */
 static bool say_reloading(struct rp_manager *manager) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* By the descriptors of the copies' processes; what those hide, by who can have it. */
+/* By the descriptors of the copies' processes; a socket that these do not show belongs to a copy
+ * whose descriptors cannot be listed. */
 #include "service/ownership.h"
 
 #include "base/clock.h"
@@ -26,7 +27,7 @@ bool rp_has_listener(const struct rp_shared *shared, const struct rp_copy *copy)
     return false;
 }
 
-/* The sockets of which it is not known which copy has them; they have no owners yet. */
+/* The sockets that belong to no known copy; they have no owners yet. */
 static void collect_unknown(struct rp_listening *listening, struct rp_sockets *unknown) {
     for (size_t i = 0; i < listening->count; i++)
         for (size_t j = 0; j < listening->list[i].count; j++) {
@@ -36,7 +37,7 @@ static void collect_unknown(struct rp_listening *listening, struct rp_sockets *u
         }
 }
 
-/* Notes the copy as the one that has the listener, if its processes were found to. */
+/* Attributes the listener to the copy, if one of its processes was found to hold it. */
 static void attribute(struct rp_listener *listener, const struct rp_copy *copy,
                       const struct rp_sockets *searched) {
     struct rp_socket *held = rp_sockets_get(searched, listener->socket.inode);
@@ -53,7 +54,7 @@ static void attribute(struct rp_listener *listener, const struct rp_copy *copy,
     held->owner_count = 0;
 }
 
-/* Whether a process's descriptors cannot be listed, or are of another network. */
+/* Whether a process's descriptors cannot be listed, or may be of another network namespace. */
 static bool hides(pid_t pid) {
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
@@ -71,8 +72,8 @@ bool rp_is_hidden(const struct rp_copy *copy) {
     return false;
 }
 
-/* Copies that may have a listener there which they hide; only: in that state, or in any if absent.
- * *last: one of them. */
+/* The number of copies that may have a hidden listener there. only: those in that state; RP_ABSENT:
+ * in any. *last: one of them. */
 static unsigned count_hidden(const struct rp_service *service, const struct rp_shared *shared,
                              enum rp_state only, int *last) {
     unsigned count = 0;
@@ -100,8 +101,8 @@ static void give_unknown(struct rp_shared *shared, bool new, int copy) {
             shared->list[i].copy = copy;
 }
 
-/* What no process shows belongs to the copies that may have hidden it, unless it is too much: a new
- * socket to the copy that starts, if that is one alone. */
+/* Attributes sockets that no process shows: a single new one to the only copy that starts, others
+ * to the copies that hide theirs, unless there are more sockets than such copies. */
 static void attribute_hidden(const struct rp_service *service, struct rp_shared *shared) {
     int last = 0;
     if (count_unknown(shared, true) == 1 && count_hidden(service, shared, RP_STARTING, &last) == 1)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Listening comes first: what a copy says, or answers, before that is not asked for. */
+/* A copy must listen first: only then does READY=1 count, and is the question asked. */
 #include "service/ready.h"
 
 #include "base/clock.h"
@@ -8,11 +8,11 @@
 #include "service/ownership.h"
 #include "service/renewal.h"
 
-/* In seconds: a first copy may bind more ports for that long; after that a hidden one counts as
- * listening; from one question to the next. */
+/* In seconds: in which a first copy may bind more ports; after which a hidden one counts as
+ * listening; between two questions. */
 static const double first_time = 1, hidden_time = 10, question_pause = 0.2;
 
-/* Whether another copy is ready, by whose ports to go. */
+/* Whether another copy is ready, whose ports this one must have. */
 static bool has_model(const struct rp_service *service, const struct rp_copy *copy) {
     return rp_count(service, RP_SERVING) > (copy->state == RP_SERVING);
 }
@@ -35,7 +35,7 @@ static pid_t first_process(struct rp_copy *copy) {
     return copy->server.tree.count > 1 ? copy->server.tree.members[1].pid : 0;
 }
 
-/* Asks the next question if the last has ended. Returns whether it was answered. */
+/* Asks again, unless a question is still running. Returns whether one was answered with 0. */
 static bool is_answered(const struct rp_service *service, struct rp_copy *copy) {
     const double now = rp_now();
     const struct rp_asked asked = {service->plan->ready.line, first_process(copy), NULL};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* No step is noted: the copies' states tell which one is next. */
+/* No step is stored: the next one follows from the copies' states. */
 #include "service/renewal.h"
 
 #include "base/die.h"
@@ -43,7 +43,7 @@ void rp_renewal_begin(struct rp_service *service) {
         return;
     }
     if (service->plan->in_place && service->target < 2) {
-        rp_warn("renewal: --in-place requires two copies or more");
+        rp_warn("renewal: --in-place requires at least two copies");
         rp_manager_reloaded(service);
         return;
     }
@@ -53,7 +53,7 @@ void rp_renewal_begin(struct rp_service *service) {
 
 void rp_renewal_fail(struct rp_service *service, const char *format, ...) {
     const int live = rp_count_live(service);
-    char why[160], rest[64] = "the old ones stay";
+    char why[160], rest[64] = "the old copies stay";
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why, sizeof(why), format, arguments);

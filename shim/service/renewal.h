@@ -6,17 +6,18 @@
 
 #include "service/service.h"
 
-/* Begins a renewal of all copies. During one, it begins again after the present copy. */
+/* Starts a renewal of all copies; one that is under way starts over after the current copy. */
 void rp_renewal_begin(struct rp_service *service);
 
-/* Takes the next step if the last one is done: start a new copy, have an old one leave, or end. */
+/* Takes the next step if the last one is done: start a new copy, remove an old one, or end. */
 void rp_renewal_step(struct rp_service *service);
 
-/* Ends the renewal, as a new copy has not come up for that reason (printf(3)): the others stay. */
+/* Ends the renewal because a new copy did not come up, and reports why (printf(3)). The others
+ * stay. */
 void rp_renewal_fail(struct rp_service *service, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* The seconds after which a copy that was renewed and told to end is killed. */
+/* Seconds from TERM to KILL in a renewal, unless --stop-timeout is given. */
 enum { RP_LEAVE_TIME = 30 };
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One loop: signals, what is due, and a look at the sockets as often as somebody has to know. */
+/* One loop: signals, what is due, and looks at the sockets while anything depends on them. */
 #include "service/service.h"
 
 #include "base/clock.h"
@@ -22,8 +22,9 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* In seconds: between looks while a copy starts, by its age, and while one drains or is excluded;
- * while the manager has no room. Looks take at most one part in so many of the time. */
+/* In seconds: between looks while a copy starts, longer with its age, and while one drains or is
+ * excluded; until the manager is tried again. SHARE: looks take at most one part in so many of the
+ * time. */
 static const double starting_pause = 0.02, moving_pause = 0.02, slow_pause = 1, room_pause = 0.1;
 enum { SHARE = 5 };
 
@@ -66,7 +67,7 @@ static void remove_copy(struct rp_service *service) {
         if (copy->state != RP_ABSENT && !copy->leaving && !copy->fresh) highest = copy;
     }
     if (!highest || rp_count_live(service) < 2 || service->target < 2) {
-        rp_warn("TTOU: the last copy is not taken away");
+        rp_warn("TTOU: the last copy is not removed");
         return;
     }
     service->target--;
@@ -103,13 +104,13 @@ static double shorter(double one, double other) {
     return one < 0 || other < one ? other : one;
 }
 
-/* The longer a copy takes to start, the less is lost by seeing it late. */
+/* The longer a copy takes to start, the less it matters to notice late. */
 static double starting_pause_of(const struct rp_copy *copy) {
     const double pause = (rp_now() - copy->started) / 20;
     return pause < starting_pause ? starting_pause : pause > slow_pause ? slow_pause : pause;
 }
 
-/* Seconds to the next look; negative: nobody has to know anything. */
+/* Seconds to the next look; negative: none is needed. */
 static double look_pause(const struct rp_service *service) {
     double pause = -1;
     if (service->stopping) return -1;
@@ -139,7 +140,7 @@ static void look(struct rp_service *service) {
     service->next_look = rp_now() + (pause > (SHARE - 1) * took ? pause : (SHARE - 1) * took);
 }
 
-/* Seconds until something is to be done; negative: only a signal or message leads to that. */
+/* Seconds until something is due; negative: only a signal or message can change that. */
 static double time_left(const struct rp_service *service) {
     const double now = rp_now(), due = rp_copies_due(service);
     double next = -1;

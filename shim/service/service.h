@@ -16,48 +16,48 @@
 
 enum rp_on_exit { RP_KEEP, RP_STOP, RP_RESTART };
 
-/* What is wanted. Times are in seconds. */
+/* What the command line asks for. Times are in seconds. */
 struct rp_service_plan {
     struct rp_copies copies; /* count: how many at first */
-    int most;                /* copies that TTIN leads to; 0: copies.count */
+    int most;                /* limit for TTIN; 0: copies.count */
     enum rp_on_exit on_exit;
     struct rp_ready ready;
-    int rolling;   /* the signal at which copies are renewed, or 0 */
-    bool in_place; /* a renewed copy's successor gets its number */
+    int rolling;   /* the signal that starts a renewal, or 0 */
+    bool in_place; /* a renewal stops the old copy first */
     bool balance;
     long drain, start_timeout;
-    long stop_timeout;   /* from TERM to KILL; 0: no KILL but in a renewal */
-    long hung;           /* without an accept, until a copy is ended; 0: never */
-    const char *manager; /* what NOTIFY_SOCKET named, or NULL */
+    long stop_timeout;   /* from TERM to KILL; 0: KILL only in a renewal */
+    long hung;           /* time without an accept that ends a copy; 0: never */
+    const char *manager; /* NOTIFY_SOCKET, or NULL */
 };
 
-/* A number, and the copy that has it unless that is absent. Times are by rp_now(). */
+/* A number and, unless absent, the copy that has it. Times are those of rp_now(). */
 struct rp_copy {
     int number;
     enum rp_state state;
-    double since; /* of the state */
+    double since; /* when it entered that state */
     pid_t keeper;
     struct rp_server server; /* the keeper and what descends from it */
-    unsigned generation;     /* of the renewals, in which it was started */
+    unsigned generation;     /* the service's when it was started */
     bool fresh;              /* started by a renewal, and not ready yet */
     bool gated;              /* gets no connection before it is ready */
-    bool leaving;            /* not to be started again */
-    double patience;         /* in seconds, from TERM to KILL, of one that leaves; 0: endless */
-    bool killed;             /* as it did not end in time */
+    bool leaving;            /* will not be restarted */
+    double patience;         /* seconds from TERM to KILL while leaving; 0: no KILL */
+    bool killed;             /* KILL was sent, as it did not end in time */
     double started;
-    double listened; /* since when; 0: not yet */
-    double due;      /* when it is started, or killed; 0: never */
-    double delay;    /* before its next start */
-    int fruitless;   /* starts in a row that ended before it listened */
+    double listened; /* when it was first seen to listen; 0: not yet */
+    double due;      /* when to start or kill it; 0: never */
+    double delay;    /* before its next restart */
+    int fruitless;   /* consecutive starts that ended before it listened */
     struct rp_question question;
-    double asked;                /* when the last question was */
+    double asked;                /* when the last question was asked */
     struct rp_sockets unsettled; /* handshakes that were under way when it began to drain */
     double busy;                 /* when it last had something to accept while draining */
-    double counted;              /* when its connections were last counted, and how many */
+    double counted;              /* when to count its connections again; 0: not counted yet */
     unsigned long connections;
-    uint32_t *accepted; /* the connections that it had while its queue waits, for --hung */
+    uint32_t *accepted; /* inodes of its connections at the last check of --hung */
     size_t accepted_count;
-    double idle; /* since when it has accepted none of those that wait; 0: not so */
+    double idle; /* since when connections wait and it accepts none; 0: not so */
 };
 
 struct rp_service {
@@ -65,42 +65,43 @@ struct rp_service {
     struct rp_copies copies; /* with our sockets for READY=1 */
     struct rp_notify *notify;
     struct rp_copy *list; /* by number */
-    int slots;            /* numbers */
-    int target, most;     /* copies that there should be, and at most */
-    unsigned generation;
-    bool renewing, again; /* again: the signal came once more */
+    int slots;            /* length of list */
+    int target, most;     /* copies wanted, and the limit for TTIN */
+    unsigned generation;  /* counts renewals */
+    bool renewing, again; /* again: the signal arrived during a renewal */
     bool stopping;
-    bool bereaved; /* a keeper was killed: what it kept comes to this process */
+    bool bereaved; /* a keeper was killed: its children become this process's */
     bool orphaned; /* such processes are to be waited for */
-    bool judged;   /* status stays as it is */
+    bool judged;   /* status is final */
     int status;    /* of this process, at the end */
-    pid_t outer; /* whose PID users know: the parent, if this process had to go apart, or itself */
-    int signals; /* see rp_signals_open() */
-    struct pollfd *turn;             /* what is waited for */
-    sigset_t mask;                   /* as it was before */
+    pid_t outer;   /* whose PID users know: the parent, if this process went apart, or itself */
+    int signals;   /* see rp_signals_open() */
+    struct pollfd *turn;             /* for ppoll(2) */
+    sigset_t mask;                   /* the one that copies get */
     double next_look, next_check;    /* not before, by rp_now(); the latter for --hung */
-    double unbound;                  /* when to tell of ports that nobody bound; 0: never */
+    double unbound;                  /* when to report ports that nobody bound; 0: never */
     int counters;                    /* /proc/net/snmp */
     unsigned long arrivals, arrived; /* connections in the namespace; since the last look */
     struct rp_listening listening;
     struct rp_manager manager;
 };
 
-/* Supervises copies until the last has ended. Passes on HUP INT QUIT TERM USR1 USR2 WINCH
- * CONT, each once to each copy. Returns the exit status: 0 if all ended with 0, else that of the
- * first that did not, 128 plus the signal's number for a killed one; ends that were asked for, or
- * that a new start followed, do not count. No process of a copy is left when it returns, nor when
- * this process is killed: prctl(2), PR_SET_CHILD_SUBREAPER and PR_SET_PDEATHSIG. Not
+/* Supervises copies until the last has ended. Passes on HUP INT QUIT TERM USR1 USR2 WINCH CONT,
+ * each once to each copy. Returns the exit status: 0 if all copies ended with 0, else that of the
+ * first that did not, 128 plus the signal's number for a killed one; copies that were removed,
+ * renewed or restarted do not count. No process of a copy is left when it returns, nor when this
+ * process is killed: prctl(2), PR_SET_CHILD_SUBREAPER and PR_SET_PDEATHSIG. Not
  * async-signal-safe. */
 int rp_serve(const struct rp_service_plan *plan);
 
-/* Copies in that state. Async-signal-safe. */
+/* The number of copies in that state. Async-signal-safe. */
 int rp_count(const struct rp_service *service, enum rp_state state);
 
-/* Whether the copy may get new connections: it is ready, or need not be. Async-signal-safe. */
+/* Whether the copy may get new connections: it is ready, or starting and not gated.
+ * Async-signal-safe. */
 bool rp_may_receive(const struct rp_copy *copy);
 
-/* Copies that exist or will be started again. Async-signal-safe. */
+/* The number of copies that exist or will be restarted. Async-signal-safe. */
 int rp_count_live(const struct rp_service *service);
 
 #endif

@@ -33,7 +33,7 @@ static struct note {
 /* What is to be attached to a group. */
 enum target { BY_KERNEL, TO_ALL, TO_SOME };
 
-/* The group's sockets, without a right to their owners. free(3) the list. */
+/* The group's sockets; their owners remain the listeners'. free(3) the list. */
 static struct rp_sockets borrow(const struct rp_shared *shared) {
     struct rp_sockets sockets = {NULL, 0, 0};
     for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
@@ -73,7 +73,7 @@ static struct note *find_note(const struct rp_socket *like) {
     return free;
 }
 
-/* With its last member a group is freed, and its program. */
+/* The kernel frees a group, and its program, with the last member. */
 static void forget_gone(const struct rp_listening *listening) {
     for (size_t i = 0; i < NOTES_MAX; i++) {
         bool there = false;
@@ -99,8 +99,8 @@ static bool is_allowed(const struct rp_service *service, const struct rp_listene
     return listener->copy == RP_HIDDEN;
 }
 
-/* Whether the group is left to the kernel, as somebody else is in it, or a copy that is not to get
- * connections cannot be told from others. */
+/* Whether the group is left to the kernel: it has a member that is not a copy's, or a copy that is
+ * to get no connections cannot be told from others. */
 static bool is_mixed(const struct rp_service *service, const struct rp_shared *shared) {
     bool hidden = false, moving = false;
     for (size_t i = 0; i < shared->count; i++) {
@@ -115,7 +115,7 @@ static bool is_mixed(const struct rp_service *service, const struct rp_shared *s
     return hidden && moving;
 }
 
-/* Whether a copy is about to join that is not to get connections yet. */
+/* Whether a copy that is to get no connections yet may join at any time. */
 static bool is_gated(const struct rp_service *service) {
     for (int i = 0; i < service->slots; i++)
         if (service->list[i].gated) return true;
@@ -138,7 +138,7 @@ static enum target choose(const struct rp_service *service, const struct rp_shar
     return allowed == shared->count && !is_gated(service) ? TO_ALL : TO_SOME;
 }
 
-/* Says once why a group cannot be steered. */
+/* Reports once why a group cannot be steered. */
 static void tell(struct rp_shared *shared, int error) {
     char text[RP_SOCKET_TEXT];
     if (shared->told) return;
@@ -190,8 +190,8 @@ static void attach(const struct rp_service *service, struct rp_shared *shared, c
     shared->chosen_count = count;
 }
 
-/* Nobody is excluded: keeps the program for a while, as somebody may be soon, and detaches it when
- * that does no harm. */
+/* No copy is excluded: keeps the program for a while, as one may be soon, and detaches it when that
+ * does no harm. */
 static void open_up(struct rp_service *service, struct rp_shared *shared) {
     const double now = rp_now();
     if (shared->open <= 0) {
@@ -204,7 +204,7 @@ static void open_up(struct rp_service *service, struct rp_shared *shared) {
     detach(service, shared, now - shared->quiet >= open_time || now - shared->open >= visit_time);
 }
 
-/* What a process that was killed has left excludes copies, or favours some. */
+/* Detaches what a killed process has left: that would exclude copies, or favour some. */
 static void clean(struct rp_service *service, struct rp_shared *shared) {
     struct rp_sockets sockets = borrow(shared);
     if (service->plan->balance && !shared->cleaned) rp_group_unsteer(&shared->like, &sockets);
@@ -212,7 +212,7 @@ static void clean(struct rp_service *service, struct rp_shared *shared) {
     free(sockets.list);
 }
 
-/* With -v, to which copies connections go, as far as their states decide. */
+/* With -v, reports which copies get new connections. */
 static void say(const struct rp_service *service, struct rp_shared *shared, enum target target) {
     char text[sizeof(shared->receivers)] = " every copy", name[RP_SOCKET_TEXT];
     size_t length = 0;

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* To which copies the kernel gives new connections: by a BPF program on each group. Nothing is
- * attached as long as nobody is excluded. None of these functions is async-signal-safe. */
+/* Steers new connections to some of the copies, by a BPF program on each group. None is attached as
+ * long as no copy is excluded. None of these functions is async-signal-safe. */
 #ifndef RP_STEERING_H
 #define RP_STEERING_H
 
 #include "service/service.h"
 
-/* To be called before the first copy is started: makes room for what their keepers need to know to
- * detach the programs if this process is killed, and has them do so. */
+/* To be called before the first copy is started: has the copies' keepers detach the programs if
+ * this process is killed. */
 void rp_steering_prepare(struct rp_service *service);
 
 /* Brings the programs in line with the copies' states and, with --balance, their queues. Leaves a
