@@ -77,8 +77,13 @@ setup() {
 }
 
 @test "the values of options are offered, after a blank or =" {
-    offers 'run --on-exit=' keep stop
+    offers 'run --on-exit=' keep stop restart
     offers 'run --on-exit s' stop
+    offers 'run --rolling=' HUP USR1 USR2 WINCH
+    offers 'run --max 3 --hung 2 --rolling U' USR1 USR2
+    offers 'run --ready=' listen notify
+    offers 'run --max '
+    offers 'run --hung '
     offers 'run -n ' auto
     offers 'run -vn a' auto
     offers 'run --copies=' auto
@@ -101,6 +106,7 @@ setup() {
     chmod +x "$dir/path/reuseport-test-server"
     export PATH=$dir/path:$PATH
     for line in 'run ' 'run -- ' 'run -n 2 -p 127.0.0.1:80 -I {} ' 'run --ports=[::1]:80 --on-exit stop -v ' 'check ' \
+        'run --in-place --max 3 --rolling HUP --hung 2 --balance ' \
         'check -p 80 -- ' 'replace 1 ' 'replace -n 2 --drain 3 --kill 1 '; do
         offers "${line}reuseport-test-s" reuseport-test-server
     done

@@ -9,6 +9,7 @@ COMMAND_PAGE=$ROOT/shim/doc/reuseport.1
 LIBRARY_PAGE=$ROOT/shim/doc/libreuseport.7
 SECCOMP_PAGE=$ROOT/shim/doc/reuseport-seccomp.7
 REPLACE_PAGE=$ROOT/shim/doc/reuseport-replace.7
+RUN_PAGE=$ROOT/shim/doc/reuseport-run.7
 
 # page_options HEADING: the options that items of that section of reuseport(1) are about.
 page_options() {
@@ -24,7 +25,7 @@ rendered() {
 @test "mandoc and man have no complaint about the man pages" {
     need mandoc
     local page
-    for page in "$COMMAND_PAGE" "$LIBRARY_PAGE" "$SECCOMP_PAGE" "$REPLACE_PAGE"; do
+    for page in "$COMMAND_PAGE" "$LIBRARY_PAGE" "$SECCOMP_PAGE" "$REPLACE_PAGE" "$RUN_PAGE"; do
         # EXAMPLES come early, on purpose.
         run bash -c 'mandoc -Tlint -Wwarning "$1" | grep -v "sections out of conventional order: Sh ENVIRONMENT"' bash "$page"
         echo "$output"
@@ -83,6 +84,30 @@ rendered() {
         count=$((count + 1))
     done < <(grep -v '^#' "$BATS_TEST_DIRNAME/list-errors.table" | sed -n 's/.*| *//p' | sort -u)
     [ "$count" -ge 10 ]
+}
+
+@test "reuseport-run(7) has each option that requires -n, and none that run lacks" {
+    local supervised written
+    supervised=$("$REUSEPORT" run --help | sed -n '/^Only with -n/,/^$/p' | grep -oE -- '^ +--[a-z-]+' | tr -d ' ' | sort)
+    written=$(sed 's/Fl Fl /--/g; s/\\-/-/g' "$RUN_PAGE" | grep -oE -- '--[a-z][a-z-]*' | sort -u)
+    echo "$written"
+    [ -n "$supervised" ]
+    [ -z "$(comm -23 <(echo "$supervised") <(echo "$written"))" ]
+    # The server's own option aside.
+    [ "$(comm -13 <(help_options run) <(echo "$written"))" = --port ]
+}
+
+@test "reuseport-run(7) has each signal that run --help has, and each state of a copy" {
+    need mandoc
+    local page word count=0
+    page=$(rendered "$RUN_PAGE")
+    for word in $("$REUSEPORT" run --help | sed -n '/^HUP INT/,/^$/p' | grep -oE '\b(HUP|INT|QUIT|TERM|USR[12]|WINCH|CONT|TT(IN|OU))\b') \
+        $(sed -n '/names\[\]/,/;/p' "$ROOT/shim/service/life.c" | grep -oE '"[a-z]+"' | tr -d '"' | grep -vx stopped); do
+        echo "$word"
+        [[ $page =~ (^|[^A-Za-z])$word([^A-Za-z]|$) ]]
+        count=$((count + 1))
+    done
+    [ "$count" -ge 15 ]
 }
 
 @test "the lines of --help fit into 80 columns" {

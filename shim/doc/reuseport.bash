@@ -22,7 +22,8 @@ _reuseport_offer_value() { # OPTION VALUE [PREFIX]
     -*n | --copies) _reuseport_offer auto "$2" "${3-}" ;;
     -*m | --method) _reuseport_offer "auto preload seccomp" "$2" "${3-}" ;;
     -*s | --signal) _reuseport_offer "HUP INT QUIT TERM USR1 USR2 WINCH KILL" "$2" "${3-}" ;;
-    --on-exit) _reuseport_offer "keep stop" "$2" "${3-}" ;;
+    --on-exit) _reuseport_offer "keep stop restart" "$2" "${3-}" ;;
+    --rolling) _reuseport_offer "HUP USR1 USR2 WINCH" "$2" "${3-}" ;;
     --ready) _reuseport_offer "listen notify" "$2" "${3-}" ;;
     --library | --output) _reuseport_offer_files -f "$2" "${3-}" ;;
     --to)
@@ -111,7 +112,7 @@ _reuseport() {
     1,-*) _reuseport_offer "-h --help -V --version" "$cur" ;;
     1,* | 2,help) _reuseport_offer "run check list adopt replace install-lib help" "$cur" ;;
     *,run)
-        options="-p --ports= -n --copies= -m --method= -I --on-exit= --library= -v --verbose -q --quiet -h --help -V --version"
+        options="-p --ports= -n --copies= -m --method= -I --on-exit= --max= --ready= --rolling= --in-place --balance --drain= --start-timeout= --stop-timeout= --hung= --library= -v --verbose -q --quiet -h --help -V --version"
         argument='command line'
         ;;
     *,check)
@@ -141,7 +142,7 @@ _reuseport() {
     for (( ; i < last && !${#ended}; i++)); do
         case ${words[i]} in
         --) ended=yes ;;
-        --ports | --copies | --method | --on-exit | --library | --output | --signal | --drain | --ready | --to | --*-timeout) ((++i)) ;;
+        --ports | --copies | --method | --on-exit | --max | --rolling | --hung | --library | --output | --signal | --drain | --ready | --to | --*-timeout) ((++i)) ;;
         --*) ;;
         -*) [[ ! ${words[i]} =~ ^-[^pnmIs]*[pnmIs]$ ]] || ((++i)) ;;
         *) break ;;

@@ -17,7 +17,7 @@ function __reuseport_line
         else
             switch $token
                 case -- '--*=*'
-                case --ports --copies --method --on-exit --library --output --signal --drain --ready '--*-timeout'
+                case --ports --copies --method --on-exit --max --rolling --hung --library --output --signal --drain --ready '--*-timeout'
                     set skip 1
                 case '--*'
                 case '-*'
@@ -96,7 +96,16 @@ complete -c reuseport -n '__reuseport_at 0 run check replace' -s m -l method -x 
 complete -c reuseport -n '__reuseport_at 0 run replace' -s n -l copies -x -a auto -d 'Number of copies'
 complete -c reuseport -n '__reuseport_at 0 run replace' -s I -x -d 'Replaced by the number of the copy'
 complete -c reuseport -n '__reuseport_at 0 run check replace install-lib' -l library -r -F -d 'Library file'
-complete -c reuseport -n '__reuseport_at 0 run' -l on-exit -x -a 'keep stop' -d 'When a copy ends'
+complete -c reuseport -n '__reuseport_at 0 run' -l on-exit -x -a 'keep stop restart' -d 'When a copy ends'
+complete -c reuseport -n '__reuseport_at 0 run' -l max -x -d 'Most copies that TTIN leads to'
+complete -c reuseport -n '__reuseport_at 0 run' -l ready -x -a 'listen notify' -d 'What makes a copy ready'
+complete -c reuseport -n '__reuseport_at 0 run' -l rolling -x -a 'HUP USR1 USR2 WINCH' -d 'Signal that renews the copies'
+complete -c reuseport -n '__reuseport_at 0 run' -l in-place -d 'Stop the old copy before the new one starts'
+complete -c reuseport -n '__reuseport_at 0 run' -l balance -d 'Send connections to copies that are free'
+complete -c reuseport -n '__reuseport_at 0 run' -l drain -x -d 'How long to wait for connections'
+complete -c reuseport -n '__reuseport_at 0 run' -l start-timeout -x -d 'How long to wait until a renewed copy is ready'
+complete -c reuseport -n '__reuseport_at 0 run' -l stop-timeout -x -d 'How long to wait from TERM to KILL'
+complete -c reuseport -n '__reuseport_at 0 run' -l hung -x -d 'End a copy that accepts nothing for so long'
 complete -c reuseport -n '__reuseport_at 0 run' -s v -l verbose -d 'Say more'
 complete -c reuseport -n '__reuseport_at 0 run' -s q -l quiet -d 'Say nothing'
 complete -c reuseport -n '__reuseport_at 0 list' -l json -d 'Print JSON'

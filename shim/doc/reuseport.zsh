@@ -71,7 +71,13 @@ _reuseport() {
     case $words[1] in
     run)
         _arguments -s -S -A '-*' $common $ports $method $copies $number $library \
-            '--on-exit=[when a copy ends]:action:(keep stop)' '(-v --verbose -q --quiet)'{-v,--verbose}'[say more]' \
+            '--on-exit=[when a copy ends]:action:(keep stop restart)' '--max=[most copies that TTIN leads to]:number: ' \
+            '--ready=[what makes a copy ready]:when:(listen notify)' \
+            '--rolling=[signal that renews the copies]:signal:(HUP USR1 USR2 WINCH)' \
+            '--in-place[stop the old copy before the new one starts]' '--balance[send connections to copies that are free]' \
+            '--drain=[how long to wait for connections]:seconds: ' '--start-timeout=[how long to wait until a renewed copy is ready]:seconds: ' \
+            '--stop-timeout=[how long to wait from TERM to KILL]:seconds: ' '--hung=[end a copy that accepts nothing for so long]:seconds: ' \
+            '(-v --verbose -q --quiet)'{-v,--verbose}'[say more]' \
             '(-v --verbose -q --quiet)'{-q,--quiet}'[say nothing]' '(-)1:command:_command_names -e' '*::argument:_normal' && ret=0
         ;;
     check)
