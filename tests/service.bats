@@ -97,7 +97,7 @@ own_network() {
 
 # storm THREADS: so many threads open connections until storm_over, which sets ANSWERED and FAILED.
 storm() {
-    spawn storm "${NET[@]}" "$PROBES/storm" 127.0.0.1 "$PORT" x "" "$1"
+    spawn storm "${NET[@]}" "$PROBES/storm" 127.0.0.1 "$PORT" "" "" "$1"
     STORM=$PID
 }
 
@@ -389,4 +389,144 @@ asked() {
     kill -TTIN "$SERVICE"
     wait_until numbers_are "0 1 2"
     stop_service
+}
+
+# job.sh: as a background job of a terminal with "stty tostop", starts the service, has the terminal send TTIN and TTOU
+# to the whole job, of which one member reads and one writes, and then sends one TTIN itself. "strangers": the service
+# has a child that is not its own.
+write_job() {
+    cat >"$BATS_TEST_TMPDIR/job.sh" <<'END'
+trap : TTIN TTOU
+[ "$1" != strangers ] || STRANGER='sleep 1000 &'
+shift
+sh -c "$STRANGER "'exec "$@"' sh "$@" >"$LOG" 2>&1 &
+service=$!
+listeners() { [ "$(ss -Htln "sport = :$PORT" | wc -l)" = "$1" ]; }
+until listeners 2; do sleep 0.02; done
+stopped() { # without a process of its own, which would be stopped, too
+    while :; do
+        read -r state </proc/$1/stat
+        case $state in *") T "*) return ;; esac
+    done
+}
+dd count=1 2>/dev/null </dev/tty &
+reader=$!
+stopped $reader
+dd count=1 of=/dev/tty 2>/dev/null </dev/zero &
+writer=$!
+stopped $writer
+kill -KILL $reader $writer
+# Neither signal is pending any more: the service has read both.
+while grep -q '^ShdPnd:.*[^048c].....$' /proc/$service/status; do sleep 0.02; done
+sleep 0.2
+kill -TTIN $service
+until listeners 3; do sleep 0.02; done
+sleep 0.3
+ss -Htln "sport = :$PORT" | wc -l >"$LOG.count"
+[ -z "$STRANGER" ] || kill $(ps -o pid=,comm= --ppid $service | awk '$2 == "sleep" { print $1 }')
+kill -TERM $service
+wait $service
+END
+}
+
+@test "TTIN and TTOU count if somebody sent them, and not if a terminal did; also where the service goes apart" {
+    need python3
+    local kind
+    write_job
+    for kind in plain strangers; do
+        LOG=$(log service) PORT=$PORT MARK=$BATS_TEST_TMPDIR timeout 60 \
+            python3 "$BATS_TEST_DIRNAME/background-job.py" sh "$BATS_TEST_TMPDIR/job.sh" "$kind" \
+            "$COMMAND" run -v -n 2 -p "$PORT" "$SERVE" "$PORT" </dev/null 3>&-
+        [ "$(<"$(log service).count")" = 3 ]
+        run ! grep -E 'TTIN|TTOU|draining' "$(log service)"
+        wait_until none_left
+    done
+}
+
+# early: how often a copy was asked before it was ready.
+early() {
+    grep -c '^early' "$(log service)" || true
+}
+
+# shielded OPTION: a copy that listens at once and is ready 2 s later gets no connection before, when it is started
+# again or added, whoever serves meanwhile.
+shielded() {
+    local before
+    service -v -n 2 --on-exit=restart "$@" -- late=2000 "file=$BATS_TEST_TMPDIR/ready"
+    # While none is ready the kernel chooses.
+    wait_until listeners_are "$PORT" 2
+    [ "$(asked 40)" = "0 1" ]
+    [ "$(early)" = 40 ]
+    ready 0
+    wait_until ready 2
+    before=$(early)
+    storm 4
+    kill -KILL "$(pid_of 1)"
+    wait_until ready 3
+    kill -TTIN "$SERVICE"
+    wait_until ready 4
+    wait_until takes_part 1 2
+    storm_over
+    [ "$(early)" = "$before" ]
+    # The killed one may have had some of theirs.
+    [ "$FAILED" -le 4 ]
+    stop_service
+}
+
+# takes_part COPY...: each of them answers.
+takes_part() {
+    local copy
+    for copy; do [[ " $(asked 20) " == *" $copy "* ]] || return 1; done
+}
+
+@test "--ready=notify: a restarted or added copy gets no connection before it says READY=1, under load" {
+    shielded --ready=notify
+}
+
+@test "--ready=COMMAND-LINE: a restarted or added copy gets no connection before that ends with 0, under load" {
+    shielded --ready="test -e '$BATS_TEST_TMPDIR/ready.'\$REUSEPORT_PID"
+}
+
+@test "TERM reaches all copies together, and again; without --stop-timeout one that ignores it is not killed" {
+    local i
+    spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 3 --on-exit=restart -p "$PORT" \
+        "$PROBES/signals" "$SEEN" 0 shy
+    SERVICE=$PID
+    terms_are() { [ "$(grep -c TERM "$SEEN")" = "$1" ]; }
+    started() { [ "$(grep -c started "$SEEN")" = 3 ]; }
+    wait_until started
+    kill -TERM "$SERVICE"
+    wait_until terms_are 3
+    sleep 1.5
+    [ "$(grep -c started "$SEEN")" = 3 ]
+    kill -TERM "$SERVICE"
+    wait_until terms_are 6
+    kill -KILL $(for i in 0 1 2; do pid_of "$i"; done)
+    wait_until_ended "$SERVICE"
+    wait_until none_left
+}
+
+@test "--stop-timeout: KILL follows TERM for copies that ignore it, that are stopped, and whose keeper is stopped" {
+    local begin
+    spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 4 --stop-timeout=1 --on-exit=restart -p "$PORT" \
+        sh -c '[ "$REUSEPORT_INSTANCE" != 1 ] || trap "" TERM; exec "$0" "$1"' "$SERVE" "$PORT"
+    SERVICE=$PID
+    wait_until listeners_are "$PORT" 4
+    kill -STOP "$(pid_of 2)"
+    kill -STOP "$(keeper_of 3)"
+    begin=$SECONDS
+    kill -TERM "$SERVICE"
+    wait_until said "copy 0: killed by TERM" 1
+    wait_until said "copy 1: killed by KILL" 1
+    wait_until said "copy 2: killed by KILL" 1
+    wait_until said "copy [123]: has not ended in time; it is killed" 3
+    # TERM, 1 s, the keeper's turn, 5 s, the keeper.
+    wait_until ended_now
+    [ $((SECONDS - begin)) -le 9 ]
+    wait "$SERVICE" || true
+    wait_until none_left
+}
+
+ended_now() {
+    ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$SERVICE/status"
 }
