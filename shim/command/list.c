@@ -4,8 +4,7 @@
 #include "base/die.h"
 #include "command/arguments.h"
 #include "command/command.h"
-#include "core/procnet.h"
-#include "inspect/holders.h"
+#include "command/list_watch.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -23,50 +22,40 @@ static const char help[] =
     "\n"
     "      --json             an array with one object for each socket; see\n"
     "                         reuseport(1) for the keys\n"
+    "      --watch            show every second which processes are stopped, their\n"
+    "                         queues, how many established connections came in\n"
+    "                         through each socket (ESTAB), and a bar of its SHARE\n"
+    "                         of the port's, until ^C; with --json an object in\n"
+    "                         each line\n"
     "  -h, --help             this help\n"
     "  -V, --version          the version\n"
     "\n"
     "Exit status: 0 if anything holds one of the ports, 1 if nothing does, 125 if\n"
-    "reuseport itself fails.\n";
-
-/* Drops the ports on which nobody shares. */
-static void drop_unshared(struct rp_sockets *sockets) {
-    size_t kept = 0;
-    for (size_t start = 0, end; start < sockets->count; start = end) {
-        bool shared = false;
-        end = rp_group_end(sockets, start);
-        for (size_t i = start; i < end; i++) shared = shared || sockets->list[i].shares == RP_YES;
-        for (size_t i = start; i < end; i++) {
-            if (shared)
-                sockets->list[kept++] = sockets->list[i];
-            else
-                free(sockets->list[i].owners);
-        }
-    }
-    sockets->count = kept;
-}
+    "reuseport itself fails; 0 when INT or TERM ends --watch.\n";
 
 int rp_cmd_list(int argc, char **argv) {
-    enum { JSON = 256 };
+    enum { JSON = 256, WATCH };
     static const struct option longs[] = {
         {"json", no_argument, NULL, JSON},
+        {"watch", no_argument, NULL, WATCH},
         {"help", no_argument, NULL, 'h'},
         {"version", no_argument, NULL, 'V'},
         {NULL, 0, NULL, 0},
     };
+    struct rp_selection selection = {NULL, 0, false};
     struct rp_sockets sockets = {NULL, 0, 0};
-    bool json = false;
-    while (rp_next_option(argc, argv, "+hV", longs, help) != -1) json = true;
-    const bool named = optind < argc;
-    if (!named) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, 0}, &sockets);
+    bool json = false, watch = false;
+    for (int option; (option = rp_next_option(argc, argv, "+hV", longs, help)) != -1;) {
+        json = json || option == JSON;
+        watch = watch || option == WATCH;
+    }
+    selection.named = optind < argc;
     for (; optind < argc; optind++) {
         const struct rp_wanted wanted = rp_parse_port("list", argv[optind]);
-        rp_sockets_find(&wanted, &sockets);
+        rp_selection_add(&selection, &wanted);
     }
-    rp_sockets_examine(&sockets, named);
-    rp_sockets_infer(&sockets);
-    rp_sockets_sort(&sockets);
-    if (!named) drop_unshared(&sockets);
+    if (watch) rp_list_watch(&selection, json);
+    rp_selection_find(&selection, &sockets);
     const bool found = sockets.count > 0;
     if (json) {
         rp_list_json(&sockets);
@@ -75,6 +64,7 @@ int rp_cmd_list(int argc, char **argv) {
         rp_list_hints(&sockets);
     }
     rp_sockets_free(&sockets);
+    free(selection.ports);
     if (fflush(stdout)) rp_die("standard output: %s", strerror(errno));
     return found ? 0 : 1;
 }

@@ -23,7 +23,7 @@ static bool is_receiver(const struct rp_socket *socket) {
            (socket->proto == RP_UDP && socket->state != RP_ESTABLISHED);
 }
 
-static bool is_stopped(const struct rp_socket *socket) {
+bool rp_socket_is_stopped(const struct rp_socket *socket) {
     for (size_t i = 0; i < socket->owner_count; i++)
         if (rp_process_state(&socket->owners[i].process) != 'T') return false;
     return socket->owner_count > 0;
@@ -50,7 +50,7 @@ static void hint_at_socket(const struct rp_socket *socket) {
                "wait or fail; "
                "is it stuck, or its backlog too small?\n",
                rp_proto_name(socket), port, pid, name, socket->queue, socket->limit);
-    if (is_receiver(socket) && is_stopped(socket))
+    if (is_receiver(socket) && rp_socket_is_stopped(socket))
         printf("%s %u: pid %d (%s) is stopped, and still gets its share: \"kill -CONT %d\", or end "
                "it\n",
                rp_proto_name(socket), port, pid, name, pid);

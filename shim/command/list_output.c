@@ -36,104 +36,128 @@ static const char *interface_text(uint32_t index, char text[RP_NAME_SIZE]) {
     return text;
 }
 
-enum { INTERFACE = 2, COLUMNS = 10 };
-
-struct row {
-    char cells[COLUMNS][RP_NAME_SIZE];
-};
-
-static void fill_row(const struct rp_socket *socket, struct row *row) {
+void rp_row_place(struct rp_row *row, const struct rp_socket *socket) {
     snprintf(row->cells[0], RP_NAME_SIZE, "%s",
              socket->mptcp == RP_YES ? "mptcp" : rp_proto_name(socket));
     address_text(socket, row->cells[1]);
-    interface_text(socket->interface, row->cells[INTERFACE]);
+    interface_text(socket->interface, row->cells[RP_INTERFACE]);
     snprintf(row->cells[3], RP_NAME_SIZE, "%u", socket->local.port);
+}
+
+void rp_row_owner(struct rp_row *row, int cell, const struct rp_socket *socket) {
+    snprintf(row->cells[cell], RP_NAME_SIZE, "?");
+    snprintf(row->cells[cell + 1], RP_NAME_SIZE, "?");
+    if (!socket->owner_count) return;
+    snprintf(row->cells[cell], RP_NAME_SIZE, socket->owner_count > 1 ? "%d+%zu" : "%d",
+             (int)socket->owners[0].process.pid, socket->owner_count - 1);
+    rp_process_name(&socket->owners[0].process, row->cells[cell + 1]);
+}
+
+int rp_table_width(const struct rp_table *table, int column) {
+    int width = 0;
+    for (size_t i = 0; i < table->count; i++)
+        if ((int)strlen(table->rows[i].cells[column]) > width)
+            width = (int)strlen(table->rows[i].cells[column]);
+    return column == RP_INTERFACE && !table->interfaces ? 0 : width;
+}
+
+void rp_table_print(FILE *out, const struct rp_table *table) {
+    int widths[RP_COLUMNS];
+    const int last = table->columns - 1;
+    for (int column = 0; column <= last; column++) widths[column] = rp_table_width(table, column);
+    for (size_t i = 0; i < table->count; i++)
+        for (int column = 0; column <= last; column++) {
+            const char *cell = table->rows[i].cells[column];
+            if (table->right >> column & 1)
+                fprintf(out, "%*s%s", widths[column], cell, column < last ? "  " : "\n");
+            else if (column == last)
+                fprintf(out, "%s\n", cell);
+            else if (widths[column])
+                fprintf(out, "%-*s  ", widths[column], cell);
+        }
+}
+
+static void fill_row(struct rp_row *row, const struct rp_socket *socket) {
+    rp_row_place(row, socket);
     rp_user_name(socket->uid, row->cells[4]);
-    snprintf(row->cells[5], RP_NAME_SIZE, "%s", "?");
-    snprintf(row->cells[6], RP_NAME_SIZE, "%s", "?");
-    if (socket->owner_count) {
-        snprintf(row->cells[5], RP_NAME_SIZE, socket->owner_count > 1 ? "%d+%zu" : "%d",
-                 (int)socket->owners[0].process.pid, socket->owner_count - 1);
-        rp_process_name(&socket->owners[0].process, row->cells[6]);
-    }
+    rp_row_owner(row, 5, socket);
     snprintf(row->cells[7], RP_NAME_SIZE, "%s", answers[socket->shares]);
     snprintf(row->cells[8], RP_NAME_SIZE, socket->queue < 0 ? "-" : "%ld", socket->queue);
     snprintf(row->cells[9], RP_NAME_SIZE, socket->limit < 0 ? "-" : "%ld", socket->limit);
 }
 
 void rp_list_table(const struct rp_sockets *sockets) {
-    static const struct row head = {{"PROTO", "ADDRESS", "INTERFACE", "PORT", "USER", "PID",
-                                     "COMMAND", "SHARES", "QUEUE", "LIMIT"}};
-    static const bool to_the_right[COLUMNS] = {[3] = true, [5] = true, [8] = true, [9] = true};
-    int widths[COLUMNS] = {0};
-    bool interfaces = false;
-    struct row *rows = calloc(sockets->count + 1, sizeof(*rows));
-    if (!rows) rp_die("%s", strerror(errno));
-    rows[0] = head;
+    static const struct rp_row head = {{"PROTO", "ADDRESS", "INTERFACE", "PORT", "USER", "PID",
+                                        "COMMAND", "SHARES", "QUEUE", "LIMIT"}};
+    struct rp_table table = {calloc(sockets->count + 1, sizeof(struct rp_row)), sockets->count + 1,
+                             RP_COLUMNS, 1 << 3 | 1 << 5 | 1 << 8 | 1 << 9, false};
+    if (!table.rows) rp_die("%s", strerror(errno));
+    table.rows[0] = head;
     for (size_t i = 0; i < sockets->count; i++) {
-        fill_row(&sockets->list[i], &rows[i + 1]);
-        interfaces = interfaces || sockets->list[i].interface;
+        fill_row(&table.rows[i + 1], &sockets->list[i]);
+        table.interfaces = table.interfaces || sockets->list[i].interface;
     }
-    for (size_t i = 0; i <= sockets->count; i++)
-        for (int column = 0; column < COLUMNS; column++)
-            if ((int)strlen(rows[i].cells[column]) > widths[column])
-                widths[column] = (int)strlen(rows[i].cells[column]);
-    for (size_t i = 0; i <= sockets->count; i++)
-        for (int column = 0; column < COLUMNS; column++)
-            if (column != INTERFACE || interfaces)
-                printf("%*s%s", to_the_right[column] ? widths[column] : -widths[column],
-                       rows[i].cells[column], column < COLUMNS - 1 ? "  " : "\n");
-    free(rows);
+    rp_table_print(stdout, &table);
+    free(table.rows);
 }
 
-static void print_json_string(const char *name, const char *value) {
-    printf("\"%s\": \"", name);
+static void print_json_string(FILE *out, const char *name, const char *value) {
+    fprintf(out, "\"%s\": \"", name);
     for (; *value; value++) {
-        if (*value == '"' || *value == '\\') putchar('\\');
-        putchar(*value);
+        if (*value == '"' || *value == '\\') putc('\\', out);
+        putc(*value, out);
     }
-    printf("\", ");
+    fputs("\", ", out);
 }
 
-static void print_json_number(const char *name, long long value) {
-    printf(value < 0 ? "\"%s\": null, " : "\"%s\": %lld, ", name, value);
+static void print_json_number(FILE *out, const char *name, long long value) {
+    fprintf(out, value < 0 ? "\"%s\": null, " : "\"%s\": %lld, ", name, value);
 }
 
-static void print_json_interface(uint32_t index) {
+static void print_json_interface(FILE *out, uint32_t index) {
     char text[RP_NAME_SIZE];
     if (index)
-        print_json_string("interface", interface_text(index, text));
+        print_json_string(out, "interface", interface_text(index, text));
     else
-        printf("\"interface\": null, ");
+        fputs("\"interface\": null, ", out);
+}
+
+static void print_json_owners(FILE *out, const struct rp_socket *socket) {
+    char text[RP_NAME_SIZE] = "";
+    print_json_number(out, "pid", socket->owner_count ? socket->owners[0].process.pid : -1);
+    fputs("\"pids\": [", out);
+    for (size_t i = 0; i < socket->owner_count; i++)
+        fprintf(out, "%s%d", i ? ", " : "", (int)socket->owners[i].process.pid);
+    fputs("], ", out);
+    if (socket->owner_count) rp_process_name(&socket->owners[0].process, text);
+    print_json_string(out, "command", text);
+}
+
+void rp_json_object(FILE *out, const struct rp_socket *socket) {
+    static const char *const values[] = {"null", "false", "true"};
+    char text[RP_NAME_SIZE];
+    putc('{', out);
+    print_json_string(out, "proto", rp_proto_name(socket));
+    print_json_string(out, "address", address_text(socket, text));
+    print_json_interface(out, socket->interface);
+    print_json_number(out, "port", socket->local.port);
+    print_json_number(out, "uid", socket->uid);
+    print_json_string(out, "user", rp_user_name(socket->uid, text));
+    print_json_owners(out, socket);
+    print_json_number(out, "queue", socket->queue);
+    print_json_number(out, "limit", socket->limit);
+    print_json_number(out, "inode", socket->inode);
+    print_json_string(out, "state", state_name(socket));
+    fprintf(out, "\"mptcp\": %s, ", values[socket->mptcp]);
+    fprintf(out, "\"shares\": %s", values[socket->shares]);
 }
 
 void rp_list_json(const struct rp_sockets *sockets) {
-    static const char *const values[] = {"null", "false", "true"};
-    char text[RP_NAME_SIZE];
-    printf("[");
+    fputs("[", stdout);
     for (size_t i = 0; i < sockets->count; i++) {
-        const struct rp_socket *socket = &sockets->list[i];
-        printf("%s\n  {", i ? "," : "");
-        print_json_string("proto", rp_proto_name(socket));
-        print_json_string("address", address_text(socket, text));
-        print_json_interface(socket->interface);
-        print_json_number("port", socket->local.port);
-        print_json_number("uid", socket->uid);
-        print_json_string("user", rp_user_name(socket->uid, text));
-        print_json_number("pid", socket->owner_count ? socket->owners[0].process.pid : -1);
-        printf("\"pids\": [");
-        for (size_t j = 0; j < socket->owner_count; j++)
-            printf("%s%d", j ? ", " : "", (int)socket->owners[j].process.pid);
-        printf("], ");
-        print_json_string("command", socket->owner_count
-                                         ? rp_process_name(&socket->owners[0].process, text)
-                                         : "");
-        print_json_number("queue", socket->queue);
-        print_json_number("limit", socket->limit);
-        print_json_number("inode", socket->inode);
-        print_json_string("state", state_name(socket));
-        printf("\"mptcp\": %s, ", values[socket->mptcp]);
-        printf("\"shares\": %s}", values[socket->shares]);
+        fputs(i ? ",\n  " : "\n  ", stdout);
+        rp_json_object(stdout, &sockets->list[i]);
+        putchar('}');
     }
-    printf("%s]\n", sockets->count ? "\n" : "");
+    puts(sockets->count ? "\n]" : "]");
 }

@@ -120,7 +120,7 @@ _reuseport() {
         argument='command line or pid'
         ;;
     *,list)
-        options="--json -h --help -V --version"
+        options="--json --watch -h --help -V --version"
         argument='ports'
         ;;
     *,adopt)

@@ -109,6 +109,7 @@ complete -c reuseport -n '__reuseport_at 0 run' -l hung -x -d 'End a copy that a
 complete -c reuseport -n '__reuseport_at 0 run' -s v -l verbose -d 'Say more'
 complete -c reuseport -n '__reuseport_at 0 run' -s q -l quiet -d 'Say nothing'
 complete -c reuseport -n '__reuseport_at 0 list' -l json -d 'Print JSON'
+complete -c reuseport -n '__reuseport_at 0 list' -l watch -d 'Show load every second'
 complete -c reuseport -n '__reuseport_at 0 adopt' -l undo -d 'Switch it off again'
 complete -c reuseport -n '__reuseport_at 0 adopt' -l unsteer -d 'Detach the BPF program instead'
 complete -c reuseport -n '__reuseport_at 0 replace' -s s -l signal -x -a 'HUP INT QUIT TERM USR1 USR2 WINCH KILL' -d 'Signal for PID'

@@ -84,7 +84,10 @@ _reuseport() {
         _arguments -s -S -A '-*' $common $ports $method $library '(-)1: :_reuseport_commands_and_pids' \
             '*::argument:_normal' && ret=0
         ;;
-    list) _arguments -s -S -A '-*' $common '--json[print JSON]' '*:port: _reuseport_ports' && ret=0 ;;
+    list)
+        _arguments -s -S -A '-*' $common '--json[print JSON]' '--watch[show load every second]' \
+            '*:port: _reuseport_ports' && ret=0
+        ;;
     adopt)
         _arguments -s -S -A '-*' $common '(--unsteer)--undo[switch it off again]' \
             '(--undo 2)--unsteer[detach the BPF program instead]' '1:port: _reuseport_ports' \
