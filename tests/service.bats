@@ -319,7 +319,7 @@ asked() {
     local i fd line
     for ((i = 0; i < $1; i++)); do
         exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
-        read -r line <&"$fd" && echo "${line##* }"
+        read -r -t 3 line <&"$fd" && echo "${line##* }" || echo none
         exec {fd}<&-
     done | sort -u | xargs
 }
@@ -362,7 +362,7 @@ asked() {
     service -n 1 --
     wait_until listeners_are "$PORT" 1
     kill -TTOU "$SERVICE"
-    wait_until said "TTOU: the last copy is not taken away" 1
+    wait_until said "TTOU: the last copy is not removed" 1
     for copies in 2 3 4; do
         kill -TTIN "$SERVICE"
         wait_until listeners_are "$PORT" "$copies"

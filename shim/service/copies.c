@@ -164,6 +164,7 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     copy->accepted = NULL;
     rp_tree_free(&copy->server.tree);
     rp_sockets_free(&copy->unsettled);
+    rp_sockets_free(&copy->waiting);
     rp_forget_owner(service, copy);
     if (copy->question.pid) kill(copy->question.pid, SIGTERM);
     if (WIFSIGNALED(how)) tell_loss(service, copy, how);

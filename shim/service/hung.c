@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel does not count accepts; they show as a shorter queue, or as new connections. */
+/* The kernel does not count accepts; they show as a shorter queue, as new connections, or as
+ * connections that no longer wait. */
 #include "service/hung.h"
 
 #include "base/clock.h"
 #include "base/die.h"
 #include "inspect/holders.h"
+#include "look/traffic.h"
 #include "service/copies.h"
 #include "service/ownership.h"
 
@@ -37,15 +39,24 @@ static int by_number(const void *a, const void *b) {
     return (left > right) - (left < right);
 }
 
-/* The inodes of the copy's connections on its ports, sorted; free(3) them. */
-static uint32_t *find_accepted(const struct rp_service *service, struct rp_copy *copy,
-                               size_t *count) {
+/* The connections to all copies, accepted or not. */
+static struct rp_sockets find_connections(const struct rp_service *service) {
     struct rp_sockets like = {NULL, 0, 0}, found = {NULL, 0, 0};
     for (size_t i = 0; i < service->listening.count; i++)
         if (service->listening.list[i].like.proto == RP_TCP)
             rp_sockets_add(&like, &service->listening.list[i].like);
     rp_sockets_find_on_ports(&like, RP_CONNECTED, &found);
     free(like.list);
+    if (found.count) qsort(found.list, found.count, sizeof(*found.list), rp_by_ends);
+    return found;
+}
+
+/* The inodes of the copy's connections, sorted; free(3) them. */
+static uint32_t *find_accepted(const struct rp_sockets *connections, struct rp_copy *copy,
+                               size_t *count) {
+    struct rp_sockets found = {NULL, 0, 0};
+    for (size_t i = 0; i < connections->count; i++)
+        if (connections->list[i].inode) rp_sockets_add(&found, &connections->list[i]);
     rp_tree_grow(&copy->server.tree);
     rp_sockets_find_members(&found, &copy->server.tree);
     uint32_t *inodes = calloc(found.count + 1, sizeof(*inodes));
@@ -59,10 +70,10 @@ static uint32_t *find_accepted(const struct rp_service *service, struct rp_copy 
 }
 
 /* Whether the copy has a connection that it did not have at the last check. */
-static bool has_accepted(const struct rp_service *service, struct rp_copy *copy) {
+static bool has_accepted(const struct rp_sockets *connections, struct rp_copy *copy) {
     size_t count;
     bool any = false;
-    uint32_t *now = find_accepted(service, copy, &count);
+    uint32_t *now = find_accepted(connections, copy, &count);
     for (size_t i = 0; i < count; i++)
         any = any || !copy->accepted_count ||
               !bsearch(&now[i], copy->accepted, copy->accepted_count, sizeof(*now), by_number);
@@ -72,24 +83,72 @@ static bool has_accepted(const struct rp_service *service, struct rp_copy *copy)
     return any;
 }
 
-static void step(struct rp_service *service, struct rp_copy *copy) {
-    const double now = rp_now();
+/* Notes the connections that nobody has accepted yet, whichever copy's they are. */
+static void begin(struct rp_copy *copy, const struct rp_sockets *connections, double now) {
+    copy->idle = now;
+    rp_sockets_free(&copy->waiting);
+    for (size_t i = 0; i < connections->count; i++)
+        if (!connections->list[i].inode) rp_sockets_add(&copy->waiting, &connections->list[i]);
+}
+
+/* Drops those that have been accepted since. Returns whether any has. */
+static bool drop_accepted(struct rp_copy *copy, const struct rp_sockets *connections) {
+    const size_t before = copy->waiting.count;
+    size_t kept = 0;
+    for (size_t i = 0; connections->count && i < before; i++) {
+        const struct rp_socket *now = bsearch(&copy->waiting.list[i], connections->list,
+                                              connections->count, sizeof(*now), rp_by_ends);
+        if (now && !now->inode) copy->waiting.list[kept++] = copy->waiting.list[i];
+    }
+    copy->waiting.count = kept;
+    return kept < before;
+}
+
+static void watch(const struct rp_service *service, struct rp_copy *copy,
+                  const struct rp_sockets *connections, double now) {
     bool full;
     if (!is_stalled(service, copy, &full) || (full && rp_is_hidden(copy))) {
         copy->idle = 0;
-        return;
+    } else if (has_accepted(connections, copy) || copy->idle <= 0) {
+        begin(copy, connections, now);
+    } else if (drop_accepted(copy, connections)) {
+        copy->idle = now;
+        if (!copy->waiting.count) begin(copy, connections, now);
     }
-    const bool accepted = has_accepted(service, copy);
-    if (copy->idle <= 0 || accepted) copy->idle = now;
-    if (now - copy->idle < (double)service->plan->hung) return;
-    rp_warn("copy %d: accepted no connection for %ld s, while %lu wait; sending TERM", copy->number,
-            service->plan->hung, rp_queued(service, copy));
-    rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
+}
+
+/* The most that can be this copy's of the connections that it has noted, if it is idle. */
+static size_t count_waiting(const struct rp_service *service, const struct rp_copy *copy,
+                            double now) {
+    const unsigned long queued = rp_queued(service, copy);
+    if (copy->state != RP_SERVING || copy->idle <= 0 || copy->idle >= now) return 0;
+    return copy->waiting.count < queued ? copy->waiting.count : queued;
+}
+
+/* Whether others that are idle, too, may have all that the copy has noted. */
+static bool is_in_doubt(const struct rp_service *service, const struct rp_copy *copy, double now) {
+    size_t others = 0;
+    for (int i = 0; i < service->slots; i++)
+        if (i != copy->number) others += count_waiting(service, &service->list[i], now);
+    return others && copy->waiting.count <= others;
 }
 
 void rp_hung_step(struct rp_service *service) {
+    struct rp_sockets connections = find_connections(service);
+    const double now = rp_now();
     for (int i = 0; i < service->slots; i++)
-        if (service->list[i].state == RP_SERVING) step(service, &service->list[i]);
+        if (service->list[i].state == RP_SERVING)
+            watch(service, &service->list[i], &connections, now);
+    for (int i = 0; i < service->slots; i++) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->state != RP_SERVING || copy->idle <= 0 ||
+            now - copy->idle < (double)service->plan->hung || is_in_doubt(service, copy, now))
+            continue;
+        rp_warn("copy %d: accepted no connection for %ld s, while %lu wait; sending TERM", i,
+                service->plan->hung, rp_queued(service, copy));
+        rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
+    }
+    rp_sockets_free(&connections);
 }
 
 double rp_hung_pause(const struct rp_service *service) {

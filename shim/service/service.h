@@ -57,7 +57,8 @@ struct rp_copy {
     unsigned long connections;
     uint32_t *accepted; /* inodes of its connections at the last check of --hung */
     size_t accepted_count;
-    double idle; /* since when connections wait and it accepts none; 0: not so */
+    double idle;               /* since when connections wait and it accepts none; 0: not so */
+    struct rp_sockets waiting; /* connections to any copy that were not accepted since then */
 };
 
 struct rp_service {
