@@ -32,6 +32,10 @@ unit() {
     unit life
 }
 
+@test "--balance passes over long queues and copies that accept nothing, never all, and not all but the shortest under load" {
+    unit balance
+}
+
 @test "who keeps the old server's sockets open once it has ended: neither itself nor a worker; searches are rationed" {
     unit remains
 }

@@ -49,8 +49,7 @@ static bool is_stalled(const struct rp_listener *listener) {
     return listener->stalled > 0 && rp_now() - listener->stalled > stall_time;
 }
 
-/* arrived: since the last look. */
-static void balance(const struct rp_service *service, struct rp_shared *shared, long arrived) {
+void rp_balance_group(const struct rp_service *service, struct rp_shared *shared, long arrived) {
     long least = -1, ready = 0;
     bool all_stalled = true;
     for (size_t i = 0; i < shared->count; i++) {
@@ -76,7 +75,7 @@ void rp_balance(struct rp_service *service) {
     service->arrived = rp_arrivals(service) - before;
     for (size_t i = 0; i < service->listening.count; i++) {
         struct rp_shared *shared = &service->listening.list[i];
-        if (shared->like.proto == RP_TCP) balance(service, shared, (long)service->arrived);
+        if (shared->like.proto == RP_TCP) rp_balance_group(service, shared, (long)service->arrived);
     }
 }
 
