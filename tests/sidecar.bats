@@ -157,7 +157,7 @@ units() {
         cp {/usr,}"/lib/systemd/system/$name.service" "$UNITS" 2>/dev/null || true
         [ -e "$UNITS/$name.service" ] || missing "$name.service"
     done
-    sed -i "s,/usr/local/bin/reuseport run,$BUILD/reuseport run," "$UNITS"/reuseport@.service "$UNITS"/*.d/*
+    sed -i "s,/usr/local/bin/reuseport run,$BUILD/reuseport run," "$UNITS"/reuseport*.service "$UNITS"/*.d/*
 }
 
 # settings UNIT: its settings and those of its drop-ins, one a line, those that an empty one clears left out.
@@ -179,6 +179,7 @@ verified() {
     units
     verified "$UNITS/reuseport@.service"
     verified reuseport@1.service
+    verified reuseport-run.service
     verified redis-server.service
     verified nginx.service
 }
@@ -193,6 +194,9 @@ verified() {
     units
     sed -i 's,^ExecStart=/,&nowhere/,' "$UNITS/reuseport@.service"
     run ! verified "$UNITS/reuseport@.service"
+    units
+    sed -i 's/^SuccessExitStatus/SuccessStatus/' "$UNITS/reuseport-run.service"
+    run ! verified reuseport-run.service
     units
     sed -i 's,^ExecStart=/,&nowhere/,' "$UNITS/nginx.service.d/reuseport.conf"
     run ! verified nginx.service
@@ -214,6 +218,22 @@ verified() {
         [ "${BASH_REMATCH[1]}" = "$vendors" ]
     done
     grep -E '^ExecStartPre=/usr/sbin/nginx -t ' "$BATS_TEST_TMPDIR/settings"
+}
+
+@test "the unit of several copies says how they are renewed and how they end, and has a directory more than copies" {
+    units
+    local copies name
+    settings reuseport-run.service >"$BATS_TEST_TMPDIR/settings"
+    cat "$BATS_TEST_TMPDIR/settings"
+    run ! grep -E 'LD_PRELOAD|REUSEPORT_|Watchdog|^(Pass|Unset)?Environment' "$BATS_TEST_TMPDIR/settings"
+    copies=$(grep -oE "^ExecStart=$BUILD/reuseport run -n [0-9]+ --on-exit=restart --rolling=HUP .*-p 6379 " \
+        "$BATS_TEST_TMPDIR/settings" | grep -oE ' -n [0-9]+' | grep -o '[0-9]*')
+    for name in State Runtime; do
+        grep -x "${name}Directory=$(seq -f reuseport/%g -s ' ' 0 "$copies")" "$BATS_TEST_TMPDIR/settings"
+    done
+    for name in Type=notify "ExecReload=kill -HUP \$MAINPID" SuccessExitStatus=143 Restart=on-failure; do
+        grep -xF "$name" "$BATS_TEST_TMPDIR/settings"
+    done
 }
 
 @test "two instances of the template unit share its port, each with directories of its own" {
@@ -435,6 +455,60 @@ pod_holds() {
     [ "$(cd "$SIDECAR/${build% *}" && realpath "${build#* }")" = "$SIDECAR/Dockerfile" ]
 }
 
+# pod_command: the words of the container's command, NUL after each.
+pod_command() {
+    /usr/bin/python3 -c 'import sys, yaml
+for word in yaml.safe_load(open(sys.argv[1]))["spec"]["containers"][0]["command"]: print(word, end="\0")' \
+        "$SIDECAR/service-pod.yaml"
+}
+
+@test "the pod of one service gives its copies time to end, and asks for no right" {
+    need_yaml
+    true_of "$SIDECAR/service-pod.yaml" \
+        'd["kind"] == "Pod" and [c["name"] for c in d["spec"]["containers"]] == ["app"]' \
+        'd["spec"]["securityContext"]["runAsNonRoot"] and d["spec"]["securityContext"]["runAsUser"] > 0' \
+        'd["spec"]["containers"][0]["securityContext"] == {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}' \
+        '[p["containerPort"] for p in d["spec"]["containers"][0]["ports"]] == [8080]' \
+        'd["spec"]["containers"][0]["readinessProbe"]["tcpSocket"]["port"] == 8080' \
+        '"hostPort" not in str(d)' \
+        '[int(w[15:]) < d["spec"]["terminationGracePeriodSeconds"] for w in d["spec"]["containers"][0]["command"] if w[:15] == "--stop-timeout="] == [True]' \
+        '"8080" in d["spec"]["containers"][0]["command"] and d["spec"]["containers"][0]["command"][0] == "/usr/local/bin/reuseport"'
+}
+
+@test "that pod's command as PID 1, without any right: HUP renews both copies under load, TERM ends them" {
+    need_root
+    need_yaml
+    need node setpriv
+    need_unshare --pid --fork --mount-proc
+    lease_port PORT
+    local words init before status=0
+    echo "require('http').createServer((_, response) => response.end('here')).listen($PORT)" >"$BATS_TEST_TMPDIR/server.js"
+    chmod 755 "$BATS_TEST_TMPDIR"
+    mapfile -d '' -t words < <(pod_command)
+    words=("${words[@]/#\/usr\/local\/bin/$BUILD}")
+    words=("${words[@]/#\/app/$BATS_TEST_TMPDIR}")
+    words=("${words[@]/#8080/$PORT}")
+    spawn pod unshare --pid --fork --mount-proc setpriv --reuid 64611 --regid 64611 --clear-groups \
+        --bounding-set -all --inh-caps -all --no-new-privs "${words[@]}"
+    POD=$PID
+    wait_until listeners_are "$PORT" 2
+    init=$(pgrep -P "$POD")
+    node_servers() { pgrep -U 64611 -x node | sort; }
+    before=$(node_servers)
+    spawn storm "$PROBES/storm" 127.0.0.1 "$PORT" 'GET / HTTP/1.0\r\n\r\n' here
+    kill -HUP "$init"
+    renewed() { [ "$(node_servers | wc -l)" = 2 ] && [ -z "$(comm -12 <(node_servers) <(echo "$before"))" ]; }
+    wait_until renewed
+    kill -TERM "$PID"
+    wait "$PID"
+    cat "$(log storm)" "$(log pod)"
+    grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm)"
+    kill -TERM "$init"
+    wait "$POD" || status=$?
+    [ "$status" = 143 ]
+    [ -z "$(node_servers)" ]
+}
+
 # --- the image
 
 @test "what the Dockerfile copies is there, its make builds the image's files, and they need nothing else" {
@@ -467,7 +541,7 @@ pod_holds() {
     run chroot "$image" /reuseport --version
     echo "$output"
     [ "$output" = "$("$STATIC" --version)" ]
-    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile compose.yaml pod.yaml | sort -u)" = "${output/ /:}" ]
+    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile {compose,pod,service-pod}.yaml | sort -u)" = "${output/ /:}" ]
 }
 
 # --- install-lib
