@@ -25,7 +25,7 @@ enum rp_event {
 /* The state that follows; the same one if the event has no meaning in it. Async-signal-safe. */
 enum rp_state rp_state_after(enum rp_state state, enum rp_event event);
 
-/* Seconds from the end of a copy to its next start: twice the delay before, which is 0 at first, but
+/* Seconds from the end of a copy to its next start: twice `before`, which is 0 at first, but from
  * 0.1 to 30; 0.1 again if the copy lived for 10 seconds. Async-signal-safe. */
 double rp_restart_delay(double before, double lived);
 
