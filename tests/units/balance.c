@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* service/balance: whose queues are short. Prints what is not as it should be, and how many checks
  * were made. */
-#include "base/clock.h"
 #include "service/balance.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
