@@ -519,7 +519,7 @@ takes_part() {
     wait_until said "copy 0: killed by TERM" 1
     wait_until said "copy 1: killed by KILL" 1
     wait_until said "copy 2: killed by KILL" 1
-    wait_until said "copy [123]: has not ended in time; it is killed" 3
+    wait_until said "copy [123]: did not end in time; sending KILL" 3
     # TERM, 1 s, the keeper's turn, 5 s, the keeper.
     wait_until ended_now
     [ $((SECONDS - begin)) -le 9 ]
@@ -529,4 +529,60 @@ takes_part() {
 
 ended_now() {
     ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$SERVICE/status"
+}
+
+# wait_in_queue COPY COUNT: opens connections until that many wait for the copy.
+wait_in_queue() {
+    local inode fd
+    inode=$(ss -Htlnpe "sport = :$PORT" | grep "pid=$(pid_of "$1")," | grep -o 'ino:[0-9]*')
+    while [ "$(ss -Htlne "sport = :$PORT" | grep -w "$inode" | awk '{ print $2 }')" -lt "$2" ]; do
+        exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+    done
+}
+
+@test "--hung: a stopped copy, and one that loops, for which connections wait, are ended, and started again" {
+    local starts=2
+    service -v -n 2 --hung=1 --on-exit=restart --
+    wait_until ready 2
+    for how in STOP USR1; do
+        kill -$how "$(pid_of 1)"
+        wait_in_queue 1 5
+        storm 2 # the other is busy
+        wait_until said "copy 1: accepted no connection for 1 s, while [0-9]+ wait; sending TERM" $((starts - 1))
+        # A stopped one has 5 s until it is killed, in which it gets no others.
+        [ "$how" = USR1 ] || [ "$(asked 40)" = 0 ]
+        wait_until said "copy 1: killed by (KILL|TERM)" $((starts - 1))
+        starts=$((starts + 1))
+        wait_until ready "$starts"
+        kill -TERM "$STORM"
+        wait "$STORM"
+        [ "$(asked 40)" = "0 1" ]
+    done
+    said "copy 0: (accepted|killed).*" 0
+    said "copy 1: killed by KILL" 1 # the first could not heed TERM
+    stop_service
+}
+
+@test "--hung: neither a copy that accepts slowly from a full queue is ended, nor one for which nothing waits" {
+    local words
+    for words in "slow=300 queue=3" "slow=300 queue=100"; do
+        # shellcheck disable=SC2086 # several words
+        service -v -n 2 --hung=2 --on-exit=restart -- $words
+        wait_until ready 2
+        storm 30
+        sleep 5
+        kill -KILL "$STORM"
+        wait "$STORM" || true
+        said "copy [01]: (accepted|killed|ended).*" 0
+        kill -KILL "$SERVICE"
+        wait "$SERVICE" || true
+        wait_until none_left
+    done
+    service -v -n 2 --hung=1 --on-exit=restart --
+    wait_until ready 2
+    kill -STOP "$(pid_of 0)" "$(pid_of 1)"
+    sleep 3
+    said "copy [01]: (accepted|killed|ended).*" 0
+    kill -CONT "$(pid_of 0)" "$(pid_of 1)"
+    stop_service
 }

@@ -252,7 +252,8 @@ static bool is_ours(const struct rp_shared *shared) {
 static bool is_needed(const struct rp_service *service) {
     bool moving = service->plan->balance || rp_is_steering(service) || is_gated(service);
     for (int i = 0; i < service->slots; i++)
-        moving = moving || service->list[i].state == RP_DRAINING;
+        moving = moving || service->list[i].state == RP_DRAINING ||
+                 (service->list[i].state == RP_ENDING && !service->stopping);
     return moving;
 }
 
