@@ -41,11 +41,15 @@ static void leave(const struct rp_service *service) {
         if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
 }
 
-/* A new socket, so that READY=1 of an earlier copy with that number does not count. */
-static int renew_socket(struct rp_service *service, int number) {
-    if (service->plan->ready.by != RP_READY_NOTIFY) return 0;
-    if (service->notify[number].fd >= 0) rp_notify_close(&service->notify[number]);
-    return rp_notify_open(&service->notify[number]);
+/* Each copy gets a new socket, so that READY=1 of an earlier one with that number does not count. */
+static int open_socket(struct rp_service *service, int number) {
+    return service->notify ? rp_notify_open(&service->notify[number]) : 0;
+}
+
+static void close_socket(struct rp_service *service, int number) {
+    if (!service->notify || service->notify[number].fd < 0) return;
+    rp_notify_close(&service->notify[number]);
+    service->notify[number].fd = -1;
 }
 
 /* Sends connections to the ready copies only, before another one joins. */
@@ -58,10 +62,15 @@ static void shut(struct rp_service *service, struct rp_copy *copy) {
 
 int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {
     const pid_t self = getpid();
-    int error = renew_socket(service, copy->number);
+    int error = open_socket(service, copy->number);
     if (!error) shut(service, copy);
     const pid_t pid = error ? -1 : fork();
-    if (pid < 0) return error ? error : errno;
+    if (pid < 0) {
+        if (!error) error = errno;
+        copy->gated = false;
+        close_socket(service, copy->number);
+        return error;
+    }
     if (!pid) {
         leave(service);
         rp_keep_copy(&service->copies, copy->number, self, &service->mask);
@@ -166,6 +175,7 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     rp_sockets_free(&copy->unsettled);
     rp_sockets_free(&copy->waiting);
     rp_forget_owner(service, copy);
+    close_socket(service, copy->number);
     if (copy->question.pid) kill(copy->question.pid, SIGTERM);
     if (WIFSIGNALED(how)) tell_loss(service, copy, how);
     service->bereaved = service->bereaved || WIFSIGNALED(how);
