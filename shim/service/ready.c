@@ -65,6 +65,7 @@ static void give_up(struct rp_service *service, struct rp_copy *copy) {
 void rp_ready_step(struct rp_service *service) {
     for (int i = 0; i < service->slots; i++) {
         struct rp_copy *copy = &service->list[i];
+        rp_question_runs(&copy->question); /* that of a copy that has ended, too, is to be reaped */
         if (copy->state != RP_STARTING) continue;
         if (is_ready(service, copy)) {
             copy->fresh = copy->gated = false;
@@ -80,4 +81,8 @@ void rp_ready_read(struct rp_service *service) {
         while (service->notify[i].fd >= 0 &&
                rp_notify_read(&service->notify[i], &service->list[i].server.tree)) {
         }
+}
+
+void rp_ready_end(struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++) rp_question_end(&service->list[i].question);
 }

@@ -14,4 +14,8 @@ void rp_ready_step(struct rp_service *service);
  * async-signal-safe. */
 void rp_ready_read(struct rp_service *service);
 
+/* Ends the questions that are left when no copy is. Takes up to 3 seconds for each that does not
+ * end. Not async-signal-safe. */
+void rp_ready_end(struct rp_service *service);
+
 #endif

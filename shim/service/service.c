@@ -120,7 +120,7 @@ static double look_pause(const struct rp_service *service) {
     for (int i = 0; i < service->slots; i++) {
         const struct rp_copy *copy = &service->list[i];
         if (copy->state == RP_STARTING) pause = shorter(pause, starting_pause_of(copy));
-        if (copy->state == RP_DRAINING) pause = shorter(pause, moving_pause);
+        if (copy->state == RP_DRAINING || copy->question.pid) pause = shorter(pause, moving_pause);
     }
     return pause;
 }
@@ -230,6 +230,7 @@ int rp_serve(const struct rp_service_plan *plan) {
         service.unbound = rp_now() + RP_BIND_TIME;
     while (take_turn(&service)) {
     }
+    rp_ready_end(&service);
     free(service.list);
     free(service.turn);
     free(service.notify);
