@@ -662,3 +662,126 @@ memory() {
     run ! grep -q Z <(ps -o stat= --ppid "$SERVICE")
     stop_service
 }
+
+# some_copy: the first process of any copy.
+some_copy() {
+    pid_of "$(shuf -n 1 --random-source=<(yes $RANDOM) <(sed -n 's/^reuseport: copy \([0-9]*\): started.*/\1/p' "$(log service)"))"
+}
+
+# act: does something to a service or its copies; prints what.
+act() {
+    local copy what
+    copy=$(some_copy)
+    case $((RANDOM % 9)) in
+    0 | 1) what="TTIN $SERVICE" ;;
+    2) what="TTOU $SERVICE" ;;
+    3 | 4) what="HUP $SERVICE" ;;
+    5) what="KILL $copy" ;;
+    6) what="KILL $(ps -o ppid= -p "$copy" | xargs)" ;; # its keeper
+    7) what="STOP $copy" ;;
+    8) what="CONT $copy" ;;
+    esac
+    [ "${what#* }" ] || return 0
+    echo "$what (copy $copy)"
+    # shellcheck disable=SC2086 # signal and PID
+    kill -${what% *} "${what#* }" 2>/dev/null || true
+}
+
+# settles LIMIT: the service has ended within so many seconds, and nothing of it is left: no process, no port.
+settles() {
+    local deadline=$((SECONDS + $1))
+    until ended_now && none_left && ! listens "$PORT"; do
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            echo "still there:"
+            marked | cut -d/ -f3 | while read -r pid; do ps -o pid=,ppid=,stat=,args= -p "$pid"; done
+            return 1
+        fi
+        sleep 0.05
+    done
+    wait "$SERVICE" 2>/dev/null || true
+}
+
+# tidy NOTIFIED: the supervisor has no zombie, and no more descriptors than it had after its start, but for one that
+# counts connections, and if NOTIFIED is 1, one for each copy.
+tidy() {
+    local states
+    states=$(ps -o stat= --ppid "$SERVICE")
+    [[ $states != *Z* ]] && [ "$(descriptors)" -le $((DESCRIPTORS + 1 + $1 * $(wc -w <<<"$states"))) ]
+}
+
+# random_rounds COUNT: whatever happens to a service, it ends within the time that it has, and leaves nothing.
+random_rounds() {
+    local round actions copies ready notified options kinds=(keep stop restart) readies=(listen notify "sleep 0.0\$((\$\$ % 10))")
+    RANDOM=${SEED:-$$}
+    echo "SEED=${SEED:-$$}"
+    for ((round = 0; round < $1; round++)); do
+        copies=$((RANDOM % 3 + 2))
+        ready=$((RANDOM % 3))
+        notified=$((ready == 1))
+        options=(-v -n $copies --on-exit="${kinds[RANDOM % 3]}" --ready="${readies[ready]}" --rolling=HUP
+            --drain=$((RANDOM % 2)) --stop-timeout=1 --start-timeout=2)
+        ((RANDOM % 3)) || options+=(--balance)
+        ((RANDOM % 3)) || options+=(--in-place)
+        ((RANDOM % 3)) || options+=(--hung=1)
+        echo "round $round: ${options[*]}"
+        service "${options[@]}" -- "late=$((RANDOM % 300))"
+        wait_until said "copy $((copies - 1)): started, pid [0-9]+"
+        DESCRIPTORS=$(($(descriptors) - copies * notified))
+        for ((actions = RANDOM % 12; actions > 0; actions--)); do
+            sleep "0.$((RANDOM % 3))$((RANDOM % 10))"
+            ended_now || act
+        done
+        ended_now || wait_until tidy "$notified" || { ls -l "/proc/$SERVICE/fd" && ps -o pid,stat,args --ppid "$SERVICE" && return 1; }
+        if ((RANDOM % 3)); then
+            kill -TERM "$SERVICE" 2>/dev/null || true
+            settles 9 # KILL after 1 s, and the keeper's, 5 s later
+        else
+            kill -KILL "$SERVICE" 2>/dev/null || true
+            settles 9 # KILL after 5 s
+        fi || { tail -n 40 "$(log service)" && return 1; }
+    done
+}
+
+@test "ten random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
+    random_rounds 10
+}
+
+# bats test_tags=long
+@test "200 random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
+    random_rounds 200
+}
+
+@test "a question about a copy that has ended is ended, too, and leaves no zombie" {
+    service -v -n 2 --ready='echo asked >&2; exec sleep 1000' --
+    asked_twice() { [ "$(grep -c '^asked$' "$(log service)")" = 2 ]; }
+    wait_until asked_twice
+    children_are() { [ "$(children "$SERVICE" | wc -w)" = "$1" ]; }
+    children_are 4
+    kill -KILL "$(pid_of 1)"
+    wait_until children_are 2
+    stop_service 137
+}
+
+@test "where no process can be forked, TTIN says so, a restart is tried again, and later both succeed" {
+    need_root
+    need setpriv prlimit
+    chmod 755 "$BATS_RUN_TMPDIR"
+    spawn service env MARK="$BATS_TEST_TMPDIR" setpriv --reuid 64737 --clear-groups --inh-caps=-all --bounding-set=-all \
+        "$COMMAND" run -v -n 2 --on-exit=restart --ready=notify -p "$PORT" "$SERVE" "$PORT"
+    SERVICE=$PID
+    wait_until ready 2
+    # Only one with the same user may change the limit.
+    local limit=(setpriv --reuid 64737 --clear-groups prlimit --pid "$SERVICE")
+    "${limit[@]}" --nproc=1:
+    kill -TTIN "$SERVICE"
+    wait_until said "TTIN: copy 2 cannot be started: Resource temporarily unavailable"
+    [ "$(asked 40)" = "0 1" ]
+    kill -KILL "$(pid_of 1)"
+    wait_until said "copy 1: cannot be started: Resource temporarily unavailable; retrying in 0.4 s"
+    "${limit[@]}" --nproc="$(awk '/^Max processes/ { print $4 }' "/proc/$SERVICE/limits"):"
+    wait_until ready 3
+    kill -TTIN "$SERVICE"
+    wait_until ready 4
+    numbers_are "0 1 2"
+    stop_service
+}
