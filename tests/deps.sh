@@ -3,7 +3,7 @@
 # Installs what the tests and `make lint` need, on Debian or Ubuntu, after saying what; elsewhere, and without root or
 # sudo, says what is missing.
 #     deps.sh         for `make test` and `make lint`
-#     deps.sh field   the managers that `make field` runs, besides
+#     deps.sh field   the managers that `make field` runs, besides, and what trixie.sh needs
 set -eu
 
 suite=${1:-test}
@@ -21,7 +21,8 @@ wanted='
     clang-format:clang-format clang-tidy:clang-tidy cppcheck:cppcheck shellcheck:shellcheck'
 [ "$suite" != field ] || wanted='
     bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server
-    runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init'
+    runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init
+    debootstrap:debootstrap dpkg-deb:dpkg'
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {

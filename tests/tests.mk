@@ -46,6 +46,7 @@ deps:
 
 field-deps:
 	sh tests/deps.sh field
+	sh tests/field/trixie.sh $(BUILD)/trixie
 
 # What a compiler is given to make a program of the first prerequisite.
 PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Becomes systemd, as PID 1 of namespaces that field.bash has made for it. Its root is a tmpfs with the host's programs
-# read-only, the product in /usr/local, and units of its own alone.
-#     boot.sh MACHINE CGROUP BUILD SHOWN...
+# Becomes systemd, as PID 1 of namespaces that field.bash has made for it. Its root is a tmpfs with the programs below
+# PROGRAMS read-only, the host's /etc, the product in /usr/local, and units of its own alone.
+#     boot.sh MACHINE CGROUP BUILD PROGRAMS SHOWN...
 # MACHINE, a folder, gets units/ and console; CGROUP becomes systemd's root. MACHINE's parent is shown there for
 # writing, SHOWN, files or folders, for reading, all by their own names.
 set -eu
@@ -14,17 +14,19 @@ if [ "$1" != --inside ]; then
 fi
 machine=$2
 build=$4
-shift 4
+programs=${5%/}
+shift 5
 
-# show ro|rw FILE: FILE of the host, by the same name in the root, which is the current folder.
+# show ro|rw FILE [BELOW]: FILE of the host, below that folder if one is given, by the name FILE in the root, which is
+# the current folder.
 show() {
-    if [ -d "$2" ]; then
+    if [ -d "${3:-}$2" ]; then
         mkdir -p ".$2"
     else
         mkdir -p ".${2%/*}"
         [ -e ".$2" ] || : >".$2"
     fi
-    mount --bind "$2" ".$2"
+    mount --bind "${3:-}$2" ".$2"
     [ "$1" = rw ] || mount -o remount,bind,ro ".$2"
 }
 
@@ -34,13 +36,14 @@ cd "$machine/root"
 mkdir -p proc sys dev run tmp root var/tmp var/log var/lib old
 ln -s /run var/run
 chmod 1777 tmp var/tmp
-for name in usr bin sbin lib lib32 lib64 libx32 etc; do
-    if [ -L "/$name" ]; then
-        cp -P "/$name" .
-    elif [ -d "/$name" ]; then
-        show ro "/$name"
+for name in usr bin sbin lib lib32 lib64 libx32; do
+    if [ -L "$programs/$name" ]; then
+        cp -P "$programs/$name" .
+    elif [ -d "$programs/$name" ]; then
+        show ro "/$name" "$programs"
     fi
 done
+show ro /etc
 mount -t tmpfs -o mode=755 local usr/local
 mkdir -p usr/local/bin usr/local/lib
 cp "$build/reuseport" "$build/examples/server" usr/local/bin

@@ -2,7 +2,8 @@
 # What the tests of `make field` have in common: a systemd of the test's own, booted in a twentieth of a second, and
 # whatever else starts servers where they really live. It loads ../replacement.bash, whose SERVER, NET and FAR it sets.
 #
-#     boot_systemd              boots it, in namespaces and a cgroup of its own; the end of the test takes it down
+#     boot_systemd [PROGRAMS]   boots it, in namespaces and a cgroup of its own, with the programs of the host, or those in
+#                               that folder; the end of the test takes it down
 #     unit NAME <<END           makes a unit, or a drop-in (NAME.d/reuseport.conf), and has systemd read it
 #     in_systemd COMMAND...     runs there as from an operator's shell: in no unit
 #     from_outside COMMAND...   runs in its network namespace alone: clients
@@ -34,9 +35,9 @@ end_all() {
 }
 
 boot_systemd() {
-    local cgroups machine=$BATS_TEST_TMPDIR/machine
+    local cgroups machine=$BATS_TEST_TMPDIR/machine programs=${1:-/}
     need_root
-    need /lib/systemd/systemd systemctl unshare nsenter pivot_root
+    need "$programs/lib/systemd/systemd" systemctl unshare nsenter pivot_root
     need_unshare --mount --net --ipc --uts --pid --fork --cgroup
     cgroups=$(findmnt -rnt cgroup2 -o TARGET | head -n 1)
     MACHINE_CGROUP=$cgroups/reuseport-$BASHPID
@@ -44,7 +45,7 @@ boot_systemd() {
     mkdir -p "$machine/root" "$machine/units"
     empty_targets "$machine/units" field sysinit basic network shutdown umount final multi-user
     spawn machine setpriv --pdeathsig KILL unshare --mount --net --ipc --uts --pid --fork --kill-child \
-        sh "$BATS_TEST_DIRNAME/boot.sh" "$machine" "$MACHINE_CGROUP" "$BUILD" "$ROOT" "$BUILD"
+        sh "$BATS_TEST_DIRNAME/boot.sh" "$machine" "$MACHINE_CGROUP" "$BUILD" "$programs" "$ROOT" "$BUILD"
     wait_until has_child "$PID"
     MACHINE_PID=$(cat "/proc/$PID/task/$PID/children")
     MACHINE_PID=${MACHINE_PID% }
