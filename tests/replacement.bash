@@ -135,6 +135,71 @@ storm_over() {
     }
 }
 
+# use SERVER: sets COPY, the words that start a copy of it on $ADDRESS and $PORT; REQUEST and ANSWER, what it is
+# asked, and what is in its answer at the end; OPTIONS of replace.
+use() {
+    local user
+    user=$(id -un)
+    REQUEST=$HTTP
+    ANSWER=
+    OPTIONS=()
+    case $1 in
+    example)
+        REQUEST=
+        COPY=("$BUILD/examples/server" "$PORT" "$ADDRESS")
+        ;;
+    static)
+        REQUEST=
+        COPY=("$PROBES/static-server" "$PORT" "$ADDRESS")
+        ;;
+    rclone) COPY=(rclone --config config serve http . --addr "$HOST:$PORT") ;;
+    http.server) COPY=(/usr/bin/python3 -m http.server -b "$ADDRESS" "$PORT") ;;
+    long-queue)
+        cat >long-queue.py <<'END'
+import http.server, sys
+family, address = http.server._get_best_family(sys.argv[1], int(sys.argv[2]))
+class Server(http.server.ThreadingHTTPServer):
+    address_family = family
+    request_queue_size = 128 # instead of 5
+Server(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+END
+        COPY=(/usr/bin/python3 long-queue.py "$ADDRESS" "$PORT")
+        ;;
+    nginx)
+        [ "${#AS[@]}" = 0 ] || user=nobody
+        cat >conf <<END
+daemon off; pid pid; worker_processes 2; user $user;
+events {}
+http {
+    access_log off; client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3; uwsgi_temp_path t4; scgi_temp_path t5;
+    server { listen $HOST:$PORT; return 200 here; }
+}
+END
+        COPY=(nginx -p "$PWD" -e "$PWD/error" -c "$PWD/conf")
+        OPTIONS=(-s QUIT)
+        ;;
+    redis-server)
+        REQUEST='PING\r\n'
+        ANSWER=PONG
+        COPY=(redis-server --port "$PORT" --bind "$ADDRESS" --save '' --dir "$PWD")
+        ;;
+    node)
+        node_server
+        COPY=(node server.js "$PORT" "$ADDRESS")
+        ;;
+    memcached)
+        REQUEST='version\r\n'
+        ANSWER=VERSION
+        COPY=(memcached -l "$ADDRESS" -p "$PORT" -u "$user")
+        ;;
+    lighttpd)
+        printf 'server.document-root = "%s"\nserver.port = %s\nserver.bind = "%s"\n' "$PWD" "$PORT" "$HOST" >conf
+        COPY=(lighttpd -D -f "$PWD/conf")
+        ;;
+    esac
+    [ "$1" = example ] || need "${COPY[0]}"
+}
+
 # A server whose answer, its PID, takes as many milliseconds as the path says.
 node_server() {
     cat >server.js <<'END'

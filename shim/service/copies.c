@@ -105,10 +105,7 @@ void rp_copy_leave(struct rp_service *service, struct rp_copy *copy, double pati
     copy->leaving = true;
     copy->patience = patience;
     rp_copy_change(service, copy, RP_LEAVES);
-    if (copy->state == RP_STARTING)
-        rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
-    else if (copy->state == RP_DRAINING)
-        rp_drain_begin(service, copy);
+    if (copy->state == RP_DRAINING) rp_drain_begin(service, copy);
 }
 
 void rp_copies_stop(struct rp_service *service, int number, enum rp_origin from) {
@@ -167,6 +164,7 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     struct rp_copy *copy = find_copy(service, pid);
     const int status = rp_exit_status(how);
     if (!copy) return NULL;
+    const bool is_new = copy->generation == service->generation && !copy->fresh && !copy->leaving;
     copy->keeper = 0;
     copy->gated = false;
     free(copy->accepted);
@@ -191,6 +189,8 @@ struct rp_copy *rp_copy_ended(struct rp_service *service, pid_t pid, int how) {
     } else {
         count_end(service, copy, status);
     }
+    if (is_new && service->renewing && !service->stopping)
+        rp_renewal_fail(service, "copy %d ended with status %d", copy->number, status);
     return copy;
 }
 

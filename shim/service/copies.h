@@ -19,7 +19,7 @@ int rp_copy_start(struct rp_service *service, struct rp_copy *copy);
 void rp_copy_end(struct rp_service *service, struct rp_copy *copy, int number, enum rp_origin from,
                  double patience);
 
-/* Removes a copy: drains it first if it is ready, then ends it by TERM, with that patience, as
+/* Removes a copy: drains it first if it runs, then ends it by TERM, with that patience, as
  * rp_copy_end() does. */
 void rp_copy_leave(struct rp_service *service, struct rp_copy *copy, double patience);
 

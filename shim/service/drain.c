@@ -9,6 +9,7 @@
 #include "inspect/holders.h"
 #include "look/traffic.h"
 #include "service/copies.h"
+#include "service/ownership.h"
 #include "service/steering.h"
 
 #include <stdlib.h>
@@ -16,21 +17,23 @@
 /* In seconds: how long nothing must be left to accept; between two counts of connections. */
 static const double quiet_time = 0.1, count_pause = 0.1;
 
-/* The addresses at which the copy listens; free(3) the list. */
-static struct rp_sockets addresses(const struct rp_service *service, const struct rp_copy *copy) {
+/* The addresses at which the copy listens by one of those protocols; free(3) the list. */
+static struct rp_sockets addresses(const struct rp_service *service, const struct rp_copy *copy,
+                                   unsigned protos) {
     struct rp_sockets like = {NULL, 0, 0};
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];
         for (size_t j = 0; j < shared->count; j++)
-            if (shared->list[j].copy == copy->number) rp_sockets_add(&like, &shared->like);
+            if (shared->like.proto & protos && rp_may_have(shared, &shared->list[j], copy))
+                rp_sockets_add(&like, &shared->like);
     }
     return like;
 }
 
-/* The TCP sockets in those states at the copy's addresses. */
-static void find(const struct rp_service *service, const struct rp_copy *copy, unsigned states,
-                 struct rp_sockets *found) {
-    struct rp_sockets like = addresses(service, copy);
+/* The sockets of those protocols at the copy's addresses, TCP sockets in those states. */
+static void find(const struct rp_service *service, const struct rp_copy *copy, unsigned protos,
+                 unsigned states, struct rp_sockets *found) {
+    struct rp_sockets like = addresses(service, copy, protos);
     rp_sockets_find_on_ports(&like, states, found);
     free(like.list);
 }
@@ -38,54 +41,64 @@ static void find(const struct rp_service *service, const struct rp_copy *copy, u
 void rp_drain_begin(struct rp_service *service, struct rp_copy *copy) {
     rp_listening_look(service, true);
     rp_steer(service);
-    find(service, copy, RP_SYN_RECEIVED, &copy->unsettled);
+    rp_tree_grow(&copy->server.tree);
+    const unsigned states = RP_SYN_RECEIVED | (rp_is_hidden(copy) ? RP_CONNECTED : 0);
+    find(service, copy, RP_TCP, states, &copy->unsettled);
     if (copy->unsettled.count)
         qsort(copy->unsettled.list, copy->unsettled.count, sizeof(*copy->unsettled.list),
               rp_by_ends);
     copy->busy = rp_now();
 }
 
-/* Whether a handshake noted at the beginning is still under way, and its client not silent. */
-static bool is_unsettled(const struct rp_service *service, const struct rp_copy *copy) {
+/* Whether the connection was under way when the copy began to drain. */
+static bool was_there(const struct rp_copy *copy, const struct rp_socket *socket) {
+    const struct rp_sockets *then = &copy->unsettled;
+    return then->count && bsearch(socket, then->list, then->count, sizeof(*then->list), rp_by_ends);
+}
+
+/* Handshakes noted at the beginning that are still under way, and their clients not silent. */
+static unsigned long count_unsettled(const struct rp_service *service, const struct rp_copy *copy) {
     struct rp_sockets now = {NULL, 0, 0};
-    bool any = false;
-    if (!copy->unsettled.count) return false;
-    find(service, copy, RP_SYN_RECEIVED, &now);
+    unsigned long count = 0;
+    if (!copy->unsettled.count) return 0;
+    find(service, copy, RP_TCP, RP_SYN_RECEIVED, &now);
     for (size_t i = 0; i < now.count; i++)
-        any = any || (!now.list[i].repeated &&
-                      bsearch(&now.list[i], copy->unsettled.list, copy->unsettled.count,
-                              sizeof(*copy->unsettled.list), rp_by_ends));
+        count += !now.list[i].repeated && was_there(copy, &now.list[i]);
     rp_sockets_free(&now);
-    return any;
+    return count;
 }
 
 /* Whether datagrams wait for the copy. */
 static bool has_datagrams(const struct rp_service *service, const struct rp_copy *copy) {
     struct rp_sockets found = {NULL, 0, 0};
     bool any = false;
-    find(service, copy, RP_LISTENING, &found);
+    find(service, copy, RP_UDP, RP_LISTENING, &found);
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];
         for (size_t j = 0; j < shared->count; j++)
-            for (size_t k = 0; k < found.count && shared->list[j].copy == copy->number; k++)
-                any = any || (shared->like.proto == RP_UDP && found.list[k].unread &&
-                              found.list[k].inode == shared->list[j].socket.inode);
+            for (size_t k = 0; k < found.count; k++)
+                any = any || (found.list[k].unread &&
+                              found.list[k].inode == shared->list[j].socket.inode &&
+                              rp_may_have(shared, &shared->list[j], copy));
     }
     rp_sockets_free(&found);
     return any;
 }
 
-/* Counts the copy's connections, if that is due. */
+/* Counts the copy's connections, if that is due; of a copy that hides them, all that were there at
+ * the beginning. */
 static void count_connections(const struct rp_service *service, struct rp_copy *copy) {
     struct rp_sockets found = {NULL, 0, 0};
     const double begin = rp_now();
     if (begin < copy->counted) return;
-    find(service, copy, RP_CONNECTED, &found);
+    find(service, copy, RP_TCP | RP_UDP, RP_CONNECTED, &found);
     rp_tree_grow(&copy->server.tree);
     rp_sockets_find_members(&found, &copy->server.tree);
+    const bool hidden = rp_is_hidden(copy);
     copy->connections = 0;
     for (size_t i = 0; i < found.count; i++)
-        copy->connections += found.list[i].owner_count && found.list[i].remote.port;
+        copy->connections += hidden ? was_there(copy, &found.list[i])
+                                    : found.list[i].owner_count && found.list[i].remote.port;
     rp_sockets_free(&found);
     copy->counted = rp_now() + count_pause + 4 * (rp_now() - begin);
 }
@@ -100,21 +113,31 @@ static void hide(const struct rp_service *service, const struct rp_copy *copy) {
     }
 }
 
+/* What is lost with the copy, or may be. */
+static void tell_loss(const struct rp_service *service, const struct rp_copy *copy, bool excluded,
+                      unsigned long waiting) {
+    if (!excluded && rp_count(service, RP_SERVING))
+        rp_warn("copy %d: connections could not be kept from it; those that it has not accepted "
+                "when it ends are lost",
+                copy->number);
+    else if (waiting)
+        rp_warn("copy %d: has not accepted %lu of its connections in time; they will be reset",
+                copy->number, waiting);
+}
+
 static void step(struct rp_service *service, struct rp_copy *copy) {
     const double now = rp_now(), patience = (double)service->plan->drain;
     const bool excluded = rp_is_excluded(service, copy);
-    if (rp_queued(service, copy) || is_unsettled(service, copy) || has_datagrams(service, copy))
-        copy->busy = now;
+    const unsigned long waiting = rp_queued(service, copy) + count_unsettled(service, copy);
+    if (waiting || has_datagrams(service, copy)) copy->busy = now;
     const bool quiet = now - copy->busy >= quiet_time, late = now - copy->since >= patience;
     if (quiet && !late) count_connections(service, copy);
     const bool idle = quiet && (late || (copy->counted > 0 && !copy->connections));
     if (!idle && now - copy->since < patience + 1) return;
-    if (excluded && quiet)
-        hide(service, copy);
-    else if (rp_count(service, RP_SERVING))
-        rp_warn("copy %d: connections could not be kept from it; those that it has not accepted "
-                "when it ends are lost",
-                copy->number);
+    tell_loss(service, copy, excluded, waiting);
+    rp_copy_change(service, copy, RP_TOLD);
+    rp_steer(service); /* to members whose numbers do not change when this copy's leave */
+    if (excluded) hide(service, copy);
     rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, copy->patience);
 }
 

@@ -63,7 +63,7 @@ static void note_socket(struct rp_shared *shared, const struct rp_socket *socket
     if (!known) {
         shared->list = rp_grow(shared->list, shared->count, sizeof(*known));
         known = &shared->list[shared->count++];
-        *known = (struct rp_listener){.socket = *socket, .copy = RP_STRANGER};
+        *known = (struct rp_listener){.socket = *socket, .copy = RP_STRANGER, .since = rp_now()};
     }
     known->seen = true;
     known->socket.position = socket->position;
@@ -184,7 +184,7 @@ unsigned long rp_queued(const struct rp_service *service, const struct rp_copy *
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];
         for (size_t j = 0; j < shared->count; j++)
-            if (shared->list[j].copy == copy->number && shared->list[j].socket.queue > 0)
+            if (shared->list[j].socket.queue > 0 && rp_may_have(shared, &shared->list[j], copy))
                 queued += (unsigned long)shared->list[j].socket.queue;
     }
     return queued;

@@ -88,6 +88,13 @@ static unsigned count_hidden(const struct rp_service *service, const struct rp_s
     return count;
 }
 
+bool rp_may_have(const struct rp_shared *shared, const struct rp_listener *listener,
+                 const struct rp_copy *copy) {
+    if (listener->copy != RP_HIDDEN) return listener->copy == copy->number;
+    return is_alive(copy) && copy->started <= listener->since && !rp_has_listener(shared, copy) &&
+           rp_is_hidden(copy);
+}
+
 static unsigned count_unknown(const struct rp_shared *shared, bool new) {
     unsigned count = 0;
     for (size_t i = 0; i < shared->count; i++)

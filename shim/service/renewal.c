@@ -21,13 +21,17 @@ static bool is_moving(const struct rp_service *service) {
     return false;
 }
 
-/* The copy with the lowest number that was started before the renewal, or NULL. */
+/* The next of the copies that were started before the renewal, or NULL: first those that do not
+ * serve, as they are not missed. */
 static struct rp_copy *find_old(struct rp_service *service) {
-    for (int i = 0; i < service->slots; i++)
-        if (service->list[i].state != RP_ABSENT &&
-            service->list[i].generation != service->generation)
-            return &service->list[i];
-    return NULL;
+    struct rp_copy *old = NULL;
+    for (int i = 0; i < service->slots; i++) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->state == RP_ABSENT || copy->generation == service->generation) continue;
+        if (copy->state != RP_SERVING) return copy;
+        if (!old) old = copy;
+    }
+    return old;
 }
 
 static void end(struct rp_service *service) {
@@ -60,7 +64,12 @@ void rp_renewal_fail(struct rp_service *service, const char *format, ...) {
     va_end(arguments);
     if (live < service->target)
         snprintf(rest, sizeof(rest), "%d of %d copies are left", live, service->target);
-    rp_warn("renewal ended: %s; %s", why, rest);
+    rp_warn("renewal %s: %s; %s", service->again ? "begins again" : "ended", why, rest);
+    if (!service->again) end(service);
+}
+
+static void finish(struct rp_service *service) {
+    if (service->copies.verbose) rp_warn("renewal ended: all copies are new");
     end(service);
 }
 
@@ -91,8 +100,10 @@ void rp_renewal_step(struct rp_service *service) {
     const int live = rp_count_live(service);
     if (live < service->target || (old && live < service->target + spare))
         start_new(service);
-    else if (old)
+    else if (old && (old->state != RP_SERVING || rp_count(service, RP_SERVING) > 1))
         take_away(service, old);
+    else if (old)
+        return; /* until another one serves */
     else
-        end(service);
+        finish(service);
 }

@@ -51,7 +51,8 @@ struct rp_copy {
     int fruitless;   /* consecutive starts that ended before it listened */
     struct rp_question question;
     double asked;                /* when the last question was asked */
-    struct rp_sockets unsettled; /* handshakes that were under way when it began to drain */
+    struct rp_sockets unsettled; /* handshakes that were under way when it began to drain, and if it
+                                    hides its connections, those that there were */
     double busy;                 /* when it last had something to accept while draining */
     double counted;              /* when to count its connections again; 0: not counted yet */
     unsigned long connections;

@@ -10,6 +10,8 @@
 #include "inspect/holders.h"
 #include "inspect/lock.h"
 #include "service/balance.h"
+#include "service/choice.h"
+#include "service/ownership.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -29,9 +31,6 @@ static struct note {
     volatile bool steered;
     struct rp_socket like;
 } * notes;
-
-/* What is to be attached to a group. */
-enum target { BY_KERNEL, TO_ALL, TO_SOME };
 
 /* The group's sockets; their owners remain the listeners'. free(3) the list. */
 static struct rp_sockets borrow(const struct rp_shared *shared) {
@@ -91,51 +90,6 @@ static bool is_replaced(const struct rp_service *service) {
         if (rp_process_find(pids[i], &process, NULL) && rp_lock_holder(&process)) return true;
     }
     return false;
-}
-
-static bool is_allowed(const struct rp_service *service, const struct rp_listener *listener) {
-    if (listener->passed_over) return false;
-    if (listener->copy >= 0) return rp_may_receive(&service->list[listener->copy]);
-    return listener->copy == RP_HIDDEN;
-}
-
-/* Whether the group is left to the kernel: it has a member that is not a copy's, or a copy that is
- * to get no connections cannot be told from others. */
-static bool is_mixed(const struct rp_service *service, const struct rp_shared *shared) {
-    bool hidden = false, moving = false;
-    for (size_t i = 0; i < shared->count; i++) {
-        const int copy = shared->list[i].copy;
-        if (copy == RP_STRANGER || copy == RP_EVERYBODY) return true;
-        hidden = hidden || copy == RP_HIDDEN;
-    }
-    for (int i = 0; i < service->slots; i++)
-        moving = moving ||
-                 (service->list[i].state != RP_ABSENT && service->list[i].state != RP_WAITING &&
-                  service->list[i].state != RP_SERVING);
-    return hidden && moving;
-}
-
-/* Whether a copy that is to get no connections yet may join at any time. */
-static bool is_gated(const struct rp_service *service) {
-    for (int i = 0; i < service->slots; i++)
-        if (service->list[i].gated) return true;
-    return false;
-}
-
-/* Stores for each number whether it receives. */
-static enum target choose(const struct rp_service *service, const struct rp_shared *shared,
-                          bool *chosen) {
-    size_t allowed = 0;
-    bool sure;
-    if (service->stopping || is_mixed(service, shared)) return BY_KERNEL;
-    uint32_t *inodes = calloc(shared->count + 1, sizeof(*inodes));
-    if (!inodes) rp_die("%s", strerror(errno));
-    for (size_t i = 0; i < shared->count; i++)
-        if (is_allowed(service, &shared->list[i])) inodes[allowed++] = shared->list[i].socket.inode;
-    rp_members_choose(&shared->members, inodes, allowed, chosen, &sure);
-    free(inodes);
-    if (!allowed || !sure) return BY_KERNEL;
-    return allowed == shared->count && !is_gated(service) ? TO_ALL : TO_SOME;
 }
 
 /* Reports once why a group cannot be steered. */
@@ -212,32 +166,38 @@ static void clean(struct rp_service *service, struct rp_shared *shared) {
     free(sockets.list);
 }
 
+static bool receives(const struct rp_service *service, const struct rp_shared *shared, int copy) {
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->list[i].copy == copy && rp_is_allowed(service, shared, &shared->list[i]))
+            return true;
+    return false;
+}
+
 /* With -v, reports which copies get new connections. */
-static void say(const struct rp_service *service, struct rp_shared *shared, enum target target) {
+static void say(const struct rp_service *service, struct rp_shared *shared, enum rp_target target) {
     char text[sizeof(shared->receivers)] = " every copy", name[RP_SOCKET_TEXT];
     size_t length = 0;
     if (!service->copies.verbose || rp_now() - shared->said < say_time) return;
-    for (size_t i = 0; target == TO_SOME && i < shared->count; i++)
-        if (is_allowed(service, &shared->list[i]) && shared->list[i].copy >= 0 &&
-            length < sizeof(text) - 16)
-            length +=
-                (size_t)snprintf(text + length, sizeof(text) - length, " %d", shared->list[i].copy);
+    for (int i = 0; target == RP_TO_SOME && i < service->slots; i++)
+        if (length < sizeof(text) - 16 && receives(service, shared, i))
+            length += (size_t)snprintf(text + length, sizeof(text) - length, " %d", i);
     if (!strcmp(text, *shared->receivers ? shared->receivers : " every copy")) return;
     memcpy(shared->receivers, text, sizeof(text));
     shared->said = rp_now();
     rp_warn("%s: new connections go to%s%s", rp_socket_text(&shared->like, name),
-            target == TO_SOME ? " copies" : "", text);
+            target == RP_TO_SOME ? " copies" : "", text);
 }
 
 static void steer(struct rp_service *service, struct rp_shared *shared) {
     bool *chosen = calloc(shared->members.count + 1, sizeof(*chosen));
     if (!chosen) rp_die("%s", strerror(errno));
-    const enum target target = choose(service, shared, chosen);
+    const enum rp_target target = rp_choose(service, shared, chosen);
     say(service, shared, target);
-    if (target != TO_ALL) shared->open = 0;
-    if (target == TO_SOME || (target == TO_ALL && shared->steered)) attach(service, shared, chosen);
-    if (target == TO_ALL && shared->steered) open_up(service, shared);
-    if (target == BY_KERNEL && shared->steered) detach(service, shared, true);
+    if (target != RP_TO_ALL) shared->open = 0;
+    if (target == RP_TO_SOME || (target == RP_TO_ALL && shared->steered))
+        attach(service, shared, chosen);
+    if (target == RP_TO_ALL && shared->steered) open_up(service, shared);
+    if (target == RP_BY_KERNEL && shared->steered) detach(service, shared, true);
     free(chosen);
 }
 
@@ -250,7 +210,7 @@ static bool is_ours(const struct rp_shared *shared) {
 
 /* Whether rp_steer() may have something to do. */
 static bool is_needed(const struct rp_service *service) {
-    bool moving = service->plan->balance || rp_is_steering(service) || is_gated(service);
+    bool moving = service->plan->balance || rp_is_steering(service) || rp_is_gated(service);
     for (int i = 0; i < service->slots; i++)
         moving = moving || service->list[i].state == RP_DRAINING ||
                  (service->list[i].state == RP_ENDING && !service->stopping);
@@ -274,15 +234,26 @@ bool rp_is_steering(const struct rp_service *service) {
     return false;
 }
 
+/* Whether the program that is attached sends the listener nothing. */
+static bool is_left_out(const struct rp_shared *shared, const struct rp_listener *listener) {
+    const struct rp_members *members = &shared->members;
+    if (!shared->steered || !shared->chosen_count) return false;
+    for (size_t i = members->unordered; i < members->count && i < shared->chosen_count; i++)
+        if (members->inodes[i] == listener->socket.inode) return !shared->chosen[i];
+    for (size_t i = 0; i < members->unordered && i < shared->chosen_count; i++)
+        if (shared->chosen[i]) return false;
+    return true;
+}
+
 bool rp_is_excluded(const struct rp_service *service, const struct rp_copy *copy) {
     bool any = false;
     for (size_t i = 0; i < service->listening.count; i++) {
         const struct rp_shared *shared = &service->listening.list[i];
         for (size_t j = 0; j < shared->count; j++) {
-            if (shared->list[j].copy != copy->number) continue;
-            if (!shared->steered) return false;
+            if (!rp_may_have(shared, &shared->list[j], copy)) continue;
+            if (!is_left_out(shared, &shared->list[j])) return false;
             any = true;
         }
     }
-    return any;
+    return any || !rp_is_hidden(copy);
 }
