@@ -100,7 +100,8 @@ class Report:
     def add(self, *parts):
         self.parts.extend(parts)
 
-    def goal(self, what, figure, limit, at_least, why=""):
-        """why: what is known of the cause, shown where the figure falls short."""
+    def goal(self, what, figure, limit, at_least, why="", disturbed=""):
+        """why: what is known of the cause, shown where the figure falls short. disturbed: what makes it say nothing."""
         good = figure >= limit if at_least else figure <= limit
-        self.goals.append((what, f"{figure:.0f}" if figure >= 1000 else f"{figure:.4g}", ("at least " if at_least else "at most ") + f"{limit:g}", "yes" if good else "no" + (f": {why}" if why else "")))
+        reached = f"not measurable here now: {disturbed}" if disturbed else "yes" if good else "no" + (f": {why}" if why else "")
+        self.goals.append((what, f"{figure:.0f}" if figure >= 1000 else f"{figure:.4g}", ("at least " if at_least else "at most ") + f"{limit:g}", reached))
