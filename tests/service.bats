@@ -314,6 +314,27 @@ hold() {
     done
 }
 
+@test "a copy that we may not look into is drained for --drain seconds, as its connections cannot be counted" {
+    need_root
+    need setpriv
+    local start
+    chmod 755 "$BATS_RUN_TMPDIR"
+    spawn service env MARK="$BATS_TEST_TMPDIR" setpriv --bounding-set=-sys_ptrace --inh-caps=-all \
+        "$COMMAND" run -v -n 1 --max=2 --drain=3 -p "$PORT" \
+        setpriv --reuid 64731 --regid 64731 --clear-groups "$SERVE" "$PORT" hold
+    SERVICE=$PID
+    wait_until ready 1
+    kill -TTIN "$SERVICE"
+    wait_until ready 2
+    hold 1
+    start=${EPOCHREALTIME/./}
+    kill -TTOU "$SERVICE"
+    wait_until ended "$(pid_of 1)"
+    [ $((${EPOCHREALTIME/./} - start)) -ge 2800000 ]
+    exec {FD}<&-
+    stop_service
+}
+
 # asked COUNT: which copies answered so many connections.
 asked() {
     local i fd line

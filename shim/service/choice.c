@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* That a copy gets nothing which is about to end counts more than how the others share the load. */
+/* Keeping connections from a copy that is about to end matters more than how the others share the
+ * load. */
 #include "service/choice.h"
 
 #include "base/die.h"

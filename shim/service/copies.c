@@ -41,7 +41,8 @@ static void leave(const struct rp_service *service) {
         if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
 }
 
-/* Each copy gets a new socket, so that READY=1 of an earlier one with that number does not count. */
+/* A new socket for each start, so that READY=1 of an earlier copy with that number does not
+ * count. */
 static int open_socket(struct rp_service *service, int number) {
     return service->notify ? rp_notify_open(&service->notify[number]) : 0;
 }

@@ -16,7 +16,7 @@ bool rp_has_listener(const struct rp_shared *shared, const struct rp_copy *copy)
  * listed (proc(5)), or that process may be in another network namespace. */
 bool rp_is_hidden(const struct rp_copy *copy);
 
-/* Whether the copy has the listener, or may have it, as one of several that hide theirs. */
+/* Whether the copy has the listener, or may have it as one of several that hide theirs. */
 bool rp_may_have(const struct rp_shared *shared, const struct rp_listener *listener,
                  const struct rp_copy *copy);
 
