@@ -459,6 +459,7 @@ END
             python3 "$BATS_TEST_DIRNAME/background-job.py" sh "$BATS_TEST_TMPDIR/job.sh" "$kind" \
             "$COMMAND" run -v -n 2 -p "$PORT" "$SERVE" "$PORT" </dev/null 3>&-
         [ "$(<"$(log service).count")" = 3 ]
+        said "copy [0-9]+: started, pid [0-9]+" 3
         run ! grep -E 'TTIN|TTOU|draining' "$(log service)"
         wait_until none_left
     done
@@ -804,5 +805,21 @@ random_rounds() {
     kill -TTIN "$SERVICE"
     wait_until ready 4
     numbers_are "0 1 2"
+    stop_service
+}
+
+@test "copies that TTIN adds and TTOU takes away under load cost no connection" {
+    local round
+    service -v -n 2 --ready=notify -- late=100
+    wait_until ready 2
+    storm 16
+    for round in 1 2 3 4 5; do
+        kill -TTIN "$SERVICE"
+        wait_until ready $((2 + round))
+        kill -TTOU "$SERVICE"
+        wait_until said "copy 2: killed by TERM" "$round"
+    done
+    storm_over
+    [ "$FAILED" = 0 ]
     stop_service
 }
