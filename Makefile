@@ -149,7 +149,7 @@ help:
 	@echo
 	@echo 'make deps test      install what the tests need, and run them'
 	@echo 'make field-deps     install the managers that make field needs'
-	@echo 'make field          test under systemd, runit and the like (root, 2 minutes)'
+	@echo 'make field          test under systemd, runit and the like (root, 3 minutes)'
 	@echo 'make soak           run the tests that take too long for the suite'
 	@echo 'make lint           check layout, includes and the usual mistakes'
 	@echo 'make matrix         build with every compiler installed, without a warning'

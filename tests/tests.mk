@@ -34,7 +34,7 @@ test: all probes
 soak: all probes
 	BATS_TEST_TIMEOUT=3600 $(BATS) --timing --filter-tags long tests
 
-# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord. Requires root, and two
+# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord. Requires root, and three
 # minutes; CI has 30 for everything.
 field: all probes
 	$(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing --filter-tags '!long' tests/field

@@ -31,9 +31,24 @@ teardown() {
     end_all
 }
 
-# servers: the copies' PIDs, as the machine knows them.
+# processes [NAME]: the unit's, or those of that name, by their PIDs in the machine.
+processes() {
+    local pid
+    while read -r pid; do
+        [ -n "${1:-}" ] && [ "$(cat "/proc/$pid/comm")" != "$1" ] && continue
+        sed -n 's/^NSpid:.*[[:space:]]//p' "/proc/$pid/status"
+    done <"$MACHINE_CGROUP/system.slice/app.service/cgroup.procs" 2>/dev/null | sort
+}
+
 servers() {
-    from_outside "$BUILD/examples/client" "$PORT" 300 "$ADDRESS" | grep -o '^pid [0-9]*' | sort
+    processes server
+}
+
+# all_answer: each copy gets its share of new connections.
+all_answer() {
+    from_outside "$BUILD/examples/client" "$PORT" 300 "$ADDRESS" >shares
+    cat shares
+    [ "$(cut -d' ' -f2 shares | sort)" = "$(servers)" ]
 }
 
 status_is() {
@@ -115,7 +130,7 @@ keepers() {
 }
 
 is_whole() {
-    state_is active && status_is '3 of 3 copies ready' && [ "$(servers | wc -l)" = 3 ]
+    state_is active && status_is '3 of 3 copies ready' && all_answer
 }
 
 @test "kill -9 of a copy, and of a keeper: it comes back, and the unit does not notice" {
@@ -125,7 +140,7 @@ is_whole() {
     start_service
     before=$(servers)
     one=$(head -n 1 <<<"$before")
-    in_systemd kill -KILL "${one#pid }"
+    in_systemd kill -KILL "$one"
     back() { is_whole && [ "$(servers | comm -12 - <(echo "$before") | wc -l)" = 2 ]; }
     wait_until back
     before=$(servers)
@@ -135,18 +150,18 @@ is_whole() {
     [ "$(property app MainPID)" = "$MAIN" ]
     [ "$(property app NRestarts)" = 0 ]
     # The supervisor, three keepers, three copies.
-    [ "$(wc -l <"$MACHINE_CGROUP/system.slice/app.service/cgroup.procs")" = 7 ]
+    [ "$(processes | wc -l)" = 7 ]
     stop_service
 }
 
-# killed_supervisor: a whole new group comes, nothing of the old one is left, and none of the new is starved.
+# killed_supervisor RESTARTS: a whole new group comes, nothing of the old one is left, and none of the new is starved.
 killed_supervisor() {
     local before after
-    before=$( (servers && keepers) | grep -o '[0-9]*' | sort)
+    before=$(processes)
     in_systemd kill -KILL "$MAIN"
     again() { [ "$(property app NRestarts)" = "$1" ] && is_whole; }
     wait_until again "$1"
-    after=$(in_systemd cat /sys/fs/cgroup/system.slice/app.service/cgroup.procs | sort)
+    after=$(processes)
     echo "$before, then $after" | xargs
     [ -z "$(comm -12 <(echo "$before") <(echo "$after"))" ]
     [ "$(wc -l <<<"$after")" = 7 ]
@@ -183,14 +198,14 @@ in_sandbox() {
     renewed "$before"
     storm_over
     one=$(servers | head -n 1)
-    in_systemd kill -STOP "${one#pid }"
+    in_systemd kill -STOP "$one"
     # Those that it gets before it is seen to accept nothing wait until it goes on.
     spawn waits "${FAR[@]}" "$PROBES/storm" "$ADDRESS" "$PORT" ''
     wait_until dealt_to_others
     from_outside timeout 10 "$BUILD/examples/client" "$PORT" 300 "$ADDRESS" >shares
     cat shares
-    run ! grep "^$one " shares
-    in_systemd kill -CONT "${one#pid }"
+    run ! grep "^pid $one " shares
+    in_systemd kill -CONT "$one"
     kill -TERM "$PID"
     wait "$PID"
     stop_service
@@ -199,12 +214,13 @@ in_sandbox() {
 @test "Renewals and --balance work in a sandbox: a dynamic user, a read-only system, no new privileges, no right over others" {
     boot_systemd
     in_sandbox DynamicUser=yes ProtectSystem=strict ProtectHome=yes PrivateTmp=yes PrivateDevices=yes NoNewPrivileges=yes \
-        CapabilityBoundingSet= MemoryDenyWriteExecute=yes ProtectProc=invisible RestrictNamespaces=yes LockPersonality=yes
+        CapabilityBoundingSet= MemoryDenyWriteExecute=yes ProtectProc=invisible RestrictNamespaces=yes LockPersonality=yes \
+        PrivateUsers=yes ProcSubset=pid
 }
 
-@test "Renewals and --balance work under SystemCallFilter=@system-service" {
+@test "Renewals and --balance work under SystemCallFilter=@system-service, and without netlink" {
     boot_systemd
-    in_sandbox DynamicUser=yes SystemCallFilter=@system-service 'SystemCallFilter=~@privileged @resources'
+    in_sandbox DynamicUser=yes 'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6' SystemCallFilter=@system-service 'SystemCallFilter=~@privileged @resources'
 }
 
 @test "Below a start script that leaves a child, systemd hears of all with NotifyAccess=main, as it does by default" {
@@ -229,7 +245,7 @@ in_sandbox() {
     PORT=6379
     in_systemd systemctl start app
     MAIN=$(property app MainPID)
-    redis_servers() { in_systemd pgrep -x redis-server | sort; }
+    redis_servers() { processes redis-server; }
     before=$(redis_servers)
     [ "$(wc -l <<<"$before")" = 2 ]
     storm 'PING\r\n' PONG
