@@ -46,6 +46,8 @@ static void check_ends(void) {
     check(rp_state_after(RP_WAITING, RP_TOLD) == RP_ABSENT, "one that waits need not end");
     check(rp_state_after(RP_WAITING, RP_LEAVES) == RP_ABSENT, "one that waits need not drain");
     check(rp_state_after(RP_SERVING, RP_LEAVES) == RP_DRAINING, "one that is ready drains");
+    check(rp_state_after(RP_STARTING, RP_LEAVES) == RP_DRAINING,
+          "so does one that may have clients");
     check(rp_state_after(RP_ENDING, RP_FELL) == RP_WAITING, "one that hung is started again");
 }
 
