@@ -133,7 +133,7 @@ ask() {
 # answers [PORT]: the answers of all copies, in order of their numbers.
 answers() {
     local i
-    for ((i = 0; i < 60; i++)); do
+    for ((i = 0; i < 40; i++)); do
         ask "$@"
     done | sort -u -k 2,2n -k 3,3n
 }
@@ -220,6 +220,17 @@ most_copies() {
     most_copies 3
 }
 
+# ask_on: asks one question after the other until asked_enough, with the answers in $(log asked).
+ask_on() {
+    spawn asked bash -c 'while :; do cat <"/dev/tcp/127.0.0.1/$1"; done' ask "$PORT"
+    ASKED=$PID
+}
+
+asked_enough() {
+    kill "$ASKED"
+    wait "$ASKED" || true
+}
+
 # stays LINE: a renewal with the present ./app ends with that line, and version 1 serves.
 stays() {
     local before
@@ -235,6 +246,7 @@ stays() {
     app 1
     service 2 --start-timeout=2 --ready=notify ./app "$PORT" "$OTHER"
     storm ""
+    ask_on
     app bad "sys.exit(3)"
     stays "copy 2 ended with status 3 before it was ready; the old copies stay"
     app bad "signal.pause()"
@@ -253,6 +265,8 @@ stays() {
     app 2
     renew
     nothing_lost
+    asked_enough
+    [ "$(cut -d ' ' -f 1 "$(log asked)" | uniq | sort -u)" = $'1\n2' ]
     [ "$(versions)" = "2 0,2 2" ]
     [ "$(versions "$OTHER")" = "2 0,2 2" ]
 }
@@ -261,15 +275,11 @@ stays() {
     local on_exit
     for on_exit in keep restart; do
         app 1
-        service 3 --in-place --start-timeout=2 --on-exit=$on_exit ./app "$PORT"
+        service 3 --in-place --on-exit=$on_exit ./app "$PORT"
         storm ""
         app bad "sys.exit(3)"
         renewal_ends kill -HUP "$SERVICE"
         [ "$ENDED" = "reuseport: renewal ended: copy 0 ended with status 3 before it was ready; 2 of 3 copies are left" ]
-        [ "$(versions)" = "1 1,1 2" ]
-        app bad "signal.pause()"
-        renewal_ends kill -HUP "$SERVICE"
-        [ "$ENDED" = "reuseport: renewal ended: copy 0 was not ready after 2 s; 2 of 3 copies are left" ]
         [ "$(versions)" = "1 1,1 2" ]
         app 2
         renew
@@ -378,36 +388,28 @@ kill_at_renewal() {
 }
 
 @test "an old copy, or its keeper, is killed during a renewal: all copies are new, none is missing" {
-    local on_exit who
-    for on_exit in keep restart; do
-        for who in 0 1 keeper-0 keeper-1; do
-            kill_at_renewal $on_exit $who
-            [ "$ENDED" = "reuseport: renewal ended: all copies are new" ]
-            wait_until_versions '2 .,2 .'
-            end_service
-        done
+    local how
+    for how in "keep 0" "keep keeper-1" "restart 1" "restart keeper-0"; do
+        kill_at_renewal "${how% *}" "${how#* }"
+        [ "$ENDED" = "reuseport: renewal ended: all copies are new" ]
+        wait_until both_are_new
+        end_service
     done
 }
 
-wait_until_versions() {
-    wait_until versions_are "$1"
-}
-
-versions_are() {
-    [[ $(versions) =~ ^$1$ ]]
+both_are_new() {
+    [[ $(versions) =~ ^2\ .,2\ .$ ]]
 }
 
 @test "the new copy, or its keeper, is killed during a renewal: it ends, and the old copies stay" {
-    local on_exit who
-    for on_exit in keep restart; do
-        for who in 2 keeper-2; do
-            kill_at_renewal $on_exit $who
-            [ "$ENDED" = "reuseport: renewal ended: copy 2 ended with status 137 before it was ready; the old copies stay" ]
-            [ "$(versions)" = "1 0,1 1" ]
-            renew
-            [ "$(versions)" = "2 0,2 2" ]
-            end_service
-        done
+    local how
+    for how in "keep 2" "restart keeper-2"; do
+        kill_at_renewal "${how% *}" "${how#* }"
+        [ "$ENDED" = "reuseport: renewal ended: copy 2 ended with status 137 before it was ready; the old copies stay" ]
+        [ "$(versions)" = "1 0,1 1" ]
+        renew
+        [ "$(versions)" = "2 0,2 2" ]
+        end_service
     done
 }
 
@@ -563,6 +565,22 @@ END
     none_delayed
 }
 
+@test "one copy, with --balance, with a question, and in place" {
+    local options
+    own_network
+    app 1
+    for options in "1" "3 --balance" "2 --balance --ready=true" "3 --balance --in-place"; do
+        # shellcheck disable=SC2086 # one word each
+        service $options ./app "$PORT"
+        storm ""
+        renew
+        renew
+        nothing_lost
+        end_service
+    done
+    none_delayed
+}
+
 @test "an MPTCP server is renewed" {
     [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || missing "MPTCP in the kernel"
     own_network
@@ -607,11 +625,10 @@ END
     app foreign
     REUSEPORT_INSTANCE=9 spawn foreign shared ./app "$PORT"
     wait_until listeners_are "$PORT" 3
-    spawn asked bash -c 'while :; do cat <"/dev/tcp/127.0.0.1/$1"; done' ask "$PORT"
-    ASKED=$PID
+    ask_on
     app 2
     renew
-    kill "$ASKED"
+    asked_enough
     [ "$(said 'copy [01]: connections could not be kept from it; those that it has not accepted when it ends are lost$')" = 2 ]
     [ "$(versions)" = "2 0,2 2,foreign 9" ]
     [ "$(said '.*new connections go to copies')" = 0 ]
