@@ -14,6 +14,9 @@
 #ifndef SO_ATTACH_REUSEPORT_CBPF
 #define SO_ATTACH_REUSEPORT_CBPF 51
 #endif
+#ifndef SO_ATTACH_REUSEPORT_EBPF
+#define SO_ATTACH_REUSEPORT_EBPF 52
+#endif
 #ifndef SO_DETACH_REUSEPORT_BPF
 #define SO_DETACH_REUSEPORT_BPF 68
 #endif
@@ -32,8 +35,9 @@ static int set_program(int fd, const struct sock_fprog *program) {
                                                                                            : 0;
 }
 
+/* loaded: an eBPF program's descriptor, which goes before; or -1. */
 static int through_member(const struct rp_socket *like, const struct rp_sockets *sockets,
-                          const struct sock_fprog *program) {
+                          const struct sock_fprog *program, int loaded) {
     int error = EPERM;
     for (size_t i = 0; i < sockets->count; i++) {
         const struct rp_socket *socket = &sockets->list[i];
@@ -42,7 +46,8 @@ static int through_member(const struct rp_socket *like, const struct rp_sockets 
             const int fd = rp_socket_take(socket, &socket->owners[j]);
             if (fd < 0 && errno == ENOSYS) error = ENOSYS;
             if (fd < 0) continue;
-            error = set_program(fd, program);
+            error = loaded < 0 ? set_program(fd, program)
+                               : set(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_EBPF, loaded);
             close(fd); /* at once: it keeps the member alive */
             if (!error || error == ENOENT) return error;
         }
@@ -52,8 +57,12 @@ static int through_member(const struct rp_socket *like, const struct rp_sockets 
 
 int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *sockets,
                    const struct sock_fprog *program) {
-    const int error = through_member(like, sockets, program);
+    const int error = through_member(like, sockets, program, -1);
     return error == ENOENT ? 0 : error;
+}
+
+int rp_group_attach(const struct rp_socket *like, const struct rp_sockets *sockets, int program) {
+    return through_member(like, sockets, NULL, program);
 }
 
 /* Drops packets with fewer than 255 hops left, which is nearly all; a filter drops the rest, where
@@ -95,7 +104,7 @@ int rp_group_visit(const struct rp_socket *like, const struct sock_fprog *progra
 }
 
 int rp_group_unsteer(const struct rp_socket *like, const struct rp_sockets *sockets) {
-    const int error = through_member(like, sockets, NULL);
+    const int error = through_member(like, sockets, NULL, -1);
     if (error == EINVAL) return ENOENT; /* in no group yet */
     if (!error || error == ENOENT || like->proto != RP_TCP) return error;
     return through_visitor(like, NULL);

@@ -17,9 +17,14 @@
 int rp_group_steer(const struct rp_socket *like, const struct rp_sockets *sockets,
                    const struct sock_fprog *program);
 
-/* Does the same, for TCP, by a visit: a socket of like's user joins the group and leaves. Requires
- * no right over any process, and works where the members are MPTCP's; only binding a port below
- * net.ipv4.ip_unprivileged_port_start requires the capability, as it does for any socket.
+/* Attaches an eBPF program by its descriptor (SO_ATTACH_REUSEPORT_EBPF), as rp_group_steer() does
+ * and with its result. */
+int rp_group_attach(const struct rp_socket *like, const struct rp_sockets *sockets, int program);
+
+/* Does what rp_group_steer() does, for TCP, by a visit: a socket of like's user joins the group and
+ * leaves. Requires no right over any process, and works where the members are MPTCP's; only binding
+ * a port below net.ipv4.ip_unprivileged_port_start requires the capability, as it does for any
+ * socket.
  *
  * The visitor takes no connection: it drops what arrives (IP_MINTTL of 255; a SYN's client repeats
  * it a second later). If the group has a program, that sends it nothing; if it has none yet, or
