@@ -78,7 +78,7 @@ order() {
     wait_until said_is READY=1 1
     stops 143
     wait_until said_is STOPPING=1 1
-    wait_until order 'STATUS=0 of 2 copies ready, 2 starting' 'STATUS=1 of 2.*' READY=1 'STATUS=2 of 2.*' STOPPING=1 \
+    wait_until order 'STATUS=0 of 2 copies ready, 2 starting' 'STATUS=1 of 2.*' 'STATUS=2 of 2.*' READY=1 STOPPING=1 \
         'STATUS=0 of 2 copies ready'
     said_is READY=1 1
     [ "$(cut -d' ' -f1 "$SAID" | sort -u)" = "$(printf '%s\n' "$SERVICE" listening | sort)" ]
@@ -178,9 +178,13 @@ monotonic() {
     kill -HUP "$SERVICE"
     wait_until said_is READY=1 2
     reloading_after "$before"
+    wait_until said_is 'STATUS=2 of 2 copies ready; the last renewal failed' 1
+    rm broken
+    kill -HUP "$SERVICE"
+    wait_until said_is READY=1 3
+    wait_until said_is 'STATUS=2 of 2 copies ready' 2
     stops 143
     : >"$SAID"
-    rm broken
     service --rolling=USR1 --in-place -- "${SERVER[@]}"
     wait_until said_is READY=1 1
     kill -TTOU "$SERVICE"
@@ -243,8 +247,9 @@ os.execv(sys.argv[1], sys.argv[1:])')
         grep -q '^LD_PRELOAD=' environment || [ "$pid" = question ]
         [ "$pid" = question ] || run ! ls "/proc/$pid/fd/4"
     done
-    # The server has no descriptor but its listener, and no other socket.
     run ! grep socket: question
+    grep -x 'reuseport: WATCHDOG_USEC: nobody sends WATCHDOG=1, so the manager will end this service; remove WatchdogSec= and use --hung' \
+        "$(log service)"
 }
 
 @test "With --ready=notify each copy gets a socket of ours, and another after a new start" {

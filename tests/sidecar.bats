@@ -231,7 +231,7 @@ verified() {
     for name in State Runtime; do
         grep -x "${name}Directory=$(seq -f reuseport/%g -s ' ' 0 "$copies")" "$BATS_TEST_TMPDIR/settings"
     done
-    for name in Type=notify "ExecReload=kill -HUP \$MAINPID" SuccessExitStatus=143 Restart=on-failure; do
+    for name in Type=notify "ExecReload=kill -HUP \$MAINPID" SuccessExitStatus=143 KillMode=mixed Restart=on-failure; do
         grep -xF "$name" "$BATS_TEST_TMPDIR/settings"
     done
 }

@@ -36,6 +36,14 @@ static void keep_descriptors(void) {
     for (int i = 0; i < count && i < PASSED_MAX; i++) fcntl(FIRST_PASSED + i, F_SETFD, FD_CLOEXEC);
 }
 
+/* Whoever set it ends the service if nobody answers. */
+static void warn_of_watchdog(void) {
+    const long pid = number_in("WATCHDOG_PID");
+    if (number_in("WATCHDOG_USEC") > 0 && (pid < 0 || pid == getpid()))
+        rp_warn("WATCHDOG_USEC: nobody sends WATCHDOG=1, so the manager will end this service; "
+                "remove WatchdogSec= and use --hung");
+}
+
 const char *rp_manager_take(void) {
     static const char *const names[] = {"NOTIFY_SOCKET", "WATCHDOG_USEC",  "WATCHDOG_PID",
                                         "LISTEN_FDS",    "LISTEN_FDNAMES", "LISTEN_PID"};
@@ -43,6 +51,7 @@ const char *rp_manager_take(void) {
     char *copy = socket && *socket ? strdup(socket) : NULL;
     if (socket && *socket && !copy) rp_die("%s", strerror(errno));
     keep_descriptors();
+    warn_of_watchdog();
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) unsetenv(names[i]);
     return copy;
 }
@@ -75,7 +84,7 @@ static bool are_ready(const struct rp_service *service) {
     return ready >= service->target || (ready && !others);
 }
 
-/* "3 of 4 copies ready, 1 starting". */
+/* "3 of 4 copies ready, 1 starting; the last renewal failed". */
 static void describe(const struct rp_service *service, char *text, size_t size) {
     int length = snprintf(text, size, "%d of %d copies ready", rp_count(service, RP_SERVING),
                           service->target);
@@ -85,6 +94,8 @@ static void describe(const struct rp_service *service, char *text, size_t size) 
             length += snprintf(text + length, size - (size_t)length, ", %d %s", count,
                                rp_state_name(state));
     }
+    if (service->manager.failed && length >= 0 && (size_t)length < size)
+        snprintf(text + length, size - (size_t)length, "; the last renewal failed");
 }
 
 /* With Type=notify-reload, systemd compares the time with that of its signal. */
@@ -108,22 +119,23 @@ void rp_manager_tell(struct rp_service *service) {
     char status[sizeof(manager->status)];
     if (!manager->socket) return;
     manager->waits = false;
+    describe(service, status, sizeof(status));
+    if (strcmp(status, manager->status) != 0 && say(manager, "STATUS=%s", status))
+        memcpy(manager->status, status, sizeof(status));
     if (service->stopping && !manager->stopping) manager->stopping = say(manager, "STOPPING=1");
     if (!service->stopping && !manager->ready && are_ready(service))
         manager->ready = say(manager, "READY=1");
     if (!service->stopping && manager->ready) tell_renewal(manager);
-    describe(service, status, sizeof(status));
-    if (strcmp(status, manager->status) != 0 && say(manager, "STATUS=%s", status))
-        memcpy(manager->status, status, sizeof(status));
 }
 
 void rp_manager_reloading(struct rp_service *service) {
     service->manager.reloading = true;
-    service->manager.reloaded = false;
+    service->manager.reloaded = service->manager.failed = false;
 }
 
-void rp_manager_reloaded(struct rp_service *service) {
+void rp_manager_reloaded(struct rp_service *service, bool failed) {
     service->manager.reloaded = true;
+    service->manager.failed = failed;
     service->manager.extend = 0;
 }
 

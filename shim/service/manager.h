@@ -18,13 +18,14 @@ struct rp_manager {
     long extend;        /* seconds to ask for, or 0 */
     bool reloaded;      /* and then READY=1 again */
     bool stopping;      /* STOPPING=1 was sent */
-    char status[96];    /* the last STATUS= that was sent */
+    bool failed;        /* the last renewal did */
+    char status[128];   /* the last STATUS= that was sent */
 };
 
 /* Removes NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID, LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID
  * from the environment, and makes the passed descriptors close-on-exec: they are for this process,
- * not for the copies. Returns the value of NOTIFY_SOCKET, or NULL. Exits with 125 if memory runs
- * out. */
+ * not for the copies. Warns if the manager expects WATCHDOG=1, which nobody is going to send.
+ * Returns the value of NOTIFY_SOCKET, or NULL. Exits with 125 if memory runs out. */
 const char *rp_manager_take(void);
 
 /* Sends what has changed: READY=1 once all copies are ready, STATUS=, STOPPING=1, and what the
@@ -34,8 +35,9 @@ void rp_manager_tell(struct rp_service *service);
 /* Has RELOADING=1 sent, with the time: at each signal for a renewal, even during one. */
 void rp_manager_reloading(struct rp_service *service);
 
-/* Has READY=1 sent after a renewal, or in place of one. */
-void rp_manager_reloaded(struct rp_service *service);
+/* Has READY=1 sent after a renewal, or in place of one: nothing else ends what RELOADING=1 began.
+ * That it failed is in STATUS=. */
+void rp_manager_reloaded(struct rp_service *service, bool failed);
 
 /* Asks the manager for the time that the next step of a renewal may take (EXTEND_TIMEOUT_USEC=). */
 void rp_manager_extend(struct rp_service *service);

@@ -34,9 +34,9 @@ static struct rp_copy *find_old(struct rp_service *service) {
     return old;
 }
 
-static void end(struct rp_service *service) {
+static void end(struct rp_service *service, bool failed) {
     service->renewing = service->again = false;
-    rp_manager_reloaded(service);
+    rp_manager_reloaded(service, failed);
 }
 
 void rp_renewal_begin(struct rp_service *service) {
@@ -48,7 +48,7 @@ void rp_renewal_begin(struct rp_service *service) {
     }
     if (service->plan->in_place && service->target < 2) {
         rp_warn("renewal: --in-place requires at least two copies");
-        rp_manager_reloaded(service);
+        rp_manager_reloaded(service, true);
         return;
     }
     service->renewing = true;
@@ -65,12 +65,12 @@ void rp_renewal_fail(struct rp_service *service, const char *format, ...) {
     if (live < service->target)
         snprintf(rest, sizeof(rest), "%d of %d copies are left", live, service->target);
     rp_warn("renewal %s: %s; %s", service->again ? "begins again" : "ended", why, rest);
-    if (!service->again) end(service);
+    if (!service->again) end(service, true);
 }
 
 static void finish(struct rp_service *service) {
     if (service->copies.verbose) rp_warn("renewal ended: all copies are new");
-    end(service);
+    end(service, false);
 }
 
 static void start_new(struct rp_service *service) {

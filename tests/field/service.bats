@@ -133,6 +133,85 @@ is_whole() {
     state_is active && status_is '3 of 3 copies ready' && all_answer
 }
 
+# counting_server FILE: a server that notes each TERM in it, and ends a second after the first.
+counting_server() {
+    cat >counting.py <<'END2'
+import os, signal, socket, sys, time
+def end(*_):
+    with open(sys.argv[3], "a") as notes: notes.write("TERM\n")
+    signal.alarm(1)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGALRM, lambda *_: os._exit(0))
+listener = socket.create_server((sys.argv[2], int(sys.argv[1])), backlog=512)
+while True:
+    listener.accept()[0].close()
+END2
+    unit app.service <<END2
+[Service]
+Type=notify
+ExecStart=/usr/local/bin/reuseport run -n 3 -p $PORT -- /usr/bin/python3 $PWD/counting.py $PORT $ADDRESS $1
+KillMode=mixed
+END2
+}
+
+@test "systemctl stop with KillMode=mixed: each copy gets one TERM, and is waited for" {
+    boot_systemd
+    counting_server "$PWD/terms"
+    start_service
+    stop_service
+    [ "$(wc -l <terms)" = 3 ]
+}
+
+# slow_unit TYPE LINE...: a service_unit whose copies start after as many seconds as the file slow says, or fail if there
+# is a file broken.
+slow_unit() {
+    service_unit "$@" ExecStart= \
+        "ExecStart=/usr/local/bin/reuseport run -n 3 --rolling=HUP -p $PORT -- /bin/sh -c '[ ! -e $PWD/slow ] || sleep \$\$(cat $PWD/slow); [ ! -e $PWD/broken ] || exit 3; exec /usr/local/bin/server $PORT $ADDRESS'"
+}
+
+@test "systemctl stop in a renewal ends all; a unit without SuccessExitStatus=143 has then failed" {
+    boot_systemd
+    slow_unit notify 'ExecReload=kill -HUP $MAINPID'
+    start_service
+    echo 1000 >slow
+    in_systemd systemctl reload app
+    renewing() { state_is reloading && status_is '3 of 3 copies ready, 1 starting'; }
+    wait_until renewing
+    stop_service
+    service_unit notify SuccessExitStatus=
+    start_service
+    in_systemd systemctl stop app
+    [ "$(property app Result) $(property app ExecMainStatus)" = "exit-code 143" ]
+}
+
+@test "A service whose copies never listen fails to start, with their status" {
+    boot_systemd
+    service_unit notify ExecStart= "ExecStart=/usr/local/bin/reuseport run -n 2 --on-exit=restart -p $PORT -- /bin/sh -c 'exit 7'"
+    run ! in_systemd systemctl start app
+    [ "$(property app Result) $(property app ExecMainStatus)" = "exit-code 7" ]
+    cat app.log
+}
+
+@test "Type=notify-reload: a renewal may take longer than TimeoutStartSec=; STATUS= tells of one that failed" {
+    local before
+    boot_systemd "$TRIXIE"
+    slow_unit notify-reload TimeoutStartSec=3
+    start_service
+    before=$(servers)
+    echo 1.4 >slow
+    SECONDS=0
+    in_systemd systemctl reload app
+    [ "$SECONDS" -ge 4 ]
+    renewed "$before"
+    mv slow broken
+    before=$(servers)
+    in_systemd systemctl reload app
+    status_is '3 of 3 copies ready; the last renewal failed'
+    [ "$(servers)" = "$before" ]
+    all_answer
+    stop_service
+}
+
 @test "kill -9 of a copy, and of a keeper: it comes back, and the unit does not notice" {
     local before one
     boot_systemd
