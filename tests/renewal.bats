@@ -201,6 +201,7 @@ most_copies() {
     renew
     [ "$(versions)" = "2 0,2 1,2 3" ]
     app 3
+    mv app-3 app # a file instead of a link
     renew
     [ "$(versions)" = "3 0,3 1,3 2" ]
     most_copies 4
@@ -452,6 +453,20 @@ queued() {
     [ "$(ss -Htln "sport = :$PORT" | awk '$2 > most { most = $2 } END { print most + 0 }')" -ge "$1" ]
 }
 
+@test "a copy that is killed while it drains is replaced all the same" {
+    local fd
+    server_that_waits
+    service 1 --on-exit=restart /usr/bin/python3 waits.py "$PORT"
+    exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r first <&$fd
+    kill -HUP "$SERVICE"
+    wait_until has_said 1 'copy 0: draining'
+    kill -KILL "$(pid_of 0)"
+    wait_until has_said 1 'renewal ended: all copies are new'
+    exec {fd}>&-
+    [ "$(said 'copy .: started')" = 2 ]
+}
+
 @test "what waits in the queue of an old copy is accepted before it ends" {
     app 1
     service 2 ./app "$PORT"
@@ -491,6 +506,10 @@ queued() {
     [ "$(versions)" = "2 0,2 2" ]
 }
 
+has_datagrams() {
+    [ -n "$(ss -Huan "sport = :$PORT" | awk '$2')" ]
+}
+
 @test "a UDP server is renewed: each datagram is answered" {
     cat >udp.py <<'END'
 import socket, sys
@@ -526,7 +545,16 @@ END
     UDP=$PID
     renew
     renew
-    renew
+    # Datagrams that wait are waited for.
+    kill -STOP "$(pid_of 0)"
+    wait_until has_datagrams
+    kill -HUP "$SERVICE"
+    wait_until has_said 5 'copy [012]: draining'
+    wait_until has_datagrams
+    sleep 0.5
+    [ "$(said 'copy [012]: ending')" = 4 ]
+    kill -CONT "$(pid_of 0)"
+    wait_until has_said 3 'renewal ended: all copies are new'
     kill "$UDP"
     wait "$UDP"
     cat "$(log udp)"

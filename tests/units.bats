@@ -36,6 +36,10 @@ unit() {
     unit balance
 }
 
+@test "while copies leave, connections go to members whose numbers are known and stay" {
+    unit choice
+}
+
 @test "who keeps the old server's sockets open once it has ended: neither itself nor a worker; searches are rationed" {
     unit remains
 }

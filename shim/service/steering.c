@@ -192,12 +192,12 @@ static void steer(struct rp_service *service, struct rp_shared *shared) {
     bool *chosen = calloc(shared->members.count + 1, sizeof(*chosen));
     if (!chosen) rp_die("%s", strerror(errno));
     const enum rp_target target = rp_choose(service, shared, chosen);
-    say(service, shared, target);
     if (target != RP_TO_ALL) shared->open = 0;
     if (target == RP_TO_SOME || (target == RP_TO_ALL && shared->steered))
         attach(service, shared, chosen);
     if (target == RP_TO_ALL && shared->steered) open_up(service, shared);
     if (target == RP_BY_KERNEL && shared->steered) detach(service, shared, true);
+    if (target != RP_AS_BEFORE) say(service, shared, shared->steered ? target : RP_BY_KERNEL);
     free(chosen);
 }
 
