@@ -214,9 +214,7 @@ served_by() {
     service -n 1 -v --on-exit=restart -- life=200 status=3
     wait_until said "copy 0: restarting in 0.4 s"
     stop_service 0
-    run grep -E 'ended|started|restarting' "$(log service)"
-    echo "$output"
-    [ "$(sed 's/pid [0-9]*/pid N/' <<<"$output" | head -n 8)" = "reuseport: copy 0: started, pid N
+    [ "$(grep -E 'ended|started|restarting' "$(log service)" | sed 's/pid [0-9]*/pid N/' | head -n 8)" = "reuseport: copy 0: started, pid N
 reuseport: copy 0: ended with status 3
 reuseport: copy 0: restarting in 0.1 s
 reuseport: copy 0: started, pid N
@@ -368,9 +366,9 @@ asked() {
     service -v -n 2 --drain=1 -- hold
     wait_until ready 2
     hold 1
-    local begin=${EPOCHREALTIME/./} line
+    local begin=${EPOCHREALTIME/./}
     kill -TTOU "$SERVICE"
-    ! read -r -t 20 line <&"$FD"
+    run ! read -r -t 20 line <&"$FD"
     [ $((${EPOCHREALTIME/./} - begin)) -gt 900000 ]
     wait_until numbers_are 0
     kill -TTIN "$SERVICE"
@@ -455,7 +453,7 @@ END
     local kind
     write_job
     for kind in plain strangers; do
-        LOG=$(log service) PORT=$PORT MARK=$BATS_TEST_TMPDIR timeout 60 \
+        env LOG="$(log service)" PORT="$PORT" MARK="$BATS_TEST_TMPDIR" timeout 60 \
             python3 "$BATS_TEST_DIRNAME/background-job.py" sh "$BATS_TEST_TMPDIR/job.sh" "$kind" \
             "$COMMAND" run -v -n 2 -p "$PORT" "$SERVE" "$PORT" </dev/null 3>&-
         [ "$(<"$(log service).count")" = 3 ]
@@ -510,7 +508,6 @@ takes_part() {
 }
 
 @test "TERM reaches all copies together, and again; without --stop-timeout one that ignores it is not killed" {
-    local i
     spawn service env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 3 --on-exit=restart -p "$PORT" \
         "$PROBES/signals" "$SEEN" 0 shy
     SERVICE=$PID
@@ -523,7 +520,7 @@ takes_part() {
     [ "$(grep -c started "$SEEN")" = 3 ]
     kill -TERM "$SERVICE"
     wait_until terms_are 6
-    kill -KILL $(for i in 0 1 2; do pid_of "$i"; done)
+    kill -KILL "$(pid_of 0)" "$(pid_of 1)" "$(pid_of 2)"
     wait_until_ended "$SERVICE"
     wait_until none_left
 }
@@ -685,15 +682,11 @@ memory() {
     stop_service
 }
 
-# some_copy: the first process of any copy.
-some_copy() {
-    pid_of "$(shuf -n 1 --random-source=<(yes $RANDOM) <(sed -n 's/^reuseport: copy \([0-9]*\): started.*/\1/p' "$(log service)"))"
-}
-
 # act: does something to a service or its copies; prints what.
 act() {
-    local copy what
-    copy=$(some_copy)
+    local copies copy what
+    mapfile -t copies < <(sed -n 's/^reuseport: copy \([0-9]*\): started.*/\1/p' "$(log service)" | sort -u)
+    copy=$(pid_of "${copies[RANDOM % ${#copies[@]}]}")
     case $((RANDOM % 9)) in
     0 | 1) what="TTIN $SERVICE" ;;
     2) what="TTOU $SERVICE" ;;
@@ -740,7 +733,7 @@ random_rounds() {
         copies=$((RANDOM % 3 + 2))
         ready=$((RANDOM % 3))
         notified=$((ready == 1))
-        options=(-v -n $copies --on-exit="${kinds[RANDOM % 3]}" --ready="${readies[ready]}" --rolling=HUP
+        options=(-v -n "$copies" --on-exit="${kinds[RANDOM % 3]}" --ready="${readies[ready]}" --rolling=HUP
             --drain=$((RANDOM % 2)) --stop-timeout=1 --start-timeout=2)
         ((RANDOM % 3)) || options+=(--balance)
         ((RANDOM % 3)) || options+=(--in-place)

@@ -42,8 +42,8 @@ struct rp_copy {
     bool fresh;              /* started by a renewal, and not ready yet */
     bool gated;              /* gets no connection before it is ready */
     bool leaving;            /* will not be restarted */
-    double patience;         /* seconds from TERM to KILL while leaving; 0: no KILL */
     bool killed;             /* KILL was sent, as it did not end in time */
+    double patience;         /* seconds from TERM to KILL while leaving; 0: no KILL */
     double started;
     double listened; /* when it was first seen to listen; 0: not yet */
     double due;      /* when to start or kill it; 0: never */
