@@ -398,6 +398,22 @@ asked() {
     stop_service
 }
 
+@test "where copies that drain have all numbers, TTIN says so" {
+    service -v -n 1 --max=2 --drain=60 --stop-timeout=1 -- hold
+    wait_until ready 1
+    local number
+    for number in 1 2; do
+        kill -TTIN "$SERVICE"
+        wait_until ready $((1 + number))
+        hold "$number"
+        kill -TTOU "$SERVICE"
+        wait_until said "copy $number: draining"
+    done
+    kill -TTIN "$SERVICE"
+    wait_until said "TTIN: no number is free until a copy that drains has ended"
+    stop_service
+}
+
 @test "numbers are reused, the lowest first" {
     service -v -n 3 --
     wait_until ready 3

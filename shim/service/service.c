@@ -47,10 +47,11 @@ bool rp_may_receive(const struct rp_copy *copy) {
 
 static void add_copy(struct rp_service *service) {
     struct rp_copy *copy = rp_copy_free(service);
-    if (service->target == service->most || !copy) {
+    if (service->target == service->most)
         rp_warn("TTIN: no more than %d copies; see --max", service->most);
-        return;
-    }
+    else if (!copy)
+        rp_warn("TTIN: no number is free until a copy that drains has ended");
+    if (service->target == service->most || !copy) return;
     copy->delay = 0;
     copy->fruitless = 0;
     const int error = rp_copy_start(service, copy);
