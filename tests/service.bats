@@ -606,6 +606,19 @@ wait_in_queue() {
     stop_service
 }
 
+@test "--hung: where all copies loop, all are ended, and started again" {
+    service -v -n 3 --hung=1 --on-exit=restart --
+    wait_until ready 3
+    kill -USR1 "$(pid_of 0)" "$(pid_of 1)" "$(pid_of 2)"
+    wait_in_queue 2 1
+    wait_in_queue 1 3
+    wait_in_queue 0 5
+    wait_until said "copy [0-2]: killed by TERM" 3
+    wait_until ready 6
+    [ "$(asked 60)" = "0 1 2" ]
+    stop_service
+}
+
 @test "--hung: neither a copy that accepts slowly from a full queue is ended, nor one for which nothing waits" {
     local words
     for words in "slow=300 queue=3" "slow=300 queue=100"; do

@@ -104,10 +104,21 @@ static bool drop_accepted(struct rp_copy *copy, const struct rp_sockets *connect
     return kept < before;
 }
 
+static bool may_hang(const struct rp_service *service, const struct rp_copy *copy) {
+    bool full;
+    return copy->state == RP_SERVING && is_stalled(service, copy, &full) &&
+           !(full && rp_is_hidden(copy));
+}
+
+static bool may_any_hang(const struct rp_service *service) {
+    for (int i = 0; i < service->slots; i++)
+        if (may_hang(service, &service->list[i])) return true;
+    return false;
+}
+
 static void watch(const struct rp_service *service, struct rp_copy *copy,
                   const struct rp_sockets *connections, double now) {
-    bool full;
-    if (!is_stalled(service, copy, &full) || (full && rp_is_hidden(copy))) {
+    if (!may_hang(service, copy)) {
         copy->idle = 0;
     } else if (has_accepted(connections, copy) || copy->idle <= 0) {
         begin(copy, connections, now);
@@ -134,11 +145,10 @@ static bool is_in_doubt(const struct rp_service *service, const struct rp_copy *
 }
 
 void rp_hung_step(struct rp_service *service) {
-    struct rp_sockets connections = find_connections(service);
+    struct rp_sockets connections = {NULL, 0, 0};
     const double now = rp_now();
-    for (int i = 0; i < service->slots; i++)
-        if (service->list[i].state == RP_SERVING)
-            watch(service, &service->list[i], &connections, now);
+    if (may_any_hang(service)) connections = find_connections(service);
+    for (int i = 0; i < service->slots; i++) watch(service, &service->list[i], &connections, now);
     for (int i = 0; i < service->slots; i++) {
         struct rp_copy *copy = &service->list[i];
         if (copy->state != RP_SERVING || copy->idle <= 0 ||
