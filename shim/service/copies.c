@@ -62,6 +62,7 @@ static void shut(struct rp_service *service, struct rp_copy *copy) {
 }
 
 int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {
+    const bool again = copy->state == RP_WAITING;
     const pid_t self = getpid();
     int error = open_socket(service, copy->number);
     if (!error) shut(service, copy);
@@ -83,8 +84,9 @@ int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {
                              .fresh = copy->fresh,
                              .gated = copy->gated,
                              .started = rp_now(),
-                             .delay = copy->delay,
-                             .fruitless = copy->fruitless,
+                             .delay = again ? copy->delay : 0,
+                             .lived = again ? copy->lived : 0,
+                             .fruitless = again ? copy->fruitless : 0,
                              .question = copy->question};
     rp_server_plant(&copy->server, pid);
     rp_copy_change(service, copy, RP_STARTED);
@@ -142,7 +144,8 @@ static void plan_restart(struct rp_service *service, struct rp_copy *copy, int s
         give_up(service, copy, status);
         return;
     }
-    copy->delay = rp_restart_delay(copy->delay, now - copy->started);
+    copy->lived += now - copy->started;
+    copy->delay = rp_restart_delay(copy->delay, &copy->lived);
     copy->due = now + copy->delay;
     rp_copy_change(service, copy, RP_FELL);
 }
@@ -210,7 +213,7 @@ static void kill_late(struct rp_copy *copy) {
 static void start_again(struct rp_service *service, struct rp_copy *copy) {
     const int error = rp_copy_start(service, copy);
     if (!error) return;
-    copy->delay = rp_restart_delay(copy->delay, 0);
+    copy->delay = rp_restart_delay(copy->delay, &copy->lived);
     copy->due = rp_now() + copy->delay;
     rp_warn("copy %d: cannot be started: %s; retrying in %.1f s", copy->number, strerror(error),
             copy->delay);

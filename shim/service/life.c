@@ -31,10 +31,13 @@ enum rp_state rp_state_after(enum rp_state state, enum rp_event event) {
     return state;
 }
 
-double rp_restart_delay(double before, double lived) {
+double rp_restart_delay(double before, double *lived) {
     static const double least = 0.1, most = 30, long_life = 10;
-    if (before <= 0 || lived >= long_life) return least;
-    return 2 * before < most ? 2 * before : most;
+    if (*lived >= long_life) {
+        *lived = 0;
+        return least;
+    }
+    return before <= 0 ? least : 2 * before < most ? 2 * before : most;
 }
 
 const char *rp_state_name(enum rp_state state) {

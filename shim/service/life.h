@@ -25,9 +25,11 @@ enum rp_event {
 /* The state that follows; the same one if the event has no meaning in it. Async-signal-safe. */
 enum rp_state rp_state_after(enum rp_state state, enum rp_event event);
 
-/* Seconds from the end of a copy to its next start: twice `before`, which is 0 at first, but from
- * 0.1 to 30; 0.1 again if the copy lived for 10 seconds. Async-signal-safe. */
-double rp_restart_delay(double before, double lived);
+/* Seconds from a copy's end to its restart: twice those before, which are 0 for the first, from 0.1
+ * to 30. *lived: seconds that it has lived in all; from 10 on the delay begins anew, and so does
+ * *lived. In all, as otherwise copies that are killed in turn would all be waiting in the end,
+ * though none of them fails early. Async-signal-safe. */
+double rp_restart_delay(double before, double *lived);
 
 /* "starting", "ready", ... Async-signal-safe. */
 const char *rp_state_name(enum rp_state state);

@@ -76,8 +76,6 @@ static void finish(struct rp_service *service) {
 static void start_new(struct rp_service *service) {
     struct rp_copy *copy = rp_copy_free(service);
     if (!copy) return; /* one is still ending */
-    copy->delay = 0;
-    copy->fruitless = 0;
     copy->fresh = true;
     rp_manager_extend(service);
     const int error = rp_copy_start(service, copy);

@@ -52,8 +52,6 @@ static void add_copy(struct rp_service *service) {
     else if (!copy)
         rp_warn("TTIN: no number is free until a copy that drains has ended");
     if (service->target == service->most || !copy) return;
-    copy->delay = 0;
-    copy->fruitless = 0;
     const int error = rp_copy_start(service, copy);
     if (error)
         rp_warn("TTIN: copy %d cannot be started: %s", copy->number, strerror(error));

@@ -48,6 +48,7 @@ struct rp_copy {
     double listened; /* when it was first seen to listen; 0: not yet */
     double due;      /* when to start or kill it; 0: never */
     double delay;    /* before its next restart */
+    double lived;    /* seconds in all since the delay began anew */
     int fruitless;   /* consecutive starts that ended before it listened */
     struct rp_question question;
     double asked;                /* when the last question was asked */

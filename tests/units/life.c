@@ -14,20 +14,23 @@ static void check(bool good, const char *what) {
     if (!good) puts(what);
 }
 
-static bool is_delay(double before, double lived, double wanted) {
-    const double delay = rp_restart_delay(before, lived);
-    return delay > wanted - 0.001 && delay < wanted + 0.001;
+/* Whether that delay follows, and the life begins anew or not. */
+static bool is_delay(double before, double lived, double wanted, bool anew) {
+    const double given = lived, delay = rp_restart_delay(before, &lived);
+    return delay > wanted - 0.001 && delay < wanted + 0.001 && lived == (anew ? 0 : given);
 }
 
 static void check_delays(void) {
     const double wanted[] = {0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30, 30};
     double before = 0;
     for (unsigned i = 0; i < sizeof(wanted) / sizeof(*wanted); i++) {
-        check(is_delay(before, 0.5, wanted[i]), "the delay doubles from 0.1 s to 30 s");
-        before = rp_restart_delay(before, 0.5);
+        check(is_delay(before, 0.5, wanted[i], false), "the delay doubles from 0.1 s to 30 s");
+        before = wanted[i];
     }
-    check(is_delay(30, 9.9, 30), "less than 10 s of life change nothing");
-    check(is_delay(30, 10, 0.1) && is_delay(0.2, 11, 0.1), "10 s of life begin anew");
+    check(is_delay(30, 9.9, 30, false), "less than 10 s of life change nothing");
+    check(is_delay(30, 10, 0.1, true), "10 s of life begin anew");
+    check(is_delay(0.2, 11, 0.1, true), "and so do more");
+    check(is_delay(0, 11, 0.1, true), "also those of the first start");
 }
 
 /* Every end leads out of every state that has a process, and no state but those two has none. */
