@@ -122,11 +122,11 @@ renewal_is_over() {
     stop_service
 }
 
-# keepers: the children of the main process, as the machine knows them.
+# keepers: the children of the main process, the oldest first, as the machine knows them.
 keepers() {
     local main
     main=$(property app MainPID)
-    in_systemd cat "/proc/$main/task/$main/children" | tr ' ' '\n' | grep . | sort
+    in_systemd cat "/proc/$main/task/$main/children" | tr ' ' '\n' | grep .
 }
 
 is_whole() {
@@ -233,17 +233,18 @@ slow_unit() {
     stop_service
 }
 
-# killed_supervisor RESTARTS: a whole new group comes, nothing of the old one is left, and none of the new is starved.
+# killed_supervisor PID RESTARTS COUNT: a whole new group of COUNT processes comes, nothing of the old one is left, and
+# none of the new copies is starved.
 killed_supervisor() {
     local before after
     before=$(processes)
-    in_systemd kill -KILL "$MAIN"
+    in_systemd kill -KILL "$1"
     again() { [ "$(property app NRestarts)" = "$1" ] && is_whole; }
-    wait_until again "$1"
+    wait_until again "$2"
     after=$(processes)
     echo "$before, then $after" | xargs
     [ -z "$(comm -12 <(echo "$before") <(echo "$after"))" ]
-    [ "$(wc -l <<<"$after")" = 7 ]
+    [ "$(wc -l <<<"$after")" = "$3" ]
     MAIN=$(property app MainPID)
 }
 
@@ -252,10 +253,10 @@ killed_supervisor() {
     OPTIONS=--balance
     service_unit notify Restart=on-failure RestartSec=0 'ExecReload=kill -HUP $MAINPID'
     start_service
-    killed_supervisor 1
+    killed_supervisor "$MAIN" 1 7
     # In the midst of a renewal, when connections are steered.
     in_systemd systemctl reload app
-    killed_supervisor 2
+    killed_supervisor "$MAIN" 2 7
     stop_service
 }
 
@@ -302,16 +303,19 @@ in_sandbox() {
     in_sandbox DynamicUser=yes 'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6' SystemCallFilter=@system-service 'SystemCallFilter=~@privileged @resources'
 }
 
-@test "Below a start script that leaves a child, systemd hears of all with NotifyAccess=main, as it does by default" {
+@test "Below a start script that leaves a child, systemd hears of all with NotifyAccess=main, and sees each end" {
     local before
     boot_systemd
-    service_unit notify 'ExecReload=kill -HUP $MAINPID' ExecStart= \
+    service_unit notify 'ExecReload=kill -HUP $MAINPID' Restart=on-failure RestartSec=0 ExecStart= \
         "ExecStart=/bin/sh -c 'sleep 1000 & exec /usr/local/bin/reuseport run -n 3 --rolling=HUP -p $PORT -- /usr/local/bin/server $PORT $ADDRESS'"
     start_service
     before=$(servers)
     in_systemd systemctl reload app
     wait_until renewal_is_over "$before"
     renewed "$before"
+    # The process that systemd knows, and the supervisor below it.
+    killed_supervisor "$MAIN" 1 9
+    killed_supervisor "$(keepers | tail -n 1)" 2 9
     stop_service
 }
 
