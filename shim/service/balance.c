@@ -65,8 +65,8 @@ void rp_balance_group(const struct rp_service *service, struct rp_shared *shared
     const long most = ready ? least + arrived / ready : 0;
     for (size_t i = 0; i < shared->count; i++) {
         struct rp_listener *listener = &shared->list[i];
-        listener->passed_over =
-            listener->socket.queue > most || (is_stalled(listener) && !all_stalled);
+        listener->passed_over = (listener->socket.queue > most && !shared->dealing.attached) ||
+                                (is_stalled(listener) && !all_stalled);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/die.h"
 #include "base/memory.h"
+#include "group/dealer.h"
 #include "inspect/rights.h"
 #include "service/ownership.h"
 #include "service/service.h"
@@ -95,7 +96,8 @@ static void settle(struct rp_shared *shared) {
         inodes[i] = shared->list[i].socket.inode;
         shared->list[i].seen = false;
     }
-    rp_members_update(&shared->members, inodes, kept);
+    if (rp_members_update(&shared->members, inodes, kept)) shared->dealing.refused = false;
+    if (shared->dealing.dealer) rp_dealer_look(shared->dealing.dealer);
     free(inodes);
 }
 
@@ -111,6 +113,7 @@ static void drop_empty(struct rp_listening *listening) {
         rp_members_free(&shared->members);
         free(shared->list);
         free(shared->chosen);
+        rp_dealer_close(shared->dealing.dealer);
     }
     listening->count = kept;
 }

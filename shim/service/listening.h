@@ -6,8 +6,9 @@
 
 #include "group/members.h"
 
-struct rp_service;
 struct rp_copy;
+struct rp_dealer;
+struct rp_service;
 
 /* Whose a socket is, if not the copy's with that number. */
 enum {
@@ -26,6 +27,16 @@ struct rp_listener {
     double stalled;   /* since when connections wait and none was accepted; 0: not so */
 };
 
+/* See service/dealing.h. */
+struct rp_dealing {
+    struct rp_dealer *dealer; /* or NULL */
+    bool attached;            /* its program is the one that steers the group */
+    bool refused;             /* a member was, of those that there are */
+    double checked;           /* when it was last checked whether it deals, and what it had dealt */
+    uint32_t dealt;
+    unsigned long arrivals; /* of the namespace, then */
+};
+
 /* A group: sockets that share one address. */
 struct rp_shared {
     struct rp_socket like;    /* one of them, without owners */
@@ -35,6 +46,7 @@ struct rp_shared {
     bool steered; /* a program of ours is attached */
     bool cleaned; /* what an earlier process left has been detached */
     bool told;    /* why it cannot be steered */
+    struct rp_dealing dealing;
     bool *chosen; /* by number, of that program */
     size_t chosen_count;
     double open;            /* since when nobody is excluded; 0: somebody is */

@@ -10,6 +10,7 @@
 #include "service/copies.h"
 #include "service/drain.h"
 #include "service/hung.h"
+#include "service/notes.h"
 #include "service/orphans.h"
 #include "service/ready.h"
 #include "service/renewal.h"
@@ -219,7 +220,7 @@ int rp_serve(const struct rp_service_plan *plan) {
         return status;
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prepare(&service);
-    rp_steering_prepare(&service);
+    rp_notes_prepare(&service);
     rp_listening_look(&service, true);
     for (int i = 0; i < service.target; i++) {
         const int error = rp_copy_start(&service, &service.list[i]);

@@ -5,81 +5,31 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "group/dealer.h"
 #include "group/program.h"
 #include "group/steer.h"
-#include "inspect/holders.h"
 #include "inspect/lock.h"
 #include "service/balance.h"
 #include "service/choice.h"
+#include "service/dealing.h"
+#include "service/notes.h"
 #include "service/ownership.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-enum { NOTES_MAX = 64 /* groups that are steered at a time */ };
 
 /* In seconds: how long nobody is excluded before detaching, without arrivals if that takes a visit,
  * or with them; and from one line about receivers to the next. */
 static const double open_time = 1, visit_time = 10, say_time = 1;
-
-/* What the keepers are to detach if this process is killed. */
-static struct note {
-    volatile bool steered;
-    struct rp_socket like;
-} * notes;
 
 /* The group's sockets; their owners remain the listeners'. free(3) the list. */
 static struct rp_sockets borrow(const struct rp_shared *shared) {
     struct rp_sockets sockets = {NULL, 0, 0};
     for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
     return sockets;
-}
-
-/* In a keeper. */
-static void detach_all(void) {
-    for (size_t i = 0; notes && i < NOTES_MAX; i++) {
-        const struct rp_socket *like = &notes[i].like;
-        struct rp_sockets sockets = {NULL, 0, 0};
-        struct rp_tree tree = {NULL, 0};
-        if (!notes[i].steered || !rp_tree_plant(&tree, getpid())) continue;
-        rp_tree_grow(&tree);
-        rp_sockets_find(&(struct rp_wanted){like->proto, like->local.port, RP_LISTENING}, &sockets);
-        rp_sockets_find_members(&sockets, &tree);
-        rp_group_unsteer(like, &sockets);
-        rp_sockets_free(&sockets);
-        rp_tree_free(&tree);
-    }
-}
-
-void rp_steering_prepare(struct rp_service *service) {
-    notes = mmap(NULL, NOTES_MAX * sizeof(*notes), PROT_READ | PROT_WRITE,
-                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (notes == MAP_FAILED) rp_die("mmap: %s", strerror(errno));
-    service->copies.orphaned = detach_all;
-}
-
-/* The group's note, or else a free one; NULL if there is none. */
-static struct note *find_note(const struct rp_socket *like) {
-    struct note *free = NULL;
-    for (size_t i = 0; i < NOTES_MAX; i++) {
-        if (notes[i].steered && rp_is_same_group(&notes[i].like, like)) return &notes[i];
-        if (!notes[i].steered) free = &notes[i];
-    }
-    return free;
-}
-
-/* The kernel frees a group, and its program, with the last member. */
-static void forget_gone(const struct rp_listening *listening) {
-    for (size_t i = 0; i < NOTES_MAX; i++) {
-        bool there = false;
-        for (size_t j = 0; j < listening->count; j++)
-            there = there || rp_is_same_group(&listening->list[j].like, &notes[i].like);
-        notes[i].steered = notes[i].steered && there;
-    }
 }
 
 /* Whether another process replaces this service. */
@@ -113,31 +63,30 @@ static int set_program(const struct rp_shared *shared, const struct sock_fprog *
 }
 
 static void detach(const struct rp_service *service, struct rp_shared *shared, bool visit) {
-    struct note *note = find_note(&shared->like);
     if (is_replaced(service)) return;
     if (set_program(shared, NULL, visit) && !visit) return;
-    shared->steered = false;
-    if (note) note->steered = false;
+    shared->steered = shared->dealing.attached = false;
+    rp_note(&shared->like, false);
 }
 
 static void attach(const struct rp_service *service, struct rp_shared *shared, const bool *chosen) {
     const size_t count = shared->members.count;
-    struct note *note = find_note(&shared->like);
     const struct rp_choice choice = {shared->like.proto, chosen, count, NULL, 0};
     struct sock_fprog program;
-    if (shared->steered && count == shared->chosen_count &&
+    if (shared->steered && !shared->dealing.attached && count == shared->chosen_count &&
         !memcmp(chosen, shared->chosen, count * sizeof(*chosen)))
         return;
-    if (!note || is_replaced(service) || !rp_program_make(&choice, &program)) return;
-    *note = (struct note){true, shared->like}; /* before: we may be killed right after */
-    const int error = set_program(shared, &program, true);
+    if (is_replaced(service) || !rp_program_make(&choice, &program)) return;
+    const bool noted = rp_note(&shared->like, true); /* before: we may be killed right after */
+    const int error = noted ? set_program(shared, &program, true) : ENOSPC;
     free(program.filter);
     if (error) {
-        note->steered = shared->steered;
+        rp_note(&shared->like, shared->steered);
         tell(shared, error);
         return;
     }
     shared->steered = true;
+    shared->dealing.attached = false;
     shared->chosen = realloc(shared->chosen, (count + 1) * sizeof(*chosen));
     if (!shared->chosen) rp_die("%s", strerror(errno));
     memcpy(shared->chosen, chosen, count * sizeof(*chosen));
@@ -188,7 +137,36 @@ static void say(const struct rp_service *service, struct rp_shared *shared, enum
             target == RP_TO_SOME ? " copies" : "", text);
 }
 
+/* Stores for each listener whether it receives. Returns how many do. */
+static size_t find_allowed(const struct rp_service *service, const struct rp_shared *shared,
+                           bool *allowed) {
+    size_t count = 0;
+    for (size_t i = 0; i < shared->count && !service->stopping; i++) {
+        const struct rp_listener *listener = &shared->list[i];
+        if (listener->copy == RP_STRANGER || listener->copy == RP_EVERYBODY) return 0;
+        allowed[i] = rp_is_allowed(service, shared, listener);
+        count += allowed[i];
+    }
+    return count;
+}
+
+/* Has the dealer choose. Returns false if it cannot. */
+static bool deal(struct rp_service *service, struct rp_shared *shared) {
+    bool allowed[RP_DEALER_SEATS];
+    if (!rp_can_deal(service, shared)) return false;
+    const size_t count = find_allowed(service, shared, allowed);
+    if (!count || !rp_deal(shared, allowed)) return false;
+    say(service, shared, count == shared->count ? RP_TO_ALL : RP_TO_SOME);
+    shared->open = 0;
+    if (!rp_deal_is_idle(service, shared) || is_replaced(service)) return true;
+    const bool attached = rp_note(&shared->like, true) && rp_deal_attach(service, shared);
+    shared->steered = shared->steered || attached;
+    rp_note(&shared->like, shared->steered);
+    return attached;
+}
+
 static void steer(struct rp_service *service, struct rp_shared *shared) {
+    if (deal(service, shared)) return;
     bool *chosen = calloc(shared->members.count + 1, sizeof(*chosen));
     if (!chosen) rp_die("%s", strerror(errno));
     const enum rp_target target = rp_choose(service, shared, chosen);
@@ -219,7 +197,7 @@ static bool is_needed(const struct rp_service *service) {
 
 void rp_steer(struct rp_service *service) {
     if (!is_needed(service)) return;
-    forget_gone(&service->listening);
+    rp_notes_keep(&service->listening);
     for (size_t i = 0; i < service->listening.count; i++) {
         struct rp_shared *shared = &service->listening.list[i];
         if (!is_ours(shared)) continue;

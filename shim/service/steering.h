@@ -1,19 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Steers new connections to some of the copies, by a BPF program on each group. None is attached as
- * long as no copy is excluded. None of these functions is async-signal-safe. */
+/* Steers new connections to some of the copies, by a BPF program on each group: the dealer's
+ * (service/dealing.h), or a classic one, which is attached only while a copy is excluded. None of
+ * these functions is async-signal-safe. */
 #ifndef RP_STEERING_H
 #define RP_STEERING_H
 
 #include "service/service.h"
 
-/* To be called before the first copy is started: has the copies' keepers detach the programs if
- * this process is killed. */
-void rp_steering_prepare(struct rp_service *service);
-
 /* Brings the programs in line with the copies' states and, with --balance, their queues. Leaves a
- * group to the kernel if no copy there is ready, if somebody else is in it, or if its members'
- * numbers are not known; touches none while another process replaces this service
- * (inspect/lock.h). */
+ * group to the kernel if no copy there is ready, if somebody else is in it, or if a classic program
+ * would go by members' numbers that are not known; touches none while another process replaces this
+ * service (inspect/lock.h). */
 void rp_steer(struct rp_service *service);
 
 /* Whether a program of ours is attached anywhere. */
