@@ -25,6 +25,7 @@ WAYS = {
     "leastconn": "haproxy, leastconn",
     "maxconn": "haproxy, leastconn, maxconn 1",
     "balance": "run --balance",
+    "classic": "run --balance without CAP_BPF",
 }
 WORK = {"even": "all take 1 ms", "uneven": "10 % take 50 ms, the others 1 ms"}  # what work() draws
 PERCENTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "p99.9": 0.999}
@@ -85,8 +86,9 @@ def serving(way, server=(SLEEPER, str(PORT))):
             yield found
         return
     shared = way == "shared"
-    options = ["--balance"] if way == "balance" else []
-    command = [*server, str(COPIES)] if shared else [REUSEPORT, "run", "-n", str(COPIES), *options, "-p", str(PORT), *server]
+    options = ["--balance"] if way in ("balance", "classic") else []
+    without = ["setpriv", "--bounding-set=-sys_admin,-bpf"] if way == "classic" else []
+    command = [*server, str(COPIES)] if shared else [*without, REUSEPORT, "run", "-n", str(COPIES), *options, "-p", str(PORT), *server]
     with running([command], {PORT: 1 if shared else COPIES}) as (process,):
         yield [pid for pid in descendants(process.pid) if runs(pid, server[0])], None if shared else process.pid
 
