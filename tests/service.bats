@@ -755,11 +755,11 @@ settles() {
 }
 
 # tidy NOTIFIED: the supervisor has no zombie, and no more descriptors than it had after its start, but for one that
-# counts connections, and if NOTIFIED is 1, one for each copy.
+# counts connections, two BPF maps, and if NOTIFIED is 1, one for each copy.
 tidy() {
     local states
     states=$(ps -o stat= --ppid "$SERVICE")
-    [[ $states != *Z* ]] && [ "$(descriptors)" -le $((DESCRIPTORS + 1 + $1 * $(wc -w <<<"$states"))) ]
+    [[ $states != *Z* ]] && [ "$(descriptors)" -le $((DESCRIPTORS + 3 + $1 * $(wc -w <<<"$states"))) ]
 }
 
 # random_rounds COUNT: whatever happens to a service, it ends within the time that it has, and leaves nothing.
