@@ -7,6 +7,7 @@
 #include "base/die.h"
 #include "group/steer.h"
 #include "inspect/holders.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -110,6 +111,7 @@ static int load(const struct rp_dealer *dealer) {
 static int prepare(struct rp_dealer *dealer) {
     const size_t size = (size_t)sysconf(_SC_PAGESIZE);
     if (!is_in_time()) return EOPNOTSUPP;
+    if (rp_call_is_deadly(SYS_bpf)) return EPERM;
     dealer->sockets = make_map(SOCKARRAY, sizeof(uint32_t), RP_DEALER_SEATS, 0);
     if (dealer->sockets < 0) return errno;
     dealer->memory = make_map(BPF_MAP_TYPE_ARRAY, sizeof(struct table), 1, MAPPABLE);

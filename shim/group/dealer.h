@@ -17,7 +17,8 @@ struct rp_player {
 };
 
 /* Creates the maps: descriptors that are closed on exec, and pinned nowhere. Returns NULL and
- * errno: EPERM without CAP_BPF and CAP_NET_ADMIN (capabilities(7)); EINVAL before Linux 5.11, or
+ * errno: EPERM without CAP_BPF and CAP_NET_ADMIN (capabilities(7)), or where a seccomp filter kills
+ * callers of bpf(2); EINVAL before Linux 5.11, or
  * ENOSYS; EOPNOTSUPP in a time namespace, as programs have the clock of the first
  * (time_namespaces(7)). Exits with 125 if memory runs out. */
 struct rp_dealer *rp_dealer_open(void);

@@ -2,28 +2,14 @@
 /* systemd's SystemCallFilter= kills a process (SIGSYS) that makes a call which it does not list. */
 #include "inspect/pidfd.h"
 
-#include <errno.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "inspect/rights.h"
 
-/* Whether a child that makes the call, to no effect, is killed. */
-static bool kills(void) {
-    int status = 0;
-    const pid_t child = fork();
-    if (!child) {
-        prctl(PR_SET_DUMPABLE, 0L); /* no core */
-        syscall(SYS_pidfd_getfd, -1, -1, 0);
-        _exit(0);
-    }
-    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-    }
-    return WIFSIGNALED(status);
-}
+#include <errno.h>
+#include <unistd.h>
 
 bool rp_getfd_is_deadly(void) {
     static enum { UNKNOWN, SAFE, DEADLY } known;
-    if (known == UNKNOWN) known = kills() ? DEADLY : SAFE;
+    if (known == UNKNOWN) known = rp_call_is_deadly(SYS_pidfd_getfd) ? DEADLY : SAFE;
     return known == DEADLY;
 }
 

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +47,19 @@ static int try(pid_t pid, int fd) {
     if (copy >= 0) close(copy);
     close(process);
     return error;
+}
+
+bool rp_call_is_deadly(long number) {
+    int status = 0;
+    const pid_t child = fork();
+    if (!child) {
+        prctl(PR_SET_DUMPABLE, 0L); /* no core */
+        syscall(number, -1L, -1L, 0L);
+        _exit(0);
+    }
+    while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    return WIFSIGNALED(status);
 }
 
 bool rp_is_filtered(void) {

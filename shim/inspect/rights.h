@@ -27,6 +27,11 @@ bool rp_is_privileged_port(unsigned port);
 /* kernel.yama.ptrace_scope; 0 also where there is no Yama. */
 long rp_yama_scope(void);
 
+/* Whether a seccomp filter kills callers of that system call, as systemd's SystemCallFilter= does:
+ * a child tries it, with the arguments -1, -1 and 0, which must be to no effect. Not
+ * async-signal-safe. */
+bool rp_call_is_deadly(long number);
+
 /* Whether pidfd_getfd(2) fails with EPERM even on this process itself, where no permission is
  * checked: a seccomp filter blocks it, as container runtimes' do without CAP_SYS_PTRACE. */
 bool rp_is_filtered(void);

@@ -303,6 +303,12 @@ in_sandbox() {
     in_sandbox DynamicUser=yes 'RestrictAddressFamilies=AF_UNIX AF_INET AF_INET6' SystemCallFilter=@system-service 'SystemCallFilter=~@privileged @resources'
 }
 
+# Which would let --balance use bpf(2), if the filter did not kill whoever calls it.
+@test "Renewals and --balance work as root under SystemCallFilter=@system-service" {
+    boot_systemd
+    in_sandbox SystemCallFilter=@system-service
+}
+
 @test "Below a start script that leaves a child, systemd hears of all with NotifyAccess=main, and sees each end" {
     local before
     boot_systemd
