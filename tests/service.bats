@@ -355,7 +355,8 @@ asked() {
     numbers_are "0 1 2"
     hold 2
     kill -TTOU "$SERVICE"
-    wait_until said "copy 2: draining"
+    wait_until said ".*: new connections go to copies 0 1"
+    sleep 0.2
     [ "$(asked 100)" = "0 1" ]
     sleep 0.5
     numbers_are "0 1 2"

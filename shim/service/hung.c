@@ -84,8 +84,10 @@ static bool has_accepted(const struct rp_sockets *connections, struct rp_copy *c
 }
 
 /* Notes the connections that nobody has accepted yet, whichever copy's they are. */
-static void begin(struct rp_copy *copy, const struct rp_sockets *connections, double now) {
-    copy->idle = now;
+static void begin(const struct rp_service *service, struct rp_copy *copy,
+                  const struct rp_sockets *connections, double now) {
+    copy->idle = copy->noted = now;
+    copy->queued = rp_queued(service, copy);
     rp_sockets_free(&copy->waiting);
     for (size_t i = 0; i < connections->count; i++)
         if (!connections->list[i].inode) rp_sockets_add(&copy->waiting, &connections->list[i]);
@@ -121,27 +123,43 @@ static void watch(const struct rp_service *service, struct rp_copy *copy,
     if (!may_hang(service, copy)) {
         copy->idle = 0;
     } else if (has_accepted(connections, copy) || copy->idle <= 0) {
-        begin(copy, connections, now);
+        begin(service, copy, connections, now);
     } else if (drop_accepted(copy, connections)) {
         copy->idle = now;
-        if (!copy->waiting.count) begin(copy, connections, now);
+        if (!copy->waiting.count) begin(service, copy, connections, now);
     }
 }
 
-/* The most that can be this copy's of the connections that it has noted, if it is idle. */
-static size_t count_waiting(const struct rp_service *service, const struct rp_copy *copy,
-                            double now) {
-    const unsigned long queued = rp_queued(service, copy);
-    if (copy->state != RP_SERVING || copy->idle <= 0 || copy->idle >= now) return 0;
-    return copy->waiting.count < queued ? copy->waiting.count : queued;
+/* Connections wait, and it is not seen to accept any. */
+static bool is_idle(const struct rp_copy *copy) {
+    return copy->state == RP_SERVING && copy->idle > 0;
 }
 
-/* Whether others that are idle, too, may have all that the copy has noted. */
+/* Whether others that are idle, too, may have all that the copy has noted: of what was noted at the
+ * same time, as many as were in their queues then, else at most as many as are now. */
 static bool is_in_doubt(const struct rp_service *service, const struct rp_copy *copy, double now) {
-    size_t others = 0;
-    for (int i = 0; i < service->slots; i++)
-        if (i != copy->number) others += count_waiting(service, &service->list[i], now);
+    unsigned long others = 0;
+    for (int i = 0; i < service->slots; i++) {
+        const struct rp_copy *other = &service->list[i];
+        if (other == copy || !is_idle(other) || other->idle >= now) continue;
+        others += other->noted >= copy->noted && other->noted <= copy->noted
+                      ? other->queued
+                      : rp_queued(service, other);
+    }
     return others && copy->waiting.count <= others;
+}
+
+/* Ends the copy, or in doubt has all that are idle begin anew, at the same time. */
+static void judge(struct rp_service *service, struct rp_copy *copy,
+                  const struct rp_sockets *connections, double now) {
+    if (is_in_doubt(service, copy, now)) {
+        for (int i = 0; i < service->slots; i++)
+            if (is_idle(&service->list[i])) begin(service, &service->list[i], connections, now);
+        return;
+    }
+    rp_warn("copy %d: accepted no connection for %ld s, while %lu wait; sending TERM", copy->number,
+            service->plan->hung, rp_queued(service, copy));
+    rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
 }
 
 void rp_hung_step(struct rp_service *service) {
@@ -151,12 +169,8 @@ void rp_hung_step(struct rp_service *service) {
     for (int i = 0; i < service->slots; i++) watch(service, &service->list[i], &connections, now);
     for (int i = 0; i < service->slots; i++) {
         struct rp_copy *copy = &service->list[i];
-        if (copy->state != RP_SERVING || copy->idle <= 0 ||
-            now - copy->idle < (double)service->plan->hung || is_in_doubt(service, copy, now))
-            continue;
-        rp_warn("copy %d: accepted no connection for %ld s, while %lu wait; sending TERM", i,
-                service->plan->hung, rp_queued(service, copy));
-        rp_copy_end(service, copy, SIGTERM, RP_FROM_PROCESS, patience);
+        if (is_idle(copy) && now - copy->idle >= (double)service->plan->hung)
+            judge(service, copy, &connections, now);
     }
     rp_sockets_free(&connections);
 }

@@ -60,7 +60,9 @@ struct rp_copy {
     uint32_t *accepted; /* inodes of its connections at the last check of --hung */
     size_t accepted_count;
     double idle;               /* since when connections wait and it accepts none; 0: not so */
+    double noted;              /* when these were noted, and how many were in its queue: */
     struct rp_sockets waiting; /* connections to any copy that were not accepted since then */
+    unsigned long queued;
 };
 
 struct rp_service {
