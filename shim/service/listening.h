@@ -20,11 +20,11 @@ enum {
 struct rp_listener {
     struct rp_socket socket; /* its owners: the copies' processes that hold it */
     int copy;
-    double since;     /* when it was first seen */
     bool seen;        /* in this look */
     bool searched;    /* for, among the copies' processes */
     bool passed_over; /* by --balance */
     double stalled;   /* since when connections wait and none was accepted; 0: not so */
+    double since;     /* when it was first seen */
 };
 
 /* See service/dealing.h. */

@@ -37,19 +37,19 @@ struct rp_copy {
     enum rp_state state;
     double since; /* when it entered that state */
     pid_t keeper;
-    struct rp_server server; /* the keeper and what descends from it */
     unsigned generation;     /* the service's when it was started */
+    struct rp_server server; /* the keeper and what descends from it */
     bool fresh;              /* started by a renewal, and not ready yet */
     bool gated;              /* gets no connection before it is ready */
     bool leaving;            /* will not be restarted */
     bool killed;             /* KILL was sent, as it did not end in time */
+    int fruitless;           /* consecutive starts that ended before it listened */
     double patience;         /* seconds from TERM to KILL while leaving; 0: no KILL */
     double started;
     double listened; /* when it was first seen to listen; 0: not yet */
     double due;      /* when to start or kill it; 0: never */
     double delay;    /* before its next restart */
     double lived;    /* seconds in all since the delay began anew */
-    int fruitless;   /* consecutive starts that ended before it listened */
     struct rp_question question;
     double asked;                /* when the last question was asked */
     struct rp_sockets unsettled; /* handshakes that were under way when it began to drain, and if it
