@@ -562,17 +562,6 @@ END
     [ "$(said '.*(lost|reset)')" = 0 ]
 }
 
-@test "a server of which each process has a listener of its own is renewed" {
-    own_network
-    app 1 "os.fork(); os.fork()"
-    service 3 ./app "$PORT"
-    storm ""
-    renew
-    renew
-    nothing_lost
-    none_delayed
-}
-
 @test "a server that puts itself into the background is renewed, on IPv4 and IPv6" {
     own_network
     ADDRESS=127.0.0.1 HOST=127.0.0.1
@@ -593,25 +582,23 @@ END
     none_delayed
 }
 
-@test "one copy, with --balance, with a question, and in place" {
-    local options
-    own_network
-    app 1
-    for options in "1" "3 --balance" "2 --balance --ready=true" "3 --balance --in-place"; do
-        # shellcheck disable=SC2086 # one word each
-        service $options ./app "$PORT"
-        storm ""
+# renewals_with OPTIONS COUNT COMMAND...: so many, of a service with these options, COPIES first, under a storm.
+renewals_with() {
+    local i
+    echo "$*"
+    # shellcheck disable=SC2086 # one word each
+    service $1 "${@:3}"
+    storm ""
+    for ((i = 0; i < $2; i++)); do
         renew
-        renew
-        nothing_lost
-        end_service
     done
-    none_delayed
+    nothing_lost
+    end_service
 }
 
-@test "an MPTCP server is renewed" {
+# mptcp_server: mptcp.py, which listens on the port of its argument.
+mptcp_server() {
     [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || missing "MPTCP in the kernel"
-    own_network
     cat >mptcp.py <<'END'
 import os, socket, sys
 server = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
@@ -623,11 +610,50 @@ while True:
     client.send(b"pid %d\n" % os.getpid())
     client.close()
 END
-    service 2 /usr/bin/python3 mptcp.py "$PORT"
-    storm ""
-    renew
-    renew
-    nothing_lost
+}
+
+# An MPTCP group is steered by visitors.
+@test "an MPTCP server is renewed" {
+    mptcp_server
+    own_network
+    renewals_with 2 2 /usr/bin/python3 mptcp.py "$PORT"
+    delayed_by_visitors_alone
+}
+
+@test "one copy, with --balance, with a question, and in place" {
+    local options
+    own_network
+    app 1
+    for options in "1" "3 --balance" "2 --balance --ready=true" "3 --balance --in-place"; do
+        renewals_with "$options" 2 ./app "$PORT"
+    done
+    none_delayed
+}
+
+@test "a server of which each process has a listener of its own is renewed" {
+    own_network
+    app 1 "os.fork(); os.fork()"
+    renewals_with 3 2 ./app "$PORT"
+    none_delayed
+}
+
+# bats test_tags=long
+@test "ten renewals in a row of services of each kind, and of MPTCP servers" {
+    local options
+    mptcp_server
+    own_network
+    app 1
+    for options in "1" "3 --balance" "3 --balance --in-place" "12"; do
+        renewals_with "$options" 10 "$BUILD/examples/server" "$PORT"
+        renewals_with "$options" 10 ./app "$PORT"
+    done
+    app 1 "os.fork(); os.fork()"
+    for options in "1" "3" "3 --balance" "3 --in-place"; do
+        renewals_with "$options" 10 ./app "$PORT"
+    done
+    none_delayed
+    renewals_with 3 10 /usr/bin/python3 mptcp.py "$PORT"
+    renewals_with "3 --balance" 10 /usr/bin/python3 mptcp.py "$PORT"
     delayed_by_visitors_alone
 }
 
