@@ -89,6 +89,20 @@ renewals_of() {
     end_service
 }
 
+# renewals_with OPTIONS COUNT COMMAND...: so many, of a service with these options, COPIES first, under a storm.
+renewals_with() {
+    local i
+    echo "$*"
+    # shellcheck disable=SC2086 # one word each
+    service $1 "${@:3}"
+    storm ""
+    for ((i = 0; i < $2; i++)); do
+        renew
+    done
+    nothing_lost
+    end_service
+}
+
 # own_directories: each copy of nginx has one, by its number, one more than there are copies.
 own_directories() {
     local i
@@ -482,6 +496,15 @@ queued() {
     nothing_lost
 }
 
+@test "over a link of 100 ms handshakes that are under way are waited for" {
+    local options
+    slow_link
+    for options in "1" "3 --in-place"; do
+        renewals_with "$options" 2 "$BUILD/examples/server" "$PORT" 192.0.2.1
+    done
+    none_delayed
+}
+
 @test "what a copy does not accept is lost after --drain, and told of" {
     app 1
     service 2 --drain=1 --stop-timeout=1 ./app "$PORT"
@@ -580,20 +603,6 @@ END
     cat "$(log storm6)"
     grep -qE '^[1-9][0-9]* answered, 0 failed$' "$(log storm6)"
     none_delayed
-}
-
-# renewals_with OPTIONS COUNT COMMAND...: so many, of a service with these options, COPIES first, under a storm.
-renewals_with() {
-    local i
-    echo "$*"
-    # shellcheck disable=SC2086 # one word each
-    service $1 "${@:3}"
-    storm ""
-    for ((i = 0; i < $2; i++)); do
-        renew
-    done
-    nothing_lost
-    end_service
 }
 
 # mptcp_server: mptcp.py, which listens on the port of its argument.

@@ -685,25 +685,8 @@ END
 }
 
 @test "over a link of 100 ms, where handshakes straddle the change, and with tcp_migrate_req 0 and 1" {
-    need_root
-    need_sys_admin
-    need ip
-    [ -c /dev/net/tun ] || missing /dev/net/tun
-    local name=reuseport$$ migrate side
-    LINK=$name
-    ip netns add "$name-a"
-    ip netns add "$name-b"
-    spawn link "$PROBES/delay-link" 50 "/run/netns/$name-a" "/run/netns/$name-b"
-    wait_until grep -q linked "$(log link)"
-    for side in a b; do
-        ip -n "$name-$side" link set lo up
-        ip -n "$name-$side" link set dev delay up
-    done
-    ip -n "$name-a" addr add 192.0.2.1 peer 192.0.2.2 dev delay
-    ip -n "$name-b" addr add 192.0.2.2 peer 192.0.2.1 dev delay
-    NET=(ip netns exec "$name-a")
-    FAR=(ip netns exec "$name-b")
-    ADDRESS=192.0.2.1
+    local migrate
+    slow_link
     for migrate in 0 1; do
         "${NET[@]}" sysctl -qw net.ipv4.tcp_migrate_req=$migrate
         start "$BUILD/examples/server" "$PORT" 192.0.2.1

@@ -43,6 +43,29 @@ own_network() {
     "${NET[@]}" ip link set lo up
 }
 
+# slow_link: servers and clients are in namespaces of their own from now on, 50 ms apart.
+slow_link() {
+    local side
+    need_root
+    need_sys_admin
+    need ip
+    [ -c /dev/net/tun ] || missing /dev/net/tun
+    LINK=reuseport$BASHPID
+    ip netns add "$LINK-a"
+    ip netns add "$LINK-b"
+    spawn link "$PROBES/delay-link" 50 "/run/netns/$LINK-a" "/run/netns/$LINK-b"
+    wait_until grep -q linked "$(log link)"
+    for side in a b; do
+        ip -n "$LINK-$side" link set lo up
+        ip -n "$LINK-$side" link set dev delay up
+    done
+    ip -n "$LINK-a" addr add 192.0.2.1 peer 192.0.2.2 dev delay
+    ip -n "$LINK-b" addr add 192.0.2.2 peer 192.0.2.1 dev delay
+    NET=(nsenter --net="/run/netns/$LINK-a")
+    FAR=(nsenter --net="/run/netns/$LINK-b")
+    ADDRESS=192.0.2.1
+}
+
 # counter NAME: that of /proc/net/netstat, such as TCPSynRetrans.
 counter() {
     "${NET[@]}" awk -v name="$1" '$1 == "TcpExt:" { if (!at) for (i = 2; i <= NF; i++) { if ($i == name) at = i }
