@@ -286,6 +286,21 @@ stays() {
     [ "$(versions "$OTHER")" = "2 0,2 2" ]
 }
 
+@test "whoever takes the program away meanwhile does not send connections to a copy that is not ready" {
+    app 1
+    service 2 --start-timeout=2 --ready=notify ./app "$PORT"
+    storm ""
+    app 2
+    renew
+    "$COMMAND" adopt --unsteer "$PORT"
+    ask_on
+    app bad "ready = False"
+    renewal_ends kill -HUP "$SERVICE"
+    asked_enough
+    nothing_lost
+    [ "$(cut -d ' ' -f 1 "$(log asked)" | sort -u)" = 2 ]
+}
+
 @test "--in-place: a new version that does not come up leaves a copy less, and the next renewal brings it back" {
     local on_exit
     for on_exit in keep restart; do

@@ -58,7 +58,7 @@ static void shut(struct rp_service *service, struct rp_copy *copy) {
     copy->gated = copy->fresh || service->plan->ready.by != RP_READY_LISTEN;
     if (!copy->gated) return;
     rp_listening_look(service, true);
-    rp_steer(service);
+    rp_steer_anew(service);
 }
 
 int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {

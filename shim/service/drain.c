@@ -40,7 +40,7 @@ static void find(const struct rp_service *service, const struct rp_copy *copy, u
 
 void rp_drain_begin(struct rp_service *service, struct rp_copy *copy) {
     rp_listening_look(service, true);
-    rp_steer(service);
+    rp_steer_anew(service);
     rp_tree_grow(&copy->server.tree);
     const unsigned states = RP_SYN_RECEIVED | (rp_is_hidden(copy) ? RP_CONNECTED : 0);
     find(service, copy, RP_TCP, states, &copy->unsettled);

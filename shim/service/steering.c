@@ -206,6 +206,12 @@ void rp_steer(struct rp_service *service) {
     }
 }
 
+void rp_steer_anew(struct rp_service *service) {
+    for (size_t i = 0; i < service->listening.count; i++)
+        service->listening.list[i].chosen_count = 0;
+    rp_steer(service);
+}
+
 bool rp_is_steering(const struct rp_service *service) {
     for (size_t i = 0; i < service->listening.count; i++)
         if (service->listening.list[i].steered) return true;

@@ -13,6 +13,10 @@
  * service (inspect/lock.h). */
 void rp_steer(struct rp_service *service);
 
+/* Does the same, and attaches anew what should be attached: somebody else may have detached it, as
+ * adopt --unsteer does, or a replacement that was undone. */
+void rp_steer_anew(struct rp_service *service);
+
 /* Whether a program of ours is attached anywhere. */
 bool rp_is_steering(const struct rp_service *service);
 
