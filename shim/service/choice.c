@@ -3,12 +3,17 @@
  * load. */
 #include "service/choice.h"
 
+#include "base/clock.h"
 #include "base/die.h"
 #include "service/ownership.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* Seconds after which a new listener that no copy has is a stranger's: a process of a copy may be
+ * missed at first (service/ownership). */
+static const double search_time = 0.5;
 
 bool rp_is_gated(const struct rp_service *service) {
     for (int i = 0; i < service->slots; i++)
@@ -18,7 +23,6 @@ bool rp_is_gated(const struct rp_service *service) {
 
 bool rp_is_allowed(const struct rp_service *service, const struct rp_shared *shared,
                    const struct rp_listener *listener) {
-    if (listener->passed_over) return false;
     if (listener->copy >= 0) return rp_may_receive(&service->list[listener->copy]);
     if (listener->copy != RP_HIDDEN) return false;
     for (int i = 0; i < service->slots; i++)
@@ -27,9 +31,11 @@ bool rp_is_allowed(const struct rp_service *service, const struct rp_shared *sha
     return true;
 }
 
-static bool has_stranger(const struct rp_shared *shared) {
+/* Whether somebody else is in the group, since before that time. */
+static bool has_stranger(const struct rp_shared *shared, double before) {
     for (size_t i = 0; i < shared->count; i++)
-        if (shared->list[i].copy == RP_STRANGER || shared->list[i].copy == RP_EVERYBODY)
+        if (shared->list[i].since <= before &&
+            (shared->list[i].copy == RP_STRANGER || shared->list[i].copy == RP_EVERYBODY))
             return true;
     return false;
 }
@@ -56,14 +62,15 @@ static size_t narrow(const struct rp_members *members, size_t first, size_t last
     return left ? left : all;
 }
 
-/* Chooses by states and queues. Returns how many; *sure as of rp_members_choose. */
-static size_t choose(const struct rp_service *service, const struct rp_shared *shared, bool *chosen,
-                     bool *sure) {
+/* Chooses by states, and if balanced by queues. Returns how many; *sure as of rp_members_choose. */
+static size_t choose(const struct rp_service *service, const struct rp_shared *shared,
+                     bool balanced, bool *chosen, bool *sure) {
     size_t allowed = 0;
     uint32_t *inodes = calloc(shared->count + 1, sizeof(*inodes));
     if (!inodes) rp_die("%s", strerror(errno));
     for (size_t i = 0; i < shared->count; i++)
-        if (rp_is_allowed(service, shared, &shared->list[i]))
+        if (rp_is_allowed(service, shared, &shared->list[i]) &&
+            !(balanced && shared->list[i].passed_over))
             inodes[allowed++] = shared->list[i].socket.inode;
     rp_members_choose(&shared->members, inodes, allowed, chosen, sure);
     free(inodes);
@@ -85,11 +92,14 @@ enum rp_target rp_choose(const struct rp_service *service, const struct rp_share
     const struct rp_members *members = &shared->members;
     const size_t leaving = count_leaving(service, shared);
     const bool gated = rp_is_gated(service);
+    const bool moving = gated || leaving || rp_count(service, RP_DRAINING);
     bool sure;
-    if (service->stopping || has_stranger(shared)) return RP_BY_KERNEL;
-    size_t allowed = choose(service, shared, chosen, &sure);
-    if (!sure && (gated || leaving || rp_count(service, RP_DRAINING)))
-        sure = keep_known(members, chosen, &allowed);
+    if (service->stopping) return RP_BY_KERNEL;
+    if (has_stranger(shared, moving ? rp_now() - search_time : rp_now()))
+        return leaving && shared->steered ? RP_AS_BEFORE : RP_BY_KERNEL;
+    const bool balanced = !moving || (leaving < 2 && !members->unordered);
+    size_t allowed = choose(service, shared, balanced, chosen, &sure);
+    if (!sure && moving) sure = keep_known(members, chosen, &allowed);
     if (!allowed || !sure) return leaving ? RP_AS_BEFORE : RP_BY_KERNEL;
     if (leaving > 1) allowed = narrow(members, 0, members->count - leaving, chosen);
     return allowed == shared->count && !gated ? RP_TO_ALL : RP_TO_SOME;

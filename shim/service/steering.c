@@ -117,7 +117,8 @@ static void clean(struct rp_service *service, struct rp_shared *shared) {
 
 static bool receives(const struct rp_service *service, const struct rp_shared *shared, int copy) {
     for (size_t i = 0; i < shared->count; i++)
-        if (shared->list[i].copy == copy && rp_is_allowed(service, shared, &shared->list[i]))
+        if (shared->list[i].copy == copy && !shared->list[i].passed_over &&
+            rp_is_allowed(service, shared, &shared->list[i]))
             return true;
     return false;
 }

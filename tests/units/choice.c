@@ -3,6 +3,8 @@
  * it should be, and how many checks were made. */
 #include "service/choice.h"
 
+#include "base/clock.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -63,6 +65,13 @@ static void check_states(void) {
     group("01?", 0);
     copies[0].state = RP_DRAINING;
     check(goes(RP_BY_KERNEL, ""), "a stranger is there");
+    copies[0].state = RP_ENDING;
+    shared.steered = true;
+    check(goes(RP_AS_BEFORE, ""), "a stranger is there, and members that are invisible");
+    shared.steered = false;
+    copies[0].state = RP_DRAINING;
+    listeners[2].since = rp_now();
+    check(goes(RP_TO_SOME, ".x."), "a new listener that is still searched for");
 }
 
 static void check_unknown_numbers(void) {
@@ -85,6 +94,8 @@ static void check_departures(void) {
     check(goes(RP_TO_SOME, "...xxx"), "a copy with three listeners drains");
     copies[0].state = RP_ENDING;
     check(goes(RP_TO_SOME, "...x.."), "it leaves: numbers that do not change");
+    listeners[3].passed_over = true;
+    check(goes(RP_TO_SOME, "...x.."), "that counts more than its queue");
     group("011", 0);
     copies[0].state = RP_ENDING;
     check(goes(RP_TO_SOME, ".xx"),
