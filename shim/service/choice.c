@@ -11,9 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Seconds after which a new listener that no copy has is a stranger's: a process of a copy may be
- * missed at first (service/ownership). */
-static const double search_time = 0.5;
+/* In seconds: for how long a new listener may be a copy's, of which a process was missed at first
+ * (service/ownership); after it began to listen, a copy may open more of them for so long. */
+static const double search_time = 0.5, settle_time = 1;
 
 bool rp_is_gated(const struct rp_service *service) {
     for (int i = 0; i < service->slots; i++)
@@ -31,12 +31,28 @@ bool rp_is_allowed(const struct rp_service *service, const struct rp_shared *sha
     return true;
 }
 
-/* Whether somebody else is in the group, since before that time. */
-static bool has_stranger(const struct rp_shared *shared, double before) {
-    for (size_t i = 0; i < shared->count; i++)
-        if (shared->list[i].since <= before &&
-            (shared->list[i].copy == RP_STRANGER || shared->list[i].copy == RP_EVERYBODY))
+/* Whether a listener that no copy is known to have may be that of one that starts. */
+static bool may_be_found(const struct rp_service *service, const struct rp_listener *listener) {
+    const double now = rp_now();
+    for (int i = 0; i < service->slots && now - listener->since < search_time; i++) {
+        const struct rp_copy *copy = &service->list[i];
+        if ((copy->state == RP_STARTING || copy->state == RP_SERVING) &&
+            copy->started <= listener->since &&
+            (copy->listened <= 0 || now - copy->listened < settle_time))
             return true;
+    }
+    return false;
+}
+
+/* Whether somebody else is in the group; moving: for certain. */
+static bool has_stranger(const struct rp_service *service, const struct rp_shared *shared,
+                         bool moving) {
+    for (size_t i = 0; i < shared->count; i++) {
+        const struct rp_listener *listener = &shared->list[i];
+        if (listener->copy == RP_EVERYBODY ||
+            (listener->copy == RP_STRANGER && !(moving && may_be_found(service, listener))))
+            return true;
+    }
     return false;
 }
 
@@ -95,7 +111,7 @@ enum rp_target rp_choose(const struct rp_service *service, const struct rp_share
     const bool moving = gated || leaving || rp_count(service, RP_DRAINING);
     bool sure;
     if (service->stopping) return RP_BY_KERNEL;
-    if (has_stranger(shared, moving ? rp_now() - search_time : rp_now()))
+    if (has_stranger(service, shared, moving))
         return leaving && shared->steered ? RP_AS_BEFORE : RP_BY_KERNEL;
     const bool balanced = !moving || (leaving < 2 && !members->unordered);
     size_t allowed = choose(service, shared, balanced, chosen, &sure);
