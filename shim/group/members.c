@@ -43,22 +43,34 @@ static void guess(struct rp_members *members, const uint32_t *inodes, size_t cou
 }
 
 bool rp_members_update(struct rp_members *members, const uint32_t *inodes, size_t count) {
-    size_t left = 0, last_left = 0, joined = 0;
-    for (size_t i = 0; i < members->count; i++) {
-        if (has(inodes, count, members->inodes[i])) continue;
-        left++;
-        last_left = i;
-    }
+    size_t left = 0, joined = 0;
+    for (size_t i = 0; i < members->count; i++) left += !has(inodes, count, members->inodes[i]);
     for (size_t i = 0; i < count; i++) joined += !has(members->inodes, members->count, inodes[i]);
     if (members->watched && !left && !joined) return false;
-    if (!members->watched || left > 1 || (left && joined)) {
+    if (!members->watched) {
         guess(members, inodes, count);
     } else {
-        if (left) leave(members, last_left);
+        for (size_t i = members->count; i-- > 0;)
+            if (!has(inodes, count, members->inodes[i])) leave(members, i);
         for (size_t i = count - joined; i < count; i++) add(members, inodes[i]);
+        if (left > 1 || (left && joined)) members->unordered = count > 1 ? count : 0;
     }
     members->watched = true;
     return true;
+}
+
+void rp_members_doubt(struct rp_members *members, uint32_t inode, const bool *chosen) {
+    size_t number = 0;
+    while (number < members->count && members->inodes[number] != inode) number++;
+    if (number == members->count) return;
+    if (number >= members->unordered) members->unordered = members->count;
+    for (size_t i = 1; i < members->unordered; i++) {
+        const size_t other = (number + i) % members->unordered;
+        if (!chosen[other]) continue;
+        members->inodes[number] = members->inodes[other];
+        members->inodes[other] = inode;
+        return;
+    }
 }
 
 void rp_members_restore(struct rp_members *members, const uint32_t *inodes, size_t count,

@@ -26,6 +26,12 @@ bool rp_is_same_group(const struct rp_socket *left, const struct rp_socket *righ
  * out. */
 bool rp_members_update(struct rp_members *members, const uint32_t *inodes, size_t count);
 
+/* To be called when a member that the program does not choose has got a connection: its number is
+ * not the one that it has here. Has it change places with the next member that is chosen and whose
+ * number is not known either; if its own was, none is from now on. chosen: by number, as in
+ * rp_members_choose. */
+void rp_members_doubt(struct rp_members *members, uint32_t inode, const bool *chosen);
+
 /* Takes over what another process knows: the inodes by number, and `unordered` as above. A count of
  * 0: nothing is known. Exits with 125 if memory runs out. */
 void rp_members_restore(struct rp_members *members, const uint32_t *inodes, size_t count,

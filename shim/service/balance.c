@@ -45,7 +45,7 @@ static bool is_ready(const struct rp_service *service, const struct rp_listener 
                                : listener->copy == RP_HIDDEN;
 }
 
-static bool is_stalled(const struct rp_listener *listener) {
+bool rp_is_stalled(const struct rp_listener *listener) {
     return listener->stalled > 0 && rp_now() - listener->stalled > stall_time;
 }
 
@@ -54,11 +54,11 @@ void rp_balance_group(const struct rp_service *service, struct rp_shared *shared
     bool all_stalled = true;
     for (size_t i = 0; i < shared->count; i++) {
         const struct rp_listener *listener = &shared->list[i];
-        if (is_ready(service, listener)) all_stalled = all_stalled && is_stalled(listener);
+        if (is_ready(service, listener)) all_stalled = all_stalled && rp_is_stalled(listener);
     }
     for (size_t i = 0; i < shared->count; i++) {
         const struct rp_listener *listener = &shared->list[i];
-        if (!is_ready(service, listener) || (is_stalled(listener) && !all_stalled)) continue;
+        if (!is_ready(service, listener) || (rp_is_stalled(listener) && !all_stalled)) continue;
         if (least < 0 || listener->socket.queue < least) least = listener->socket.queue;
         ready++;
     }
@@ -66,7 +66,7 @@ void rp_balance_group(const struct rp_service *service, struct rp_shared *shared
     for (size_t i = 0; i < shared->count; i++) {
         struct rp_listener *listener = &shared->list[i];
         listener->passed_over = (listener->socket.queue > most && !shared->dealing.attached) ||
-                                (is_stalled(listener) && !all_stalled);
+                                (rp_is_stalled(listener) && !all_stalled);
     }
 }
 

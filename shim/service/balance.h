@@ -15,6 +15,10 @@ void rp_balance_group(const struct rp_service *service, struct rp_shared *shared
  * less strict. Not async-signal-safe. */
 void rp_balance(struct rp_service *service);
 
+/* Whether it has had connections to accept for a quarter of a second, and has accepted none. Not
+ * async-signal-safe. */
+bool rp_is_stalled(const struct rp_listener *listener);
+
 /* Seconds until the next look: short while anything waits or arrives. */
 double rp_balance_pause(const struct rp_service *service);
 

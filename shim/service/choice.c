@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "service/exclusion.h"
 #include "service/ownership.h"
 
 #include <errno.h>
@@ -115,7 +116,10 @@ enum rp_target rp_choose(const struct rp_service *service, const struct rp_share
         return leaving && shared->steered ? RP_AS_BEFORE : RP_BY_KERNEL;
     const bool balanced = !moving || (leaving < 2 && !members->unordered);
     size_t allowed = choose(service, shared, balanced, chosen, &sure);
-    if (!sure && moving) sure = keep_known(members, chosen, &allowed);
+    if (!sure && moving)
+        sure = keep_known(members, chosen, &allowed);
+    else if (!sure)
+        sure = rp_may_guess(service, shared);
     if (!allowed || !sure) return leaving ? RP_AS_BEFORE : RP_BY_KERNEL;
     if (leaving > 1) allowed = narrow(members, 0, members->count - leaving, chosen);
     return allowed == shared->count && !gated ? RP_TO_ALL : RP_TO_SOME;

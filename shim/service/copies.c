@@ -53,12 +53,12 @@ static void close_socket(struct rp_service *service, int number) {
     service->notify[number].fd = -1;
 }
 
-/* Sends connections to the ready copies only, before another one joins. */
+/* Before another copy joins: notes who is there, so that its number is known, and sends connections
+ * to the ready copies only. */
 static void shut(struct rp_service *service, struct rp_copy *copy) {
     copy->gated = copy->fresh || service->plan->ready.by != RP_READY_LISTEN;
-    if (!copy->gated) return;
     rp_listening_look(service, true);
-    rp_steer_anew(service);
+    if (copy->gated) rp_steer_anew(service);
 }
 
 int rp_copy_start(struct rp_service *service, struct rp_copy *copy) {

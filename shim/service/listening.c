@@ -36,16 +36,49 @@ static void find_sockets(const struct rp_service *service, bool all, struct rp_s
     rp_sockets_free(&like);
 }
 
-static struct rp_shared *find_shared(struct rp_listening *listening,
+/* By what rp_is_same_group() compares, but for the interface. */
+static int by_address(const void *a, const void *b) {
+    const struct rp_socket *left = a, *right = b;
+    if (left->local.port != right->local.port) return left->local.port < right->local.port ? -1 : 1;
+    if (left->proto != right->proto) return left->proto < right->proto ? -1 : 1;
+    const int left_form = 2 * left->ipv6 + left->ipv6_only;
+    const int right_form = 2 * right->ipv6 + right->ipv6_only;
+    if (left_form != right_form) return left_form - right_form;
+    return memcmp(&left->local.address, &right->local.address, sizeof(left->local.address));
+}
+
+static int by_group(const void *a, const void *b) {
+    return by_address(&((const struct rp_shared *)a)->like, &((const struct rp_shared *)b)->like);
+}
+
+/* The group among the first `sorted`, which are in order, or the last one, or NULL. */
+static struct rp_shared *find_shared(const struct rp_listening *listening, size_t sorted,
                                      const struct rp_socket *socket) {
-    for (size_t i = 0; i < listening->count; i++)
+    size_t low = 0, high = sorted;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (by_address(&listening->list[middle].like, socket) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    for (; low < sorted && !by_address(&listening->list[low].like, socket); low++)
+        if (rp_is_same_group(&listening->list[low].like, socket)) return &listening->list[low];
+    for (size_t i = listening->count;
+         i-- > sorted && !by_address(&listening->list[i].like, socket);)
         if (rp_is_same_group(&listening->list[i].like, socket)) return &listening->list[i];
-    struct rp_shared new = {.like = *socket};
+    return NULL;
+}
+
+static struct rp_shared *add_shared(struct rp_listening *listening,
+                                    const struct rp_socket *socket) {
+    const struct rp_shared new = {.like = *socket, .cleaned = listening->complete};
     listening->list = rp_grow(listening->list, listening->count, sizeof(new));
-    listening->list[listening->count] = new;
+    struct rp_shared *shared = &listening->list[listening->count++];
+    *shared = new;
     /* It had no members at the last look, which was complete. */
-    if (listening->complete) rp_members_update(&listening->list[listening->count].members, NULL, 0);
-    return &listening->list[listening->count++];
+    if (listening->complete) rp_members_update(&shared->members, NULL, 0);
+    return shared;
 }
 
 /* Notes since when the queue has been waiting without an accept. */
@@ -96,17 +129,30 @@ static void settle(struct rp_shared *shared) {
         inodes[i] = shared->list[i].socket.inode;
         shared->list[i].seen = false;
     }
+    const size_t before = shared->members.count;
     if (rp_members_update(&shared->members, inodes, kept)) shared->dealing.refused = false;
     if (shared->dealing.dealer) rp_dealer_look(shared->dealing.dealer);
     free(inodes);
+    /* The visitor was among those that joined, and the last took its place. */
+    if (shared->visited && shared->members.count > before + 1) shared->members.unordered = kept;
+    shared->visited = false;
 }
 
-/* Drops groups without members: the kernel has freed them and their programs. */
-static void drop_empty(struct rp_listening *listening) {
+/* Whether a copy of ours may be in the group, or a program. */
+static bool is_of_interest(const struct rp_shared *shared) {
+    if (shared->steered) return true;
+    for (size_t i = 0; i < shared->count; i++)
+        if (shared->list[i].copy != RP_STRANGER || !shared->list[i].searched) return true;
+    return false;
+}
+
+/* Drops groups without members: the kernel has freed them and their programs. Without `all` also
+ * those that are others' alone, of which there may be many. */
+static void drop(struct rp_listening *listening, bool all) {
     size_t kept = 0;
     for (size_t i = 0; i < listening->count; i++) {
         struct rp_shared *shared = &listening->list[i];
-        if (shared->count) {
+        if (shared->count && (all || is_of_interest(shared))) {
             listening->list[kept++] = *shared;
             continue;
         }
@@ -118,21 +164,38 @@ static void drop_empty(struct rp_listening *listening) {
     listening->count = kept;
 }
 
+/* Notes the sockets that were found, without `all` only those of known groups. Returns whether
+ * there are new ones. */
+static bool note_all(const struct rp_service *service, struct rp_listening *listening,
+                     struct rp_sockets *found, bool all) {
+    const size_t sorted = listening->count;
+    bool new = false;
+    if (all && found->count) qsort(found->list, found->count, sizeof(*found->list), by_address);
+    for (size_t i = 0; i < found->count; i++) {
+        const struct rp_socket *socket = &found->list[i];
+        if (!is_listed(service, socket)) continue;
+        struct rp_shared *shared = find_shared(listening, sorted, socket);
+        if (!shared && all) shared = add_shared(listening, socket);
+        if (!shared) continue;
+        const size_t before = shared->count;
+        note_socket(shared, socket);
+        new = new || shared->count > before;
+    }
+    return new;
+}
+
 void rp_listening_look(struct rp_service *service, bool all) {
     struct rp_listening *listening = &service->listening;
     struct rp_sockets found = {NULL, 0, 0};
-    size_t before = 0, after = 0;
     find_sockets(service, all, &found);
-    for (size_t i = 0; i < listening->count; i++) before += listening->list[i].count;
-    for (size_t i = 0; i < found.count; i++)
-        if (is_listed(service, &found.list[i]))
-            note_socket(find_shared(listening, &found.list[i]), &found.list[i]);
-    for (size_t i = 0; i < listening->count; i++) after += listening->list[i].count;
+    const bool new = note_all(service, listening, &found, all);
     for (size_t i = 0; i < listening->count; i++) settle(&listening->list[i]);
-    drop_empty(listening);
+    drop(listening, all);
+    if (listening->count)
+        qsort(listening->list, listening->count, sizeof(*listening->list), by_group);
     listening->complete = all;
     rp_sockets_free(&found);
-    rp_find_owners(service, after > before);
+    rp_find_owners(service, new);
 }
 
 /* Whether the kernel may have chosen the port: only an entry for all ports matches it. */

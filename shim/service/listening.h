@@ -20,11 +20,14 @@ enum {
 struct rp_listener {
     struct rp_socket socket; /* its owners: the copies' processes that hold it */
     int copy;
+    unsigned tries;   /* numbers that it turned out not to have, while it is excluded */
+    double since;     /* when it was first seen */
+    double stalled;   /* since when connections wait and none was accepted; 0: not so */
+    double excluded;  /* since when the program is to give it nothing; 0: not so */
+    long least;       /* its shortest queue since then; -1: not known yet */
     bool seen;        /* in this look */
     bool searched;    /* for, among the copies' processes */
     bool passed_over; /* by --balance */
-    double stalled;   /* since when connections wait and none was accepted; 0: not so */
-    double since;     /* when it was first seen */
 };
 
 /* See service/dealing.h. */
@@ -44,11 +47,14 @@ struct rp_shared {
     size_t count;
     struct rp_members members;
     bool steered; /* a program of ours is attached */
-    bool cleaned; /* what an earlier process left has been detached */
+    bool cleaned; /* what an earlier process may have left has been detached */
     bool told;    /* why it cannot be steered */
+    bool visited; /* since the last look: see rp_group_visit() */
     struct rp_dealing dealing;
-    bool *chosen; /* by number, of that program */
-    size_t chosen_count;
+    bool *chosen;           /* by number, of that program */
+    size_t chosen_count;    /* 0: it is to be attached again */
+    double patience;        /* see rp_exclusion_fails(), in seconds; 0: as at first */
+    double retry;           /* not before, after a failure */
     double open;            /* since when nobody is excluded; 0: somebody is */
     double quiet;           /* since when no connection has arrived */
     unsigned long arrivals; /* rp_arrivals() at the last check for `quiet` */

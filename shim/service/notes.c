@@ -62,8 +62,9 @@ bool rp_note(const struct rp_socket *like, bool steered) {
 void rp_notes_keep(const struct rp_listening *listening) {
     for (size_t i = 0; i < NOTES_MAX; i++) {
         bool there = false;
+        if (!notes[i].steered) continue;
         for (size_t j = 0; j < listening->count; j++)
             there = there || rp_is_same_group(&listening->list[j].like, &notes[i].like);
-        notes[i].steered = notes[i].steered && there;
+        notes[i].steered = there;
     }
 }

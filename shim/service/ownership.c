@@ -80,7 +80,7 @@ static unsigned count_hidden(const struct rp_service *service, const struct rp_s
     for (int i = 0; i < service->slots; i++) {
         const struct rp_copy *copy = &service->list[i];
         if (!is_alive(copy) || (only != RP_ABSENT && copy->state != only) ||
-            rp_has_listener(shared, copy) || !rp_is_hidden(copy))
+            rp_has_listener(shared, copy) || !copy->hides)
             continue;
         *last = i;
         count++;
@@ -128,6 +128,7 @@ static void search(struct rp_service *service, struct rp_sockets *unknown) {
         if (!is_alive(copy)) continue;
         rp_tree_grow(&copy->server.tree);
         rp_sockets_find_members(unknown, &copy->server.tree);
+        copy->hides = rp_is_hidden(copy);
         for (size_t j = 0; j < listening->count; j++)
             for (size_t k = 0; k < listening->list[j].count; k++)
                 attribute(&listening->list[j].list[k], copy, unknown);

@@ -21,11 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /* In seconds: between looks while a copy starts, longer with its age, and while one drains or is
  * excluded; until the manager is tried again. SHARE: looks take at most one part in so many of the
- * time. */
+ * time of a CPU. */
 static const double starting_pause = 0.02, moving_pause = 0.02, slow_pause = 1, room_pause = 0.1;
 enum { SHARE = 5 };
 
@@ -125,9 +126,10 @@ static double look_pause(const struct rp_service *service) {
     return pause;
 }
 
-static void look(struct rp_service *service) {
+/* Returns false if none is due. */
+static bool look(struct rp_service *service) {
     const double begin = rp_now();
-    if (look_pause(service) < 0 || begin < service->next_look) return;
+    if (look_pause(service) < 0 || begin < service->next_look) return false;
     rp_listening_look(service, rp_count(service, RP_STARTING) > 0);
     rp_ready_step(service);
     if (service->plan->balance) rp_balance(service);
@@ -136,7 +138,19 @@ static void look(struct rp_service *service) {
         service->next_check = begin + rp_hung_pause(service);
     }
     rp_drain_step(service);
-    const double took = rp_now() - begin, pause = look_pause(service);
+    return true;
+}
+
+/* This process's, in seconds: waiting for a busy CPU is no reason to look less often. */
+static double cpu_time(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+/* begin: of a look and what followed from it, by cpu_time(). */
+static void plan_look(struct rp_service *service, double begin) {
+    const double took = cpu_time() - begin, pause = look_pause(service);
     service->next_look = rp_now() + (pause > (SHARE - 1) * took ? pause : (SHARE - 1) * took);
 }
 
@@ -179,9 +193,11 @@ static bool take_turn(struct rp_service *service) {
     while ((number = rp_signals_read(service->signals, &from))) handle(service, number, from);
     rp_copies_wake(service);
     tell_unbound(service);
-    look(service);
+    const double begin = cpu_time();
+    const bool looked = look(service);
     rp_renewal_step(service);
     rp_steer(service);
+    if (looked) plan_look(service, begin);
     rp_manager_tell(service);
     return rp_count(service, RP_ABSENT) < service->slots || service->orphaned;
 }

@@ -41,6 +41,7 @@ struct rp_copy {
     struct rp_server server; /* the keeper and what descends from it */
     bool fresh;              /* started by a renewal, and not ready yet */
     bool gated;              /* gets no connection before it is ready */
+    bool hides;              /* see rp_is_hidden(), when its processes were last searched */
     bool leaving;            /* will not be restarted */
     bool killed;             /* KILL was sent, as it did not end in time */
     int fruitless;           /* consecutive starts that ended before it listened */
@@ -84,6 +85,7 @@ struct rp_service {
     struct pollfd *turn;             /* for ppoll(2) */
     sigset_t mask;                   /* the one that copies get */
     double next_look, next_check;    /* not before, by rp_now(); the latter for --hung */
+    double next_lock;                /* not before: whether this service is being replaced */
     double unbound;                  /* when to report ports that nobody bound; 0: never */
     int counters;                    /* /proc/net/snmp */
     unsigned long arrivals, arrived; /* connections in the namespace; since the last look */

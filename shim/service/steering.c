@@ -9,11 +9,14 @@
 #include "group/program.h"
 #include "group/steer.h"
 #include "inspect/lock.h"
+#include "inspect/rights.h"
 #include "service/balance.h"
 #include "service/choice.h"
 #include "service/dealing.h"
+#include "service/exclusion.h"
 #include "service/notes.h"
 #include "service/ownership.h"
+#include "service/receivers.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -22,8 +25,9 @@
 #include <unistd.h>
 
 /* In seconds: how long nobody is excluded before detaching, without arrivals if that takes a visit,
- * or with them; and from one line about receivers to the next. */
-static const double open_time = 1, visit_time = 10, say_time = 1;
+ * or with them; from one look for a replacement to the
+ * next; and from a failure to the next attempt. */
+static const double open_time = 1, visit_time = 10, lock_pause = 1, retry_pause = 1;
 
 /* The group's sockets; their owners remain the listeners'. free(3) the list. */
 static struct rp_sockets borrow(const struct rp_shared *shared) {
@@ -32,110 +36,129 @@ static struct rp_sockets borrow(const struct rp_shared *shared) {
     return sockets;
 }
 
-/* Whether another process replaces this service. */
-static bool is_replaced(const struct rp_service *service) {
-    const pid_t pids[] = {getpid(), service->outer};
-    for (size_t i = 0; i < 2; i++) {
-        struct rp_process process;
-        if (rp_process_find(pids[i], &process, NULL) && rp_lock_holder(&process)) return true;
+static bool is_locked(pid_t pid) {
+    struct rp_process process;
+    return rp_process_find(pid, &process, NULL) && rp_lock_holder(&process);
+}
+
+/* Whether another process replaces this service: then it may have attached something else. */
+static bool is_replaced(struct rp_service *service) {
+    const pid_t self = getpid();
+    service->next_lock = rp_now() + lock_pause;
+    if (!is_locked(self) && (service->outer == self || !is_locked(service->outer))) return false;
+    for (size_t i = 0; i < service->listening.count; i++) {
+        service->listening.list[i].chosen_count = 0;
+        service->listening.list[i].dealing.attached = false;
     }
-    return false;
+    return true;
 }
 
 /* Reports once why a group cannot be steered. */
 static void tell(struct rp_shared *shared, int error) {
+    const unsigned port = shared->like.local.port;
     char text[RP_SOCKET_TEXT];
     if (shared->told) return;
     shared->told = true;
     rp_warn("%s: cannot choose who gets connections: %s", rp_socket_text(&shared->like, text),
-            strerror(error));
+            error == EACCES && rp_is_privileged_port(port)
+                ? "joining that port requires CAP_NET_BIND_SERVICE"
+                : strerror(error));
+}
+
+/* With -v, once. */
+static void tell_udp(const struct rp_service *service, struct rp_shared *shared) {
+    char text[RP_SOCKET_TEXT];
+    if (shared->told || shared->like.proto != RP_UDP || !service->plan->balance) return;
+    shared->told = true;
+    if (service->copies.verbose)
+        rp_warn("%s: --balance leaves datagrams to the kernel",
+                rp_socket_text(&shared->like, text));
 }
 
 /* Attaches, or with NULL detaches; a visit only if that is allowed. Returns 0 or an errno. */
-static int set_program(const struct rp_shared *shared, const struct sock_fprog *program,
-                       bool visit) {
+static int set_program(struct rp_shared *shared, const struct sock_fprog *program, bool visit) {
     struct rp_sockets sockets = borrow(shared);
     int error = rp_group_steer(&shared->like, &sockets, program);
-    if (error && visit && shared->like.proto == RP_TCP)
+    if (error && visit && shared->like.proto == RP_TCP) {
         error = rp_group_visit(&shared->like, program);
+        shared->visited = true;
+    }
     free(sockets.list);
     return error;
 }
 
-static void detach(const struct rp_service *service, struct rp_shared *shared, bool visit) {
+static void detach(struct rp_service *service, struct rp_shared *shared, bool visit) {
     if (is_replaced(service)) return;
     if (set_program(shared, NULL, visit) && !visit) return;
     shared->steered = shared->dealing.attached = false;
     rp_note(&shared->like, false);
+    rp_exclusion_begin(shared, NULL);
 }
 
-static void attach(const struct rp_service *service, struct rp_shared *shared, const bool *chosen) {
+static bool is_chosen(const struct rp_shared *shared, uint32_t inode) {
+    const struct rp_members *members = &shared->members;
+    for (size_t i = 0; i < members->count && i < shared->chosen_count; i++)
+        if (members->inodes[i] == inode) return shared->chosen[i];
+    return false;
+}
+
+static void remember(struct rp_shared *shared, const bool *chosen) {
+    const size_t count = shared->members.count;
+    bool *excluded = calloc(shared->count + 1, sizeof(*excluded));
+    shared->chosen = realloc(shared->chosen, (count + 1) * sizeof(*chosen));
+    if (!excluded || !shared->chosen) rp_die("%s", strerror(errno));
+    memcpy(shared->chosen, chosen, count * sizeof(*chosen));
+    shared->chosen_count = count;
+    shared->steered = true;
+    shared->dealing.attached = false;
+    for (size_t i = 0; i < shared->count; i++)
+        excluded[i] = !is_chosen(shared, shared->list[i].socket.inode);
+    rp_exclusion_begin(shared, excluded);
+    free(excluded);
+}
+
+static void attach(struct rp_service *service, struct rp_shared *shared, const bool *chosen) {
     const size_t count = shared->members.count;
     const struct rp_choice choice = {shared->like.proto, chosen, count, NULL, 0};
     struct sock_fprog program;
     if (shared->steered && !shared->dealing.attached && count == shared->chosen_count &&
         !memcmp(chosen, shared->chosen, count * sizeof(*chosen)))
         return;
-    if (is_replaced(service) || !rp_program_make(&choice, &program)) return;
-    const bool noted = rp_note(&shared->like, true); /* before: we may be killed right after */
-    const int error = noted ? set_program(shared, &program, true) : ENOSPC;
+    if (rp_now() < shared->retry || is_replaced(service) || !rp_program_make(&choice, &program))
+        return;
+    /* Before: this process may be killed right after. */
+    const int error = rp_note(&shared->like, true) ? set_program(shared, &program, true) : ENOSPC;
     free(program.filter);
-    if (error) {
-        rp_note(&shared->like, shared->steered);
-        tell(shared, error);
+    if (!error) {
+        remember(shared, chosen);
         return;
     }
-    shared->steered = true;
-    shared->dealing.attached = false;
-    shared->chosen = realloc(shared->chosen, (count + 1) * sizeof(*chosen));
-    if (!shared->chosen) rp_die("%s", strerror(errno));
-    memcpy(shared->chosen, chosen, count * sizeof(*chosen));
-    shared->chosen_count = count;
+    rp_note(&shared->like, shared->steered);
+    shared->retry = rp_now() + retry_pause;
+    tell(shared, error);
 }
 
 /* No copy is excluded: keeps the program for a while, as one may be soon, and detaches it when that
  * does no harm. */
 static void open_up(struct rp_service *service, struct rp_shared *shared) {
     const double now = rp_now();
-    if (shared->open <= 0) {
-        shared->open = shared->quiet = now;
-        shared->arrivals = rp_arrivals(service);
-    }
-    if (now - shared->open < open_time) return;
-    if (rp_arrivals(service) != shared->arrivals) shared->quiet = now;
+    if (!service->plan->balance) rp_arrivals(service); /* else the look has */
+    if (shared->open <= 0) shared->open = shared->quiet = now;
+    if (service->arrivals != shared->arrivals) shared->quiet = now;
     shared->arrivals = service->arrivals;
-    detach(service, shared, now - shared->quiet >= open_time || now - shared->open >= visit_time);
+    if (now - shared->open < open_time) return;
+    detach(service, shared,
+           now - shared->quiet >= open_time ||
+               (!service->plan->balance && now - shared->open >= visit_time));
 }
 
 /* Detaches what a killed process has left: that would exclude copies, or favour some. */
 static void clean(struct rp_service *service, struct rp_shared *shared) {
+    if (shared->cleaned || !service->plan->balance || is_replaced(service)) return;
     struct rp_sockets sockets = borrow(shared);
-    if (service->plan->balance && !shared->cleaned) rp_group_unsteer(&shared->like, &sockets);
+    rp_group_unsteer(&shared->like, &sockets);
     shared->cleaned = true;
     free(sockets.list);
-}
-
-static bool receives(const struct rp_service *service, const struct rp_shared *shared, int copy) {
-    for (size_t i = 0; i < shared->count; i++)
-        if (shared->list[i].copy == copy && !shared->list[i].passed_over &&
-            rp_is_allowed(service, shared, &shared->list[i]))
-            return true;
-    return false;
-}
-
-/* With -v, reports which copies get new connections. */
-static void say(const struct rp_service *service, struct rp_shared *shared, enum rp_target target) {
-    char text[sizeof(shared->receivers)] = " every copy", name[RP_SOCKET_TEXT];
-    size_t length = 0;
-    if (!service->copies.verbose || rp_now() - shared->said < say_time) return;
-    for (int i = 0; target == RP_TO_SOME && i < service->slots; i++)
-        if (length < sizeof(text) - 16 && receives(service, shared, i))
-            length += (size_t)snprintf(text + length, sizeof(text) - length, " %d", i);
-    if (!strcmp(text, *shared->receivers ? shared->receivers : " every copy")) return;
-    memcpy(shared->receivers, text, sizeof(text));
-    shared->said = rp_now();
-    rp_warn("%s: new connections go to%s%s", rp_socket_text(&shared->like, name),
-            target == RP_TO_SOME ? " copies" : "", text);
 }
 
 /* Stores for each listener whether it receives. Returns how many do. */
@@ -157,12 +180,13 @@ static bool deal(struct rp_service *service, struct rp_shared *shared) {
     if (!rp_can_deal(service, shared)) return false;
     const size_t count = find_allowed(service, shared, allowed);
     if (!count || !rp_deal(shared, allowed)) return false;
-    say(service, shared, count == shared->count ? RP_TO_ALL : RP_TO_SOME);
+    rp_say_receivers(service, shared, count == shared->count ? RP_TO_ALL : RP_TO_SOME);
     shared->open = 0;
     if (!rp_deal_is_idle(service, shared) || is_replaced(service)) return true;
     const bool attached = rp_note(&shared->like, true) && rp_deal_attach(service, shared);
     shared->steered = shared->steered || attached;
     rp_note(&shared->like, shared->steered);
+    if (attached) rp_exclusion_begin(shared, NULL); /* it does not go by numbers */
     return attached;
 }
 
@@ -170,13 +194,18 @@ static void steer(struct rp_service *service, struct rp_shared *shared) {
     if (deal(service, shared)) return;
     bool *chosen = calloc(shared->members.count + 1, sizeof(*chosen));
     if (!chosen) rp_die("%s", strerror(errno));
+    if (rp_exclusion_fails(shared)) {
+        shared->chosen_count = 0;
+        rp_exclusion_begin(shared, NULL);
+    }
     const enum rp_target target = rp_choose(service, shared, chosen);
     if (target != RP_TO_ALL) shared->open = 0;
     if (target == RP_TO_SOME || (target == RP_TO_ALL && shared->steered))
         attach(service, shared, chosen);
     if (target == RP_TO_ALL && shared->steered) open_up(service, shared);
     if (target == RP_BY_KERNEL && shared->steered) detach(service, shared, true);
-    if (target != RP_AS_BEFORE) say(service, shared, shared->steered ? target : RP_BY_KERNEL);
+    if (target != RP_AS_BEFORE)
+        rp_say_receivers(service, shared, shared->steered ? target : RP_BY_KERNEL);
     free(chosen);
 }
 
@@ -201,10 +230,15 @@ void rp_steer(struct rp_service *service) {
     rp_notes_keep(&service->listening);
     for (size_t i = 0; i < service->listening.count; i++) {
         struct rp_shared *shared = &service->listening.list[i];
-        if (!is_ours(shared)) continue;
+        if (!is_ours(shared)) {
+            if (shared->steered) detach(service, shared, true);
+            continue;
+        }
         clean(service, shared);
+        tell_udp(service, shared);
         steer(service, shared);
     }
+    if (rp_now() >= service->next_lock) is_replaced(service);
 }
 
 void rp_steer_anew(struct rp_service *service) {

@@ -9,8 +9,8 @@
 
 /* Brings the programs in line with the copies' states and, with --balance, their queues. Leaves a
  * group to the kernel if no copy there is ready, if somebody else is in it, or if a classic program
- * would go by members' numbers that are not known; touches none while another process replaces this
- * service (inspect/lock.h). */
+ * would go by members' numbers that are not known, unless it may guess (service/exclusion.h);
+ * touches none while another process replaces this service (inspect/lock.h). */
 void rp_steer(struct rp_service *service);
 
 /* Does the same, and attaches anew what should be attached: somebody else may have detached it, as
