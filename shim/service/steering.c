@@ -254,8 +254,10 @@ bool rp_is_steering(const struct rp_service *service) {
 }
 
 /* Whether the program that is attached sends the listener nothing. */
-static bool is_left_out(const struct rp_shared *shared, const struct rp_listener *listener) {
+static bool is_left_out(const struct rp_service *service, const struct rp_shared *shared,
+                        const struct rp_listener *listener) {
     const struct rp_members *members = &shared->members;
+    if (shared->dealing.attached) return !rp_is_allowed(service, shared, listener);
     if (!shared->steered || !shared->chosen_count) return false;
     for (size_t i = members->unordered; i < members->count && i < shared->chosen_count; i++)
         if (members->inodes[i] == listener->socket.inode) return !shared->chosen[i];
@@ -270,7 +272,7 @@ bool rp_is_excluded(const struct rp_service *service, const struct rp_copy *copy
         const struct rp_shared *shared = &service->listening.list[i];
         for (size_t j = 0; j < shared->count; j++) {
             if (!rp_may_have(shared, &shared->list[j], copy)) continue;
-            if (!is_left_out(shared, &shared->list[j])) return false;
+            if (!is_left_out(service, shared, &shared->list[j])) return false;
             any = true;
         }
     }
