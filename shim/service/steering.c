@@ -168,7 +168,7 @@ static size_t find_allowed(const struct rp_service *service, const struct rp_sha
     for (size_t i = 0; i < shared->count && !service->stopping; i++) {
         const struct rp_listener *listener = &shared->list[i];
         if (listener->copy == RP_STRANGER || listener->copy == RP_EVERYBODY) return 0;
-        allowed[i] = rp_is_allowed(service, shared, listener);
+        allowed[i] = !listener->passed_over && rp_is_allowed(service, shared, listener);
         count += allowed[i];
     }
     return count;
