@@ -31,17 +31,10 @@ bool rp_can_deal(const struct rp_service *service, struct rp_shared *shared) {
            open_dealer(service, &shared->dealing);
 }
 
-/* The owners remain the listeners'. free(3) the list. */
-static struct rp_sockets borrow(const struct rp_shared *shared) {
-    struct rp_sockets sockets = {NULL, 0, 0};
-    for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
-    return sockets;
-}
-
 bool rp_deal(struct rp_shared *shared, const bool *allowed) {
     struct rp_dealing *dealing = &shared->dealing;
     struct rp_player players[RP_DEALER_SEATS];
-    struct rp_sockets sockets = borrow(shared);
+    struct rp_sockets sockets = rp_shared_sockets(shared);
     size_t count = 0;
     dealing->refused = rp_dealer_seat(dealing->dealer, &sockets);
     free(sockets.list);
@@ -73,7 +66,7 @@ bool rp_deal_is_idle(const struct rp_service *service, struct rp_shared *shared)
 
 bool rp_deal_attach(const struct rp_service *service, struct rp_shared *shared) {
     struct rp_dealing *dealing = &shared->dealing;
-    struct rp_sockets sockets = borrow(shared);
+    struct rp_sockets sockets = rp_shared_sockets(shared);
     dealing->refused = rp_dealer_attach(dealing->dealer, &shared->like, &sockets);
     dealing->attached = !dealing->refused;
     note(service, dealing);

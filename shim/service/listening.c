@@ -255,3 +255,9 @@ unsigned long rp_queued(const struct rp_service *service, const struct rp_copy *
     }
     return queued;
 }
+
+struct rp_sockets rp_shared_sockets(const struct rp_shared *shared) {
+    struct rp_sockets sockets = {NULL, 0, 0};
+    for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
+    return sockets;
+}

@@ -82,4 +82,8 @@ bool rp_listens(const struct rp_service *service, const struct rp_copy *copy);
 /* Connections that wait for the copy to accept them, on all ports. */
 unsigned long rp_queued(const struct rp_service *service, const struct rp_copy *copy);
 
+/* The group's sockets, in the order of joining; their owners remain the listeners'. free(3) the
+ * list. */
+struct rp_sockets rp_shared_sockets(const struct rp_shared *shared);
+
 #endif

@@ -25,16 +25,9 @@
 #include <unistd.h>
 
 /* In seconds: how long nobody is excluded before detaching, without arrivals if that takes a visit,
- * or with them; from one look for a replacement to the
- * next; and from a failure to the next attempt. */
+ * or with them; from one look for a replacement to the next; and from a failure to the next
+ * attempt. */
 static const double open_time = 1, visit_time = 10, lock_pause = 1, retry_pause = 1;
-
-/* The group's sockets; their owners remain the listeners'. free(3) the list. */
-static struct rp_sockets borrow(const struct rp_shared *shared) {
-    struct rp_sockets sockets = {NULL, 0, 0};
-    for (size_t i = 0; i < shared->count; i++) rp_sockets_add(&sockets, &shared->list[i].socket);
-    return sockets;
-}
 
 static bool is_locked(pid_t pid) {
     struct rp_process process;
@@ -77,7 +70,7 @@ static void tell_udp(const struct rp_service *service, struct rp_shared *shared)
 
 /* Attaches, or with NULL detaches; a visit only if that is allowed. Returns 0 or an errno. */
 static int set_program(struct rp_shared *shared, const struct sock_fprog *program, bool visit) {
-    struct rp_sockets sockets = borrow(shared);
+    struct rp_sockets sockets = rp_shared_sockets(shared);
     int error = rp_group_steer(&shared->like, &sockets, program);
     if (error && visit && shared->like.proto == RP_TCP) {
         error = rp_group_visit(&shared->like, program);
@@ -155,7 +148,7 @@ static void open_up(struct rp_service *service, struct rp_shared *shared) {
 /* Detaches what a killed process has left: that would exclude copies, or favour some. */
 static void clean(struct rp_service *service, struct rp_shared *shared) {
     if (shared->cleaned || !service->plan->balance || is_replaced(service)) return;
-    struct rp_sockets sockets = borrow(shared);
+    struct rp_sockets sockets = rp_shared_sockets(shared);
     rp_group_unsteer(&shared->like, &sockets);
     shared->cleaned = true;
     free(sockets.list);
