@@ -194,7 +194,10 @@ left_behind() {
     need strace
     AS=(strace -f -o trace -e "trace=setsockopt")
     left_behind
-    [ "$LEFT" = 400 ]
+    [ "$(answered)" = 400 ]
+    for pid in "${COPIES[@]}"; do
+        [ "$(answers "$pid")" = 0 ]
+    done
     run ! grep -E 'SO_(ATTACH|DETACH)|, (51|52|27|68)[],]' trace
 }
 

@@ -24,11 +24,11 @@ ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
 
 # Files run side by side, the longest first, and the tests of each in order.
-LONGEST = $(wildcard $(addprefix tests/,replace-storm.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
+LONGEST = $(wildcard $(addprefix tests/,renewal.bats service.bats replace-storm.bats service-balance.bats service-dealing.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
 PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/null | grep GNU),\
 	--jobs $(JOBS) --no-parallelize-within-files))
 test: all probes
-	$(BATS) $(PARALLEL) --filter-tags '!long' $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
+	$(BATS) --timing $(PARALLEL) --filter-tags '!long' $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
 
 # What takes too long for the suite, or must have the machine for itself.
 soak: all probes

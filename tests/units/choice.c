@@ -20,7 +20,8 @@ enum { COPIES = 3, MOST = 16 };
 
 static struct rp_copy copies[COPIES];
 static struct rp_listener listeners[MOST];
-static struct rp_service service = {.list = copies, .slots = COPIES};
+static const struct rp_service_plan plan; /* without --balance */
+static struct rp_service service = {.plan = &plan, .list = copies, .slots = COPIES};
 static struct rp_shared shared = {.list = listeners};
 
 /* A group whose members, by number, are of those copies, such as "0011"; the order of the first
