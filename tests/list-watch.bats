@@ -222,6 +222,7 @@ time.sleep(600)' "$PORT"
     [ "$lines" -lt 8 ]
 }
 
+# bats test_tags=long
 @test "without a port it watches every shared port, and no other" {
     local other later
     lease_port other later

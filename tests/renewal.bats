@@ -348,9 +348,9 @@ stays() {
 @test "a second signal counts although the renewal before it fails" {
     app 1
     service 2 ./app "$PORT"
-    app bad "time.sleep(0.5); sys.exit(3)"
+    app bad "open('began', 'w').close(); time.sleep(0.5); sys.exit(3)"
     kill -HUP "$SERVICE"
-    wait_until has_said 3 'copy .: started'
+    wait_until test -e began
     app 2
     kill -HUP "$SERVICE"
     wait_until has_said 1 'renewal ended: all copies are new'

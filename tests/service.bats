@@ -796,8 +796,8 @@ random_rounds() {
     done
 }
 
-@test "ten random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
-    random_rounds 10
+@test "five random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
+    random_rounds 5
 }
 
 # bats test_tags=long
