@@ -801,8 +801,8 @@ random_rounds() {
 }
 
 # bats test_tags=long
-@test "200 random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
-    random_rounds 200
+@test "random rounds, 200 or ROUNDS, of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
+    random_rounds "${ROUNDS:-200}"
 }
 
 @test "a question about a copy that has ended is ended, too, and leaves no zombie" {

@@ -30,9 +30,11 @@ PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/n
 test: all probes
 	$(BATS) --timing $(PARALLEL) --filter-tags '!long' $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
 
-# What takes too long for the suite, or must have the machine for itself.
+# What takes too long for the suite, or must have the machine for itself. The random rounds take an hour; SEED repeats
+# them.
+ROUNDS ?= 1200
 soak: all probes
-	BATS_TEST_TIMEOUT=3600 $(BATS) --timing --filter-tags long tests
+	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests
 
 # Where servers really live: under a systemd of the tests' own, runit, s6, supervisord. Requires root, and three
 # minutes; CI has 30 for everything.
