@@ -333,8 +333,11 @@ between_lines() {
 @test "a refresh reads the descriptors of the port's processes alone" {
     need strace
     spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
+    local server=$PID
     wait_until listens "$PORT"
     clients many 127.0.0.1 300
+    all_accepted() { [ "$(find "/proc/$server/fd" -type l | wc -l)" -ge 300 ]; }
+    wait_until all_accepted
     spawn bystander "$PROBES/probe" socket unix descriptors 900 pause
     wait_until test -e "/proc/$PID/fd/800"
     strace -o "$BATS_TEST_TMPDIR/trace" "$COMMAND" list --watch --json "$PORT" | head -n 3 >/dev/null
