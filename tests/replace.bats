@@ -220,7 +220,7 @@ END
             # Stopped, the old server leaves a connection in its queue, so that the command goes no further.
             freeze_server
             exec {waiting}<>"/dev/tcp/127.0.0.1/$PORT"
-            spawn "$name" env --default-signal=INT "$COMMAND" replace --drain 60 "$SERVER" sh -c \
+            spawn "$name" env --default-signal=INT "$COMMAND" replace --drain 5 "$SERVER" sh -c \
                 'case $1 in *until) exec tail -f /dev/null ;; esac; exec "$0" "$2" 127.0.0.1' \
                 "$BUILD/examples/server" "$when" "$PORT"
             local replace=$PID

@@ -116,10 +116,13 @@ static void check_doubt(void) {
         rp_members_update(&members, NULL, 0);
         for (int i = 0; i < 6; i++) join(&model);
         rp_members_update(&members, model.joined, 6);
-        if (run % 3) leave(&model, (size_t)random() % model.count);
-        if (run % 3) leave(&model, (size_t)random() % model.count);
-        if (!(run % 3)) leave(&model, 0);
-        if (!(run % 3)) join(&model);
+        if (run % 3) {
+            leave(&model, (size_t)random() % model.count);
+            leave(&model, (size_t)random() % model.count);
+        } else {
+            leave(&model, 0);
+            join(&model);
+        }
         rp_members_update(&members, model.joined, model.count);
         for (size_t i = 0; i < model.count; i++) {
             const uint32_t stuck = model.array[i];
