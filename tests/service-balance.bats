@@ -100,19 +100,20 @@ is_steered() {
     "${IN[@]}" "$COMMAND" adopt --unsteer "$PORT" | grep -q 'no longer steered'
 }
 
-# few_hang: of 1000 clients at most 5 hang, and none is refused, while the first copy is stopped. Where the machine is
-# so busy that the supervisor came late to the CPU, once more.
+# few_hang: of 1000 clients at most 5 hang, and none is refused, while the first copy is stopped; at the third attempt at
+# the latest, as the supervisor may come late to a busy machine's CPU. The hash leaves some 250 each time.
 few_hang() {
-    stopped "${COPIES[0]}"
-    clients 1000 400 '' 1
-    [ "$(failed)" = 0 ]
-    if [ "$(hung)" -gt 5 ] && [ "$(hung)" -le 25 ]; then
-        kill -CONT "${COPIES[0]}"
-        sleep 0.5
+    local attempt
+    for attempt in 1 2 3; do
         stopped "${COPIES[0]}"
         clients 1000 400 '' 1
-    fi
-    [ "$(hung)" -le 5 ]
+        [ "$(failed)" = 0 ]
+        [ "$(hung)" -gt 5 ] || return 0
+        echo "attempt $attempt: $(hung) hang"
+        kill -CONT "${COPIES[0]}"
+        sleep 0.5
+    done
+    return 1
 }
 
 @test "of 1000 clients at most 5 hang at the one of four copies that is stopped, and all are served once it goes on" {
