@@ -38,11 +38,11 @@ start() {
     sed 's/^/    /' "$log"
 }
 
-# Starts that many copies by reuseport run and waits until all listen.
+# Starts COMMAND by reuseport run with these options and waits until that many copies listen.
 start_copies() {
     copies=$1
     shift
-    start "$reuseport" run -n "$copies" -p "$port" "$@" >/dev/null
+    start "$reuseport" run -p "$port" "$@" >/dev/null
     while [ "$(grep -c listening "$log")" -lt "$copies" ]; do
         kill -0 $! 2>/dev/null || break
     done
@@ -67,7 +67,7 @@ start "$server" "$port"
 stop_all
 
 title "2. reuseport run -n 3 -p $port starts three copies, and 60 connections are spread over them:"
-start_copies 3 "$server" "$port"
+start_copies 3 -n 3 "$server" "$port"
 "$client" "$port" 60 | sed 's/^/    /'
 stop_all
 
