@@ -112,10 +112,14 @@ const char *rp_process_name(const struct rp_process *process, char text[RP_NAME_
 }
 
 char rp_process_state(const struct rp_process *process) {
-    struct rp_process now;
-    struct rp_status status;
-    const bool found = rp_process_find(process->pid, &now, &status);
-    return (char)(found && now.start == process->start ? status.state : '\0');
+    char text[FILE_SIZE];
+    unsigned long long start;
+    const int directory = rp_process_open(process->pid);
+    const char *at = directory < 0 ? NULL : stat_field(directory, 3, text);
+    if (directory >= 0) close(directory);
+    const char state = (char)(at ? at[1] : '\0');
+    for (int field = 3; at && field < 22; field++) at = strchr(at + 1, ' ');
+    return (char)(at && sscanf(at, "%llu", &start) == 1 && start == process->start ? state : '\0');
 }
 
 /* Whether the kernel lists children. */

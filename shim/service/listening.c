@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { ALL_PORTS = 65535 };
 
@@ -24,16 +25,19 @@ static bool is_listed(const struct rp_service *service, const struct rp_socket *
            rp_ports_match(list, &socket->local, socket->proto) == RP_SHARE;
 }
 
-static void find_sockets(const struct rp_service *service, bool all, struct rp_sockets *found) {
-    const struct rp_listening *listening = &service->listening;
-    struct rp_sockets like = {NULL, 0, 0};
-    if (all) {
-        rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, RP_LISTENING}, found);
-        return;
+/* Groups stand in order: those of one port, protocol and family together, which are asked for at
+ * once. */
+static void find_sockets(const struct rp_listening *listening, bool all, struct rp_sockets *found) {
+    const struct rp_socket *last = NULL;
+    if (all) rp_sockets_find(&(struct rp_wanted){RP_TCP | RP_UDP, 0, RP_LISTENING}, found);
+    for (size_t i = 0; i < listening->count && !all; i++) {
+        const struct rp_socket *like = &listening->list[i].like;
+        const struct rp_wanted wanted = {like->proto, like->local.port, RP_LISTENING};
+        if (!last || last->local.port != like->local.port || last->proto != like->proto ||
+            last->ipv6 != like->ipv6)
+            rp_sockets_find_family(&wanted, like->ipv6 ? AF_INET6 : AF_INET, found);
+        last = like;
     }
-    for (size_t i = 0; i < listening->count; i++) rp_sockets_add(&like, &listening->list[i].like);
-    rp_sockets_find_on_ports(&like, RP_LISTENING, found);
-    rp_sockets_free(&like);
 }
 
 /* By what rp_is_same_group() compares, but for the interface. */
@@ -187,7 +191,7 @@ static bool note_all(const struct rp_service *service, struct rp_listening *list
 void rp_listening_look(struct rp_service *service, bool all) {
     struct rp_listening *listening = &service->listening;
     struct rp_sockets found = {NULL, 0, 0};
-    find_sockets(service, all, &found);
+    find_sockets(listening, all, &found);
     const bool new = note_all(service, listening, &found, all);
     for (size_t i = 0; i < listening->count; i++) settle(&listening->list[i]);
     drop(listening, all);
