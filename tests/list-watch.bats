@@ -222,10 +222,9 @@ time.sleep(600)' "$PORT"
     [ "$lines" -lt 8 ]
 }
 
-# bats test_tags=long
 @test "without a port it watches every shared port, and no other" {
-    local other later
-    lease_port other later
+    local other
+    lease_port other
     spawn alone python3 -m http.server --bind 127.0.0.1 "$other"
     wait_until listens "$other"
     spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
@@ -235,9 +234,19 @@ time.sleep(600)' "$PORT"
     shows() { awk -v RS= 'END { print }' "$(log watch)" | tr -s ' ' | grep -q "^tcp 127.0.0.1 $1 $2 "; }
     wait_until shows "$PORT" "${PIDS[1]} python3 runs 0/64 2 100%"
     run ! shows "$other" .
-    # Which ports are shared is looked up every ten seconds.
+}
+
+# bats test_tags=long
+@test "a port that is shared later shows within ten seconds" {
+    local later
+    lease_port later
+    spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    spawn watch "$COMMAND" list --watch
+    shows() { awk -v RS= 'END { print }' "$(log watch)" | tr -s ' ' | grep -q "^tcp 127.0.0.1 $1 "; }
+    wait_until shows "$PORT"
     spawn later python3 "$KEEPER" serve "$later" 127.0.0.1
-    wait_until shows "$later" "$PID"
+    wait_until shows "$later"
 }
 
 @test "on a terminal it redraws in place, cut to the screen, also when that changes; ^C and TERM end it with 0" {

@@ -100,26 +100,24 @@ is_steered() {
     "${IN[@]}" "$COMMAND" adopt --unsteer "$PORT" | grep -q 'no longer steered'
 }
 
-# few_hang [MOST]: of 1000 clients at most 15, or so many, hang, and none is refused, while the first copy is stopped; at
-# the third attempt at the latest, as the supervisor may come late to a busy machine's CPU. The hash leaves some 250 each
-# time.
+# few_hang: of 1000 clients at most 5 hang, and none is refused, while the first copy is stopped. Where the machine is
+# so busy that the supervisor came late to the CPU, once more.
 few_hang() {
-    local attempt
-    for attempt in 1 2 3; do
-        stopped "${COPIES[0]}"
-        clients 1000 400 '' 1
-        [ "$(failed)" = 0 ]
-        [ "$(hung)" -gt "${1:-15}" ] || return 0
-        echo "attempt $attempt: $(hung) hang"
+    stopped "${COPIES[0]}"
+    clients 1000 400 '' 1
+    [ "$(failed)" = 0 ]
+    if [ "$(hung)" -gt 5 ] && [ "$(hung)" -le 25 ]; then
         kill -CONT "${COPIES[0]}"
         sleep 0.5
-    done
-    return 1
+        stopped "${COPIES[0]}"
+        clients 1000 400 '' 1
+    fi
+    [ "$(hung)" -le 5 ]
 }
 
 @test "of 1000 clients at most 5 hang at the one of four copies that is stopped, and all are served once it goes on" {
     serve 4 --balance
-    few_hang 5
+    few_hang
     kill -CONT "${COPIES[0]}"
     clients 1000 500
     [ "$(answered)" = 1000 ]
@@ -247,8 +245,7 @@ traced() {
         wait) &
     wait_until grep -q . strace.pid
     spawn stranger "${IN[@]}" "${AS[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" serve tcp 127.0.0.1 "$PORT"
-    wait_until listeners_are "$PORT" 5
-    sleep 0.2
+    wait_until grep -q DETACH trace
     clients 500 500 '' 1
     kill "$(cat strace.pid)"
     [ "$(answers "$PID")" -ge 50 ]
@@ -260,7 +257,7 @@ traced() {
     wait_until listeners_are "$PORT" 4
     sleep 0.2
     clients 500 500 '' 1
-    [ "$(hung)" -le 10 ] # of 125
+    [ "$(hung)" -le 3 ]
 }
 
 @test "while somebody holds the replace lock of its PID it does not touch the group, and does again afterwards" {
@@ -279,7 +276,7 @@ traced() {
     stop_flock
     sleep 0.2
     clients 500 500 '' 1
-    [ "$(hung)" -le 10 ] # of 125
+    [ "$(hung)" -le 3 ]
 }
 
 stop_flock() {
@@ -530,9 +527,9 @@ exclusions() {
     done
 }
 
-@test "whatever copies come and go, the one that is stopped is passed over: five random events" {
-    exclusions 5
-    [ "$SUM" -le 56 ] # of some 220 that the hash gives it
+@test "whatever copies come and go, the one that is stopped is passed over: eight random events" {
+    exclusions 8
+    [ "$SUM" -le 90 ] # of some 350 that the hash gives it
 }
 
 # bats test_tags=long

@@ -797,8 +797,8 @@ random_rounds() {
     done
 }
 
-@test "five random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
-    random_rounds 5
+@test "ten random rounds of TTIN, TTOU, renewals, kills and stops leave nothing behind" {
+    random_rounds 10
 }
 
 # bats test_tags=long

@@ -27,10 +27,6 @@ const char *rp_proto_name(const struct rp_socket *socket);
 /* The index behind the last socket of start's port and protocol. */
 size_t rp_group_end(const struct rp_sockets *sockets, size_t start);
 
-/* Whether all processes known to hold the socket are stopped (state T of proc(5)); false if none
- * is known. */
-bool rp_socket_is_stopped(const struct rp_socket *socket);
-
 /* Both tables begin with PROTO, ADDRESS, INTERFACE, which is left out if no socket is bound to
  * one, and PORT. */
 enum { RP_INTERFACE = 2, RP_COLUMNS = 10 };

@@ -23,12 +23,6 @@ static bool is_receiver(const struct rp_socket *socket) {
            (socket->proto == RP_UDP && socket->state != RP_ESTABLISHED);
 }
 
-bool rp_socket_is_stopped(const struct rp_socket *socket) {
-    for (size_t i = 0; i < socket->owner_count; i++)
-        if (rp_process_state(&socket->owners[i].process) != 'T') return false;
-    return socket->owner_count > 0;
-}
-
 /* Prints what is wrong with one socket. */
 static void hint_at_socket(const struct rp_socket *socket) {
     const unsigned port = socket->local.port;

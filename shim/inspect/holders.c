@@ -97,6 +97,12 @@ bool rp_owner_has(const struct rp_owner *owner, const struct rp_socket *socket) 
     return inode_of(AT_FDCWD, link) == socket->inode;
 }
 
+bool rp_socket_is_stopped(const struct rp_socket *socket) {
+    for (size_t i = 0; i < socket->owner_count; i++)
+        if (rp_process_state(&socket->owners[i].process) != 'T') return false;
+    return socket->owner_count > 0;
+}
+
 int rp_socket_take(const struct rp_socket *socket, const struct rp_owner *owner) {
     struct stat status;
     const int process = (int)syscall(SYS_pidfd_open, owner->process.pid, 0);

@@ -26,6 +26,10 @@ void rp_sockets_examine(struct rp_sockets *sockets, bool quickly);
 /* Whether the process that has the owner's PID now has the socket there. */
 bool rp_owner_has(const struct rp_owner *owner, const struct rp_socket *socket);
 
+/* Whether all processes known to hold the socket are stopped (state T of proc(5)); false if none
+ * is known. */
+bool rp_socket_is_stopped(const struct rp_socket *socket);
+
 /* Duplicates the owner's descriptor (pidfd_getfd(2)), close-on-exec, and verifies its inode. Close
  * it at once, by rp_close_hurriedly if it may be connected. Returns -1 and errno: EPERM, ESRCH,
  * ENOSYS before Linux 5.6, EBADF if the owner now has something else there. */

@@ -4,6 +4,7 @@
 #include "service/balance.h"
 
 #include "base/clock.h"
+#include "inspect/holders.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,6 +15,9 @@
 /* In seconds: between looks while anything waits, while connections arrive, and otherwise; and
  * after how long without an accept a copy is passed over. */
 static const double waiting_pause = 0.001, busy_pause = 0.005, idle_pause = 0.02, stall_time = 0.25;
+
+/* Which processes are stopped is read in at most one part in so many of the time. */
+enum { STATES_SHARE = 400 };
 
 /* One counter of a protocol: `names` begins the line of names; the next line has the values, in the
  * same order. */
@@ -46,7 +50,8 @@ static bool is_ready(const struct rp_service *service, const struct rp_listener 
 }
 
 bool rp_is_stalled(const struct rp_listener *listener) {
-    return listener->stalled > 0 && rp_now() - listener->stalled > stall_time;
+    return listener->stopped ||
+           (listener->stalled > 0 && rp_now() - listener->stalled > stall_time);
 }
 
 void rp_balance_group(const struct rp_service *service, struct rp_shared *shared, long arrived) {
@@ -70,7 +75,21 @@ void rp_balance_group(const struct rp_service *service, struct rp_shared *shared
     }
 }
 
+/* A stopped process accepts nothing, which shows before anything waits for it. */
+static void note_stopped(struct rp_service *service) {
+    const double begin = rp_now();
+    if (begin < service->next_states) return;
+    for (size_t i = 0; i < service->listening.count; i++)
+        for (size_t j = 0; j < service->listening.list[i].count; j++) {
+            struct rp_listener *listener = &service->listening.list[i].list[j];
+            listener->stopped = rp_socket_is_stopped(&listener->socket);
+        }
+    const double end = rp_now(), pause = STATES_SHARE * (end - begin);
+    service->next_states = end + (pause > idle_pause ? pause : idle_pause);
+}
+
 void rp_balance(struct rp_service *service) {
+    note_stopped(service);
     const unsigned long before = service->arrivals;
     service->arrived = rp_arrivals(service) - before;
     for (size_t i = 0; i < service->listening.count; i++) {

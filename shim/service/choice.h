@@ -16,15 +16,15 @@ enum rp_target {
 
 /* Stores in chosen, which has room for all members, whether each number receives. Leaves to the
  * kernel a group with a stranger, one in which no copy may receive, and one whose numbers are not
- * known, unless members with known numbers can stand in for the others while a copy drains. Exits
- * with 125 if memory runs out. */
+ * known, unless members with known numbers can stand in for the others while a copy drains, or
+ * rp_may_guess(). Exits with 125 if memory runs out. */
 enum rp_target rp_choose(const struct rp_service *service, const struct rp_shared *shared,
                          bool *chosen);
 
 /* Whether a copy that is to get no connections yet may join at any time. */
 bool rp_is_gated(const struct rp_service *service);
 
-/* Whether the listener may receive, by the states of the copies that may have it, and its queue. */
+/* Whether the listener may receive, by the states of the copies that may have it. */
 bool rp_is_allowed(const struct rp_service *service, const struct rp_shared *shared,
                    const struct rp_listener *listener);
 

@@ -27,6 +27,7 @@ struct rp_listener {
     long least;       /* its shortest queue since then; -1: not known yet */
     bool seen;        /* in this look */
     bool searched;    /* for, among the copies' processes */
+    bool stopped;     /* all processes that are known to have it, for --balance */
     bool passed_over; /* by --balance */
 };
 

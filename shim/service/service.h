@@ -86,6 +86,7 @@ struct rp_service {
     sigset_t mask;                   /* the one that copies get */
     double next_look, next_check;    /* not before, by rp_now(); the latter for --hung */
     double next_lock;                /* not before: whether this service is being replaced */
+    double next_states;              /* not before: which copies are stopped, for --balance */
     double unbound;                  /* when to report ports that nobody bound; 0: never */
     int counters;                    /* /proc/net/snmp */
     unsigned long arrivals, arrived; /* connections in the namespace; since the last look */

@@ -79,6 +79,9 @@ static void check_stall(void) {
     check(go_to("0 1 2 3", 400), "one that has not accepted for an instant");
     for (int i = 0; i < 4; i++) listeners[i].stalled = rp_now() - 1;
     check(go_to("0 1 2 3", 400), "all accept nothing");
+    queue(0, 0, 0, 0);
+    listeners[2].stopped = true;
+    check(go_to("0 1 3", 400), "one that is stopped, before anything waits for it");
     queue(1, 2, 2, 2);
     for (int i = 0; i < 3; i++) copies[i].state = RP_DRAINING;
     listeners[3].stalled = rp_now() - 1;
