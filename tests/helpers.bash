@@ -165,11 +165,22 @@ descendants() {
     done
 }
 
+# make_network: makes a network namespace, NETWORK, which the test deletes; "${NET[@]}" enters it.
+make_network() {
+    need_root
+    need ip nsenter
+    NETWORK=reuseport$BASHPID
+    ip netns add "$NETWORK" || missing "the right to make a network namespace"
+    NET=(nsenter --net="/run/netns/$NETWORK")
+    "${NET[@]}" ip link set lo up
+}
+
 stop_all() {
     local all pid
     [ "${#PIDS[@]}" -gt 0 ] || return 0
     mapfile -t all < <(descendants "${PIDS[@]}")
     kill -TERM "${all[@]}" 2>/dev/null || true
+    kill -CONT "${all[@]}" 2>/dev/null || true # those that the test has stopped
     for pid in "${all[@]}"; do
         wait_until_ended "$pid" || kill -KILL "$pid" 2>/dev/null || true
     done

@@ -34,13 +34,8 @@ teardown() {
 # own_network: servers and clients are in a network namespace of the test's own from now on, whose counters nobody
 # else's connections change.
 own_network() {
-    need_root
-    need ip nsenter
-    NETWORK=reuseport$BASHPID
-    ip netns add "$NETWORK" || missing "the right to make a network namespace"
-    NET=(nsenter --net="/run/netns/$NETWORK")
+    make_network
     FAR=("${NET[@]}")
-    "${NET[@]}" ip link set lo up
 }
 
 # slow_link: servers and clients are in namespaces of their own from now on, 50 ms apart.

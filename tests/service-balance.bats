@@ -37,14 +37,7 @@ ss() {
 # bats shows the logs when the test has failed.
 teardown() {
     tail -v -n +1 "$BATS_TEST_TMPDIR"/*.log || true
-    [ "${#STOPPED[@]}" = 0 ] || kill -CONT "${STOPPED[@]}" 2>/dev/null || true
     stop_all
-}
-
-STOPPED=()
-stopped() {
-    STOPPED+=("$@")
-    kill -STOP "$@"
 }
 
 # ordinary: commands of "${AS[@]}" are an ordinary user's.
@@ -103,13 +96,13 @@ is_steered() {
 # few_hang: of 1000 clients at most 5 hang, and none is refused, while the first copy is stopped. Where the machine is
 # so busy that the supervisor came late to the CPU, once more.
 few_hang() {
-    stopped "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     clients 1000 400 '' 1
     [ "$(failed)" = 0 ]
     if [ "$(hung)" -gt 5 ] && [ "$(hung)" -le 25 ]; then
         kill -CONT "${COPIES[0]}"
         sleep 0.5
-        stopped "${COPIES[0]}"
+        kill -STOP "${COPIES[0]}"
         clients 1000 400 '' 1
     fi
     [ "$(hung)" -le 5 ]
@@ -126,7 +119,7 @@ few_hang() {
 
 @test "without --balance a quarter of them hangs: the test measures what it should" {
     serve 4
-    stopped "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     clients 400 400
     [ "$(hung)" -ge 50 ]
 }
@@ -147,24 +140,24 @@ few_hang() {
     serve 4 --balance
     clients 200 400
     sleep 2 # a second without arrivals
-    stopped "$SUPERVISOR"
+    kill -STOP "$SUPERVISOR"
     run ! is_steered
 }
 
 @test "what excluded a copy is detached once it accepts again and nothing has arrived for a second" {
     serve 4 --balance
     few_hang
-    stopped "$SUPERVISOR"
+    kill -STOP "$SUPERVISOR"
     is_steered
     kill -CONT "$SUPERVISOR" "${COPIES[0]}"
     sleep 2.5
-    stopped "$SUPERVISOR"
+    kill -STOP "$SUPERVISOR"
     run ! is_steered
 }
 
 @test "if all copies are stopped, the kernel chooses among them" {
     serve 4 --balance
-    stopped "${COPIES[@]}"
+    kill -STOP "${COPIES[@]}"
     (sleep 1.5 && kill -CONT "${COPIES[@]}") &
     clients 200 200
     [ "$(answered)" = 200 ]
@@ -206,7 +199,7 @@ left_behind() {
     serve 4 --balance
     few_hang
     mapfile -t left < <(descendants "$SUPERVISOR")
-    stopped "$SUPERVISOR" # so that it sees nobody join
+    kill -STOP "$SUPERVISOR" # so that it sees nobody join
     spawn stranger "${IN[@]}" "${AS[@]}" /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" serve tcp 127.0.0.1 "$PORT"
     wait_until listeners_are "$PORT" 5
     kill -KILL "$SUPERVISOR"
@@ -266,7 +259,7 @@ traced() {
     flock "/proc/$SUPERVISOR/environ" sleep 1000 3>&- &
     PIDS+=("$!")
     wait_until grep -q FLOCK /proc/locks
-    stopped "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     (clients 300 300 "" 0.5 >locked.log) &
     [ -z "$(traced 1)" ]
     wait $!
@@ -294,7 +287,7 @@ stop_flock() {
     [ "$(hung)" = 0 ]
     # Which of the two numbers each of them has is not known, until connections come to one that is passed over.
     for survivor in "${COPIES[1]}" "${COPIES[3]}"; do
-        stopped "$survivor"
+        kill -STOP "$survivor"
         clients 1000 400 '' 1
         [ "$(hung)" -le 12 ]
         kill -CONT "$survivor"
@@ -319,7 +312,7 @@ stop_flock() {
     "${IN[@]}" sysctl -qw net.ipv4.ip_unprivileged_port_start=80 # as if the server alone had the capability
     serve 4 --balance
     "${IN[@]}" sysctl -qw net.ipv4.ip_unprivileged_port_start=1024
-    stopped "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     clients 400 400 "" 0.5
     [ "$(hung)" -ge 50 ]
     [ "$(grep -c '127.0.0.1:80/tcp: cannot choose who gets connections: joining that port requires CAP_NET_BIND_SERVICE' "$(log run)")" = 1 ]
@@ -420,7 +413,7 @@ END
     after=$(cpu "$SUPERVISOR")
     echo "ticks of 100 a second: $((after - before))"
     [ $((after - before)) -le 100 ] # in at least four seconds
-    stopped "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     clients 400 100 '' 1
     [ "$(hung)" -le 20 ]
     kill -CONT "${COPIES[0]}"
@@ -454,7 +447,7 @@ listeners_gone() {
     serve 4 --balance
     clients 1000 250 0.01 # queues of all lengths
     [ "$(grep -c 'new connections go to' "$(log run)")" -le 4 ]
-    stopped "${COPIES[2]}"
+    kill -STOP "${COPIES[2]}"
     clients 300 200 0 1
     wait_until grep "127.0.0.1:$PORT/tcp: new connections go to copies 0 1 3\$" "$(log run)"
     kill -CONT "${COPIES[2]}"
@@ -518,7 +511,7 @@ exclusions() {
         mapfile -t COPIES < <(copies)
         [ "${#COPIES[@]}" = "$expected" ]
         victims=${COPIES[RANDOM % expected]}
-        stopped "$victims"
+        kill -STOP "$victims"
         clients 200 400 '' 0.5
         kill -CONT "$victims"
         [ "$(failed)" = 0 ]

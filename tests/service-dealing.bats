@@ -17,14 +17,7 @@ setup() {
 # bats shows the log when the test has failed.
 teardown() {
     cat "$(log service)" || true
-    [ "${#STOPPED[@]}" = 0 ] || kill -CONT "${STOPPED[@]}" 2>/dev/null || true
     stop_all
-}
-
-STOPPED=()
-stop() {
-    STOPPED+=("$@")
-    kill -STOP "$@"
 }
 
 # serve COUNT [OPTION...]: a service with that many copies, once all are ready. SERVICE and COPIES are PIDs.
@@ -145,7 +138,7 @@ holders() {
 @test "without CAP_BPF a line says so, and a classic program passes over the stopped copy" {
     AS=(setpriv "--bounding-set=-sys_admin,-bpf")
     serve 4 --balance
-    stop "${COPIES[1]}"
+    kill -STOP "${COPIES[1]}"
     deal 400
     [ "$(got hung)" -le 20 ] # the hash leaves about 100
     [ -z "$(maps)" ]
@@ -154,7 +147,7 @@ holders() {
 
 @test "a stopped copy gets no more than 3 of 400 connections, and its turns again once it goes on" {
     serve 4 --balance
-    stop "${COPIES[2]}"
+    kill -STOP "${COPIES[2]}"
     deal 400
     [ "$(got hung)" -le 3 ]
     kill -CONT "${COPIES[2]}"
@@ -164,9 +157,9 @@ holders() {
 
 @test "while the supervisor is stopped the copies get turns for a second, then the hash deals" {
     serve 4 --balance
-    stop "${COPIES[0]}"
+    kill -STOP "${COPIES[0]}"
     deal 100 # until it is passed over
-    stop "$SERVICE"
+    kill -STOP "$SERVICE"
     deal 30 0.001
     [ "$(got hung)" = 0 ]
     sleep 1.1
@@ -189,7 +182,7 @@ passed_over() {
     mapfile -t ids < <(maps)
     [ "${#ids[@]}" = 2 ]
     exist "${ids[@]}"
-    stop "$SERVICE" # so that it does not see who joins
+    kill -STOP "$SERVICE" # so that it does not see who joins
     spawn stranger python3 "$BATS_TEST_DIRNAME/group.py" serve tcp 127.0.0.1 "$PORT"
     wait_until listeners_are "$PORT" 5
     kill -KILL "$SERVICE"
@@ -277,7 +270,7 @@ turns_again() {
     [ "$(cat /proc/sys/net/mptcp/enabled 2>/dev/null)" = 1 ] || missing "MPTCP"
     SERVER=(python3 "$BATS_TEST_DIRNAME/group.py" serve mptcp 127.0.0.1 "$PORT")
     serve 4 --balance
-    stop "${COPIES[3]}"
+    kill -STOP "${COPIES[3]}"
     deal 400
     [ "$(got hung)" -le 20 ] # by visits; the hash leaves about 100
     steered

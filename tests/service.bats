@@ -86,16 +86,6 @@ ready() {
     [ "$(grep -cE 'copy [0-9]+: ready$' "$(log service)")" = "$1" ]
 }
 
-# own_network: everything is in a network namespace of the test's own from now on.
-own_network() {
-    need_root
-    need ip nsenter
-    NETWORK=reuseport$BASHPID
-    ip netns add "$NETWORK" || missing "the right to make a network namespace"
-    NET=(nsenter --net="/run/netns/$NETWORK")
-    "${NET[@]}" ip link set lo up
-}
-
 # storm THREADS: so many threads open connections until storm_over, which sets ANSWERED and FAILED.
 storm() {
     spawn storm "${NET[@]}" "$PROBES/storm" 127.0.0.1 "$PORT" "" "" "$1"
@@ -667,7 +657,7 @@ kill_in_turn() {
 # what those had accepted, one connection each, and where the kernel does not migrate it, queued.
 kill_storm() {
     local migrate
-    own_network
+    make_network # whose setting this test changes
     for migrate in 1 0; do
         "${NET[@]}" sysctl -qw net.ipv4.tcp_migrate_req=$migrate
         service -v -n 4 --on-exit=restart --
