@@ -243,10 +243,10 @@ time.sleep(600)' "$PORT"
     spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
     wait_until listens "$PORT"
     spawn watch "$COMMAND" list --watch
-    shows() { awk -v RS= 'END { print }' "$(log watch)" | tr -s ' ' | grep -q "^tcp 127.0.0.1 $1 "; }
-    wait_until shows "$PORT"
+    appears() { awk -v RS= 'END { print }' "$(log watch)" | tr -s ' ' | grep -q "^tcp 127.0.0.1 $1 "; }
+    wait_until appears "$PORT"
     spawn later python3 "$KEEPER" serve "$later" 127.0.0.1
-    wait_until shows "$later"
+    wait_until appears "$later"
 }
 
 @test "on a terminal it redraws in place, cut to the screen, also when that changes; ^C and TERM end it with 0" {
