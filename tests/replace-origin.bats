@@ -242,23 +242,44 @@ END
     grep -qx "reuseport: replace: pid $parent (bash), the parent of pid $old, may start it again, or end with it" replace.log
 }
 
-@test "a parent that is above this command, too, or is a terminal's shell, is not doubted" {
-    need script
-    notes_its_end
-    start /usr/bin/python3 notes.py "$PORT"
-    replace --strict -- /usr/bin/python3 notes.py "$PORT"
-    kill -TERM "$SERVER"
-    wait_until_ended "$SERVER"
+# on_terminal COMMAND: it runs on a terminal of its own and starts the server; sets SERVER.
+on_terminal() {
     lease_port PORT
+    export PORT
+    rm -f keys
     mkfifo keys
     exec {keys}<>keys
-    INPUT=keys spawn terminal script -qfec "bash --norc -i" /dev/null
+    INPUT=keys SHELL=/bin/sh spawn terminal script -qfec "$1" /dev/null
     printf '/usr/bin/python3 notes.py %s &\n' "$PORT" >&"$keys"
     wait_until is_up
     SERVER=$(listener)
-    "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT" >out 2>&1 3>&- </dev/null || { cat out; false; }
-    cat out
-    run ! grep 'may start it again' out
-    echo exit >&"$keys"
-    exec {keys}>&-
+}
+
+@test "a parent that is above this command, too, is not doubted" {
+    notes_its_end
+    start /usr/bin/python3 notes.py "$PORT"
+    replace --strict -- /usr/bin/python3 notes.py "$PORT"
+}
+
+@test "a terminal's shell is not doubted, whether it leads its session, or su, sudo or sh -c do; a start script there is" {
+    need script
+    notes_its_end
+    local shell
+    for shell in "exec bash --norc -i" "true; bash --norc -i; true" "true; dash -i; true"; do
+        on_terminal "$shell"
+        "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT" >out 2>&1 3>&- </dev/null || { cat out; false; }
+        cat out
+        run ! grep 'may start it again' out
+        echo exit >&"$keys"
+        exec {keys}>&-
+    done
+    # shellcheck disable=SC2016  # the script's own $PORT
+    echo '/usr/bin/python3 notes.py "$PORT" & wait; read -r end' >start.sh
+    for shell in "exec bash start.sh" "true; sh start.sh; true"; do
+        on_terminal "$shell"
+        run -125 "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT"
+        [[ $output == *" may start it again, or end with it" ]]
+        kill -TERM "$SERVER"
+        exec {keys}>&-
+    done
 }

@@ -93,7 +93,7 @@ static void doubt_parent(const struct rp_replacement *this) {
     struct rp_process parent;
     char name[RP_NAME_SIZE];
     if (!find_parent(this->pid, &parent) || is_init(parent.pid) || rp_unit_is_manager(parent.pid) ||
-        rp_process_is_below(getpid(), parent.pid) || rp_process_leads_terminal(parent.pid))
+        rp_process_is_below(getpid(), parent.pid) || rp_process_is_job(parent.pid, this->pid))
         return;
     rp_doubt(this->plan, "pid %d (%s), the parent of pid %d, may start it again, or end with it",
              (int)parent.pid, rp_process_name(&parent, name), (int)this->pid);

@@ -120,9 +120,10 @@ pid_t rp_process_group(pid_t pid) {
     return read_stat(pid, &group, &session, &terminal) ? group : -1;
 }
 
-bool rp_process_leads_terminal(pid_t pid) {
+bool rp_process_is_job(pid_t shell, pid_t child) {
     int group, session, terminal;
-    return read_stat(pid, &group, &session, &terminal) && session == pid && terminal;
+    return read_stat(shell, &group, &session, &terminal) && terminal &&
+           (session == shell || rp_process_is_shell(shell)) && rp_process_group(child) != group;
 }
 
 struct elders {

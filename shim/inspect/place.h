@@ -36,9 +36,10 @@ bool rp_process_is_apart(pid_t one, pid_t other);
 /* Its process group in the PID namespace of /proc; -1 if unknown. */
 pid_t rp_process_group(pid_t pid);
 
-/* Whether it leads a session that has a terminal, as the shell of a terminal does; false if
- * unknown. */
-bool rp_process_leads_terminal(pid_t pid);
+/* Whether the child is a job of this shell: the shell has a terminal and has given the child a
+ * process group of its own, as it does with job control. A shell is what rp_process_is_shell knows,
+ * or what leads its session; below su, sudo or sh -c it does not lead. False if unknown. */
+bool rp_process_is_job(pid_t shell, pid_t child);
 
 /* Whether a sibling counts. */
 typedef bool rp_sibling_test(const void *context, pid_t sibling);
