@@ -24,7 +24,7 @@ ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
 
 # Files run side by side, the longest first, and the tests of each in order.
-LONGEST = $(wildcard $(addprefix tests/,renewal.bats service.bats replace-storm.bats service-balance.bats service-dealing.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
+LONGEST = $(wildcard $(addprefix tests/,renewal.bats service.bats bench.bats replace-storm.bats service-balance.bats service-dealing.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
 PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/null | grep GNU),\
 	--jobs $(JOBS) --no-parallelize-within-files))
 test: all probes
@@ -129,13 +129,14 @@ $(BUILD)/fuzz/ports $(BUILD)/fuzz/executable: $(wildcard shim/*/*.h)
 	$(MKDIR)
 	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' $(filter %.c,$^)
 
-BENCH = BUILD=$(ABSOLUTE) tests/bench/apart.sh /usr/bin/python3 tests/bench/report.py
+BENCH = BUILD=$(ABSOLUTE) tests/bench/apart.sh /usr/bin/python3 tests/bench/bench.py
 
+FORM = quick
 bench: probes $(BENCH_PROGRAMS)
-	$(BENCH) quick $(SECTIONS)
+	$(BENCH) $(FORM) $(SECTIONS)
 
-bench-full: probes $(BENCH_PROGRAMS)
-	$(BENCH) full $(SECTIONS)
+bench-full: FORM = full
+bench-full: bench
 
 $(BUILD)/bench/%: tests/bench/%.c $(PROBE_NEEDS)
 	$(MKDIR)

@@ -7,7 +7,12 @@ import subprocess
 import tempfile
 import time
 
-from common import BUILD, CALLS, LIBRARY, PORT, REUSEPORT, pinned, ratio, spread, table, wait_for
+from report import table
+from rounds import ratio, spread
+from servers import BUILD, CALLS, LIBRARY, PORT, REUSEPORT, pinned, wait_for
+
+TAKES = {"smoke": 5, "quick": 20, "full": 60}  # seconds
+
 
 EMPTY = f"{BUILD}/probes/empty"
 OTHER = str(PORT + 99)
@@ -78,15 +83,11 @@ def cost_of_calls(report, quick):
                          f"{statistics.median(times[way]):.0f}", spread(times[way]), f"{medians[name, way][0]:.3f}"))
     report.add("## Cost of a call", f"Nanoseconds, with those of reading the clock; the median of {rounds} interleaved rounds, each the median of {batches} batches of 200 calls.",
                table(("call", "", "system calls", "ns", "range", "ratio"), rows))
-    report.goal("bind(), shared: library over a program that sets the option itself", medians["bind(), shared", "library"][0], 1.45, False,
-                "two system calls more: one makes sure that the address can be read, without which a bad pointer would end the program, "
-                "one, as dear as setting the option, notes how it stood, without which a failed bind could not put it back")
-    report.goal("bind(), not shared: library over plain", medians["bind(), not shared", "library"][0], 1.3, False)
-    report.goal("bind(), inert: library over plain", medians["bind(), inert", "library"][0], 1.02, False, "an empty preload differs from nothing by as much")
-    report.goal("socket(): library over plain", medians["socket()", "library"][0], 1.02, False, "an empty preload differs from nothing by as much")
-    report.goal("seccomp, ns added to an unrelated system call", max(medians["getppid()", "seccomp"][1], 0), 10, False,
-                f"that is the kernel's price of having any filter, which takes each call off the fast path: the filter of four instructions adds "
-                f"{medians['getppid()', 'a seccomp filter of four instructions'][1]:.0f}")
+    report.count("bind(), shared: library over a program that sets the option itself", medians["bind(), shared", "library"][0], 1.45, False)
+    report.count("bind(), not shared: library over plain", medians["bind(), not shared", "library"][0], 1.3, False)
+    report.count("bind(), inert: library over plain", medians["bind(), inert", "library"][0], 1.02, False)
+    report.count("socket(): library over plain", medians["socket()", "library"][0], 1.02, False)
+    report.count("seccomp, ns added to an unrelated system call", max(medians["getppid()", "seccomp"][1], 0), 10, False)
 
 
 def calls_of_connections(report):
@@ -106,7 +107,7 @@ def calls_of_connections(report):
             last = max(i for i, line in enumerate(lines) if re.search(r"close\(", line))
             found[way] = last - first + 1
     report.add(f"A server's system calls for 100 connections: {found['alone']} alone, {found['library']} with the library.")
-    report.goal("system calls more for a connection", (found["library"] - found["alone"]) / 100, 0, False)
+    report.count("system calls more for a connection", (found["library"] - found["alone"]) / 100, 0, False)
 
 
 def instructions(words):
@@ -134,10 +135,11 @@ def cost_of_starting(report, quick):
     report.add("## Cost of starting", "Instructions of /bin/true, loader included, by callgrind; microseconds from fork to end, all by way of env, medians.",
                table(("", "instructions", "more than empty", "µs", "of env true"), rows))
     for what, limit in (("inert", 9000), ("one port", 13000), ("a list of 10", 18500)):
-        report.goal(f"start, {what}: instructions more than an empty preload", counted[f"library, {what}"] - counted["empty preload"], limit, False)
+        report.count(f"start, {what}: instructions more than an empty preload", counted[f"library, {what}"] - counted["empty preload"], limit, False)
 
 
-def run(report, quick):
+def run(report, form):
+    quick = form != "full"
     cost_of_calls(report, quick)
     calls_of_connections(report)
     cost_of_starting(report, quick)

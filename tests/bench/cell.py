@@ -6,7 +6,6 @@ kind of work. By itself, for whoever tunes such a way:
 
 import argparse
 import contextlib
-import math
 import os
 import random
 import signal
@@ -15,7 +14,9 @@ import sys
 import tempfile
 import time
 
-from common import BUILD, PORT, REUSEPORT, running
+from rounds import percentile
+from servers import BUILD, PORT, REUSEPORT, running
+
 
 SLEEPER = f"{BUILD}/bench/sleeper"
 COPIES = 4
@@ -121,10 +122,6 @@ def stopped(pids):
     finally:
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
-
-
-def percentile(ordered, share):
-    return ordered[max(math.ceil(len(ordered) * share) - 1, 0)]
 
 
 def summary(lines):

@@ -6,8 +6,11 @@ import statistics
 import subprocess
 import time
 
-from common import BUILD, REUSEPORT, ratio, spread, table
+from report import table
+from rounds import ratio, spread
+from servers import BUILD, REUSEPORT
 
+TAKES = {"smoke": 2, "quick": 3, "full": 20}  # seconds
 PORT = "20007"
 COMMANDS = {"ss": ["ss", "-ltnp", f"sport = :{PORT}"], "list": [REUSEPORT, "list", f"{PORT}/tcp"]}
 
@@ -22,7 +25,8 @@ def measure(rounds):
     return times
 
 
-def run(report, quick):
+def run(report, form):
+    quick = form != "full"
     rows = []
     for listeners, connections in ((8, 0), (1000, 5000) if quick else (10000, 50000)):
         with subprocess.Popen([f"{BUILD}/probes/crowd", str(listeners), str(connections)], stdout=subprocess.PIPE) as crowd:

@@ -10,9 +10,12 @@ import statistics
 import time
 
 from balance import IP_BIND_ADDRESS_NO_PORT
-from cell import COPIES, WAYS, WORK, idle, measure, percentile, schedule, serving
-from common import PORT, SERVER, ratio, spread, table
+from cell import COPIES, WAYS, WORK, idle, measure, schedule, serving
+from report import table
+from rounds import percentile, ratio, spread
+from servers import PORT, SERVER
 
+TAKES = {"smoke": 5, "quick": 50, "full": 600}  # seconds
 CONTROL = "control"  # the hash once more
 LATE = 2  # milliseconds by which 99 % of the requests may be sent late
 STOPPED_LOAD, CLIENTS, PATIENCE = 40, 1000, 1000  # percent, requests, milliseconds
@@ -23,7 +26,7 @@ def name_of(form):
     return "the hash again, as a control" if form == CONTROL else WAYS[form]
 
 
-def rounds_of(forms, cells, rounds):
+def measured_rounds(forms, cells, rounds):
     """Interleaved: {cell: {form: [result of each round]}}, and how many rounds were measured again, as a whole, because
     something else held the load up. On a busy machine half of them at most; the others stay as they are."""
     results, spare = {cell: {form: [] for form in forms} for cell in cells}, rounds * len(cells) // 2
@@ -74,7 +77,7 @@ def disturbance(results):
 
 
 def latency(report, forms, cells, rounds):
-    results, again = rounds_of(forms, cells, rounds)
+    results, again = measured_rounds(forms, cells, rounds)
     report.add(f"Of {rounds * len(cells)} rounds {again} were measured again, because more than 1 % of some way's requests were sent over {LATE} ms late.")
     for cell in cells:
         kind, load, requests = cell
@@ -91,10 +94,10 @@ def goals(report, kind, results):
     disturbed = disturbance(results)
     what = f"run --balance, {kind} work, 70 % load: p99 over"
     if kind == "even":
-        report.goal(f"{what} the hash's; goal: how far the hash is off from itself", over_hash, round(noise, 2), False, disturbed=disturbed)
+        report.count(f"{what} the hash's; goal: how far the hash is off from itself", over_hash, round(noise, 2), False, noise=disturbed)
     else:
-        report.goal(f"{what} the hash's (the hash against itself: a factor of {noise:.2f})", over_hash, 0.6, False, disturbed=disturbed)
-        report.goal(f"{what} one shared socket's", ratio(p99["balance"], p99["shared"]), 1.7, False, disturbed=disturbed)
+        report.count(f"{what} the hash's (the hash against itself: a factor of {noise:.2f})", over_hash, 0.6, False, noise=disturbed)
+        report.count(f"{what} one shared socket's", ratio(p99["balance"], p99["shared"]), 1.7, False, noise=disturbed)
 
 
 def one_stopped(report, kinds, rounds):
@@ -109,14 +112,14 @@ def one_stopped(report, kinds, rounds):
         rows = [(name_of(form), f"{statistics.median(column(found, 'hung')):.0f}", f"{min(column(found, 'hung'))} – {max(column(found, 'hung'))}", sum(column(found, "failed")),
                  *(f"{statistics.median(column(found, name)):.1f}" for name in ("p50", "p90", "p99"))) for form, found in results.items()]
         report.add(table((f"{kind} work", "hung", "range", "failed", "p50 ms", "p90 ms", "p99 ms"), rows))
-        report.goal(f"run --balance, one of four stopped, {kind} work: percentage of clients that hang", statistics.median(column(results["balance"], "hung")) * 100 / CLIENTS, 0.5, False, disturbed=disturbance(results))
+        report.count(f"run --balance, one of four stopped, {kind} work: percentage of clients that hang", statistics.median(column(results["balance"], "hung")) * 100 / CLIENTS, 0.5, False, noise=disturbance(results))
 
 
 def nobody_comes(report, seconds):
     found = {form: idle(form, seconds) for form in ("hash", "leastconn", "balance")}
     report.add("### Without load", f"CPU in {seconds} s of what deals the connections: the supervisor, or haproxy.",
                table(("", "% of a CPU"), [(name_of(form), f"{share:.2f}") for form, share in found.items()]))
-    report.goal("run --balance, idle: percentage of a CPU", found["balance"], 1, False)
+    report.count("run --balance, idle: percentage of a CPU", found["balance"], 1, False)
 
 
 def keep_one(number, chance):
@@ -158,7 +161,8 @@ def kept(report, trials):
                      [(name_of(way), f"{statistics.median(shares):.2f}", f"{min(shares):.2f} – {max(shares):.2f}") for way, shares in found.items()]))
 
 
-def run(report, quick):
+def run(report, form):
+    quick = form != "full"
     report.add("## Open loop", "Four copies of a blocking server that sleeps for as long as a request asks. Requests come at random (Poisson) whatever became of those before them, each on a connection "
                "of its own from an address drawn from 127/8, and count from when they were due. Load is the percentage of what four copies can serve, by the mean of the work. In a round all ways get "
                "the same requests. Medians of the rounds; p99.9 over all of them. Ratios are to the mean of the round's two measurements of the hash.")

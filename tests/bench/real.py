@@ -8,9 +8,13 @@ import statistics
 import subprocess
 import tempfile
 
-from common import CPUS, PORT, placed, ratio, running, spread, table
-from scaling import MODES, NAMES, by_reuseport, column, dispatched, load, rounds_of
+from scaling import MODES, NAMES, by_reuseport, column, dispatched, load
+from machine import CPUS
+from report import table
+from rounds import ratio, rounds_of, spread
+from servers import PORT, placed, running
 
+TAKES = {"smoke": 5, "quick": 25, "full": 180}  # seconds
 NODE = "require('http').createServer((q, r) => r.end('ok')).listen(process.argv[1], '127.0.0.1')"
 
 
@@ -54,7 +58,8 @@ def redis_load(mode, seconds):
     return float(fields[1]), float(fields[4]), float(fields[6])
 
 
-def run(report, quick):
+def run(report, form):
+    quick = form != "full"
     servers = ["nginx"] if quick else list(SERVERS)
     counts = [2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)]
     report.add("## Real servers", "nginx (one worker each), redis-server, Python's http.server and Node, answering a few bytes; the load is wrk's, for redis redis-benchmark's, "
@@ -75,7 +80,6 @@ def run(report, quick):
                      f"{ratio(column(results, form, 0), column(results, ('one', 1), 0)):.2f}",
                      f"{statistics.median(column(results, form, 1)):.2f}", f"{statistics.median(column(results, form, 2)):.2f}") for form in forms]
             for count in counts if "native" in ways else ():
-                report.goal(f"nginx, library over its own SO_REUSEPORT, N = {count}, {description}",
-                            ratio(column(results, ("library", count), 0), column(results, ("native", count), 0)), 0.98, True,
-                            f"{rounds} rounds of one deal of the connections each: nginx's own range over {spread(column(results, ('native', count), 0))}")
+                report.count(f"nginx, library over its own SO_REUSEPORT, N = {count}, {description}",
+                            ratio(column(results, ("library", count), 0), column(results, ("native", count), 0)), 0.98, True)
             report.add(f"### {server}, {description}", table(("N", "", "requests/s", "range", "of one copy", "p50 ms", "p99 ms"), rows))

@@ -1,69 +1,56 @@
 # SPDX-License-Identifier: MIT
-"""All benchmarks, one report: BUILD/bench/report.md, with plots beside it. A full run of all sections also
-replaces tests/bench/report and what README.md shows of it.
-
-usage: report.py quick|full [SECTION...]     as root, in a network namespace of its own (make bench)"""
-
-import os
-import platform
-import re
-import shutil
-import sys
-import time
-
-import balance
-import calls
-import listing
-import openloop
-import real
-import replacing
-import scaling
-import starting
-import walks
-from common import BUILD, CPUS, Report, table
-
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "openloop": openloop, "list": listing, "replace": replacing, "walks": walks}
+"""What the sections write: text and tables, figures that were to reach something, who is best at what, and
+explanations, each with a figure that the same run has measured."""
 
 
-def machine():
-    with open("/proc/cpuinfo", encoding="utf-8") as lines:
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
-    return f"{model}, {len(CPUS)} CPUs, Linux {platform.release()}, loopback, {time.strftime('%Y-%m-%d')}"
+def table(head, rows):
+    """As Markdown."""
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
 
 
-def publish(headline, made_on):
-    """Into the files that git has."""
-    here = os.path.dirname(os.path.abspath(__file__))
-    os.makedirs(f"{here}/report", exist_ok=True)
-    for name in ("report.md", "scaling.svg", "latency.svg"):
-        shutil.copyfile(f"{BUILD}/bench/{name}", f"{here}/report/{name}")
-    readme = f"{here}/../../README.md"
-    with open(readme, encoding="utf-8") as file:
-        text = file.read()
-    shown = (
-        f"Requests per second, relative to one copy; each request costs 100 µs of CPU; median of interleaved rounds. Made on {made_on}; "
-        f"everything else is in [the report](tests/bench/report/report.md).\n\n![Requests per second](tests/bench/report/scaling.svg)\n\n{headline}\n"
-    )
-    with open(readme, "w", encoding="utf-8") as file:
-        file.write(re.sub(r"(<!-- bench -->\n).*(<!-- /bench -->)", lambda found: found[1] + shown + found[2], text, flags=re.S))
+def short(figure):
+    return f"{figure:.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
 
 
-def main(form, *names):
-    begin, made_on = time.monotonic(), machine()
-    report = Report()
-    for name in names or SECTIONS:
-        SECTIONS[name].run(report, form == "quick")
-        print(f"{name}: {time.monotonic() - begin:.0f} s", file=sys.stderr)
-    head = ["# Benchmarks of reuseport", f"{form.capitalize()} form, made by `make {'bench' if form == 'quick' else 'bench-full'}` on: {made_on}. "
-            f"It took {time.monotonic() - begin:.0f} s. Forms that are compared were measured in turn, round by round; what counts is the ratio.",
-            "## What it should show", table(("", "figure", "goal", "reached"), report.goals)]
-    os.makedirs(f"{BUILD}/bench", exist_ok=True)
-    with open(f"{BUILD}/bench/report.md", "w", encoding="utf-8") as file:
-        file.write("\n\n".join(head + report.parts) + "\n")
-    print(f"{BUILD}/bench/report.md")
-    if form == "full" and not names:
-        publish(report.headline, made_on)
+class Report:
+    def __init__(self):
+        self.parts, self.goals, self.best, self.reasons = [], [], [], []
+        self.headline = {}  # what the README shows: {question: figure}
 
+    def add(self, *parts):
+        self.parts.extend(parts)
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    def _verdict(self, what, figure, limit, at_least, shown, control, noise):
+        reached = f"not measurable here now: {noise}" if noise else "yes" if (figure >= limit if at_least else figure <= limit) else "no"
+        self.goals.append((what, shown, control, ("at least " if at_least else "at most ") + f"{limit:g}", reached))
+
+    def compare(self, what, comparison, limit, at_least):
+        """A goal for a Comparison."""
+        self._verdict(what, comparison.figure, limit, at_least, str(comparison), f"{comparison.control:.3f}", comparison.noise)
+
+    def count(self, what, figure, limit, at_least=False, noise=""):
+        """A goal for what was counted, or is not relative to anything. noise: why it says nothing, or ""."""
+        self._verdict(what, figure, limit, at_least, short(figure), "–", noise)
+
+    def rank(self, question, figures, ours, lower=False):
+        """Who is best: {way: figure}; ours: the ways of this project."""
+        pick = min if lower else max
+        winner = pick(figures, key=figures.get)
+        own = pick((way for way in figures if way in ours), key=figures.get)
+        self.best.append((question, winner, short(figures[winner]), own, short(figures[own])))
+
+    def explain(self, text):
+        """A reason, with the figure that supports it, measured in this run."""
+        self.reasons.append(text)
+
+    def text(self, head):
+        parts = [*head]
+        if self.goals:
+            parts += ["## Goals", "In brackets the interval of 95 %, by a bootstrap over the rounds; the control is what a comparison is based on over itself, measured once more in each round. "
+                      "Where it is off by more than 3 %, a figure says nothing.", table(("", "figure", "control", "goal", "reached"), self.goals)]
+        if self.best:
+            parts += ["## Who is best at what", table(("", "best", "figure", "best of reuseport", "figure"), self.best)]
+        if self.reasons:
+            parts += ["## Why", "\n".join(f"- {reason}" for reason in self.reasons)]
+        return "\n\n".join(parts + self.parts) + "\n"

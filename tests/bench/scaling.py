@@ -7,7 +7,13 @@ import statistics
 import subprocess
 import tempfile
 
-from common import BUILD, CPUS, PORT, REUSEPORT, SERVER, cpu_of, placed, ratio, running, spread, table
+from machine import CPUS
+from report import table
+from rounds import ratio, rounds_of, spread
+from servers import BUILD, PORT, REUSEPORT, SERVER, cpu_of, placed, running
+
+TAKES = {"smoke": 5, "quick": 25, "full": 180}  # seconds
+
 
 COST = 100  # microseconds of CPU for a request
 CONNECTIONS = 64
@@ -72,25 +78,12 @@ def load(mode, seconds, threads=1):
     return rate, milliseconds(re.search(r"^\s+50%\s+(\S+)", out, re.M)[1]), milliseconds(re.search(r"^\s+99%\s+(\S+)", out, re.M)[1])
 
 
-def rounds_of(forms, start, measure, rounds):
-    """Interleaved: {form: [measurement of each round]}; and what the servers printed in the end."""
-    results, outputs = {form: [] for form in forms}, {}
-    for number in range(rounds):
-        # In another order each time: what comes after what may matter.
-        for form in forms[number % len(forms):] + forms[:number % len(forms)]:
-            with start(*form) as processes:
-                results[form].append(measure())
-            for process in processes:
-                if process.stdout and (out := process.stdout.read()):
-                    outputs[form] = out
-    return results, outputs
-
-
 def column(results, form, index):
     return [measured[index] for measured in results[form]]
 
 
-def run(report, quick):
+def run(report, form):
+    quick = form != "full"
     work = subprocess.run([SERVER, "calibrate", str(COST)], capture_output=True, text=True, check=True).stdout.strip()
     counts = [2] if quick else sorted({1, *(2**i for i in range(1, 7) if 2**i <= len(CPUS)), len(CPUS), 2 * len(CPUS)})
     forms = [("one", 1)] + [(form, count) for count in counts for form in NAMES if form != "one" and not (count == 1 and form in ("locked", "unlocked"))]
@@ -165,21 +158,16 @@ def goals(report, results, counts, description):
     for count in counts:
         native = column(results, ("native", count), 0)
         for form, least in (("library", 0.98), ("seccomp", 0.97)):
-            report.goal(f"{NAMES[form]} over native, N = {count}, {description}", ratio(column(results, (form, count), 0), native), least, True,
-                        "the kernel does the same for both; the range of native's own rounds is as wide")
-        report.goal(f"p99, library over native, N = {count}, {description}",
-                    ratio(column(results, ("library", count), 2), column(results, ("native", count), 2)), 1.05, False,
-                    "the tail is that of the fullest copy, and the hash deals connections anew in each round; more rounds bring it nearer to 1")
+            report.count(f"{NAMES[form]} over native, N = {count}, {description}", ratio(column(results, (form, count), 0), native), least, True)
+        report.count(f"p99, library over native, N = {count}, {description}",
+                    ratio(column(results, ("library", count), 2), column(results, ("native", count), 2)), 1.05, False)
         if count == 2:
-            report.goal(f"library over dispatcher, N = 2, {description}",
-                        ratio(column(results, ("library", 2), 0), column(results, ("dispatcher", 2), 0)), 1.5, True,
-                        f"the {len(CPUS)} CPUs here are the copies' as well as haproxy's and wrk's, and a request costs the copy more than haproxy: what the latter takes is "
-                        "all that can be won")
+            report.count(f"library over dispatcher, N = 2, {description}",
+                        ratio(column(results, ("library", 2), 0), column(results, ("dispatcher", 2), 0)), 1.5, True)
         if count > 1:
             locked = column(results, ("locked", count), 0)
-            report.goal(f"library over a locked socket, N = {count}, {description}",
-                        ratio(column(results, ("library", count), 0), locked), 1.0, True,
-                        f"the kernel deals each connection by its hash, blindly, while from one socket whoever is free takes the next; native's ratio is {ratio(native, locked):.3f}")
+            report.count(f"library over a locked socket, N = {count}, {description}",
+                        ratio(column(results, ("library", count), 0), locked), 1.0, True)
 
 
 def plots(measured, counts):

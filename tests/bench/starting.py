@@ -5,7 +5,11 @@ import os
 import subprocess
 import tempfile
 
-from common import REUSEPORT, table
+from report import table
+from servers import REUSEPORT
+
+TAKES = {"smoke": 1, "quick": 1, "full": 1}  # seconds
+
 
 
 def calls(locale, *words):
@@ -15,7 +19,7 @@ def calls(locale, *words):
         return next(int(line.split()[3]) for line in counts if line.split()[-1:] == ["total"])
 
 
-def run(report, _quick):
+def run(report, _form):
     # env reads its locale; reuseport has none.
     env, plain = calls("C.UTF-8", "env", "true"), calls("C", "env", "true")
     rows = [("env true, in the locale C.UTF-8", env), ("env true, in the locale C", plain)]
@@ -23,4 +27,4 @@ def run(report, _quick):
         rows.append((f"reuseport run -m {method} -p 80 true", calls("C.UTF-8", REUSEPORT, "run", "-m", method, "-p", "80", "true")))
     report.add("## System calls of a start", "All of them until the end of true, whose own are among them; seccomp's count includes the processes that watch.",
                table(("", "system calls"), rows))
-    report.goal("system calls of reuseport run -p 80 true, over those of env true", rows[2][1] - env, 0, False)
+    report.count("system calls of reuseport run -p 80 true, over those of env true", rows[2][1] - env, 0, False)

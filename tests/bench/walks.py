@@ -7,7 +7,10 @@ import subprocess
 import sys
 import tempfile
 
-from common import BUILD, PORT, REUSEPORT, listeners, table, wait_for
+from report import table
+from servers import PORT, REUSEPORT, listeners, wait_for
+
+TAKES = {"smoke": 8, "quick": 8, "full": 8}  # seconds
 
 # A server that keeps its connections, so that replace waits for them.
 KEEPS = """
@@ -18,6 +21,7 @@ while True: kept.append(server.accept()[0])
 """
 HOLDS = """
 import resource, socket, sys, time
+
 resource.setrlimit(resource.RLIMIT_NOFILE, (4096, 4096))
 kept = [socket.socket() for _ in range(int(sys.argv[1]))]
 print("ready", flush=True)
@@ -57,10 +61,9 @@ def beside(sockets):
         return found
 
 
-def run(report, quick):
-    del quick
+def run(report, _form):
     found = {sockets: beside(sockets) for sockets in (0, 3000)}
     report.add("## Looking into processes", "System calls of one `replace --drain 3` of a server with a connection that stays, beside a process with as many sockets.",
                table(("sockets", *CALLS), [(sockets, *(calls[name] for name in CALLS)) for sockets, calls in found.items()]))
-    report.goal("replace --drain 3 beside 3 000 sockets: readlinkat and getdents64", sum(found[3000].values()), 8000, False)
-    report.goal("the same over those beside none", sum(found[3000].values()) / sum(found[0].values()), 1.1, False)
+    report.count("replace --drain 3 beside 3 000 sockets: readlinkat and getdents64", sum(found[3000].values()), 8000, False)
+    report.count("the same over those beside none", sum(found[3000].values()) / sum(found[0].values()), 1.1, False)

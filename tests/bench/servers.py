@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: MIT
-"""What the benchmarks have in common: servers that end with the block that started them, medians, tables."""
+"""Servers that end with the block that started them, and where they run."""
 
 import contextlib
 import os
 import signal
-import statistics
 import subprocess
 import time
+
+from machine import CPUS
 
 BUILD = os.environ.get("BUILD") or os.path.abspath(f"{__file__}/../../../build")
 REUSEPORT = f"{BUILD}/reuseport"
 LIBRARY = f"{BUILD}/libreuseport.so"
 SERVER = f"{BUILD}/bench/server"
 CALLS = f"{BUILD}/bench/calls"
-CPUS = sorted(os.sched_getaffinity(0))
 PORT = 20000  # in a network namespace of its own, any is free
 
 
@@ -72,36 +72,3 @@ def cpu_of(index, count):
 def placed(index, count, *command):
     """The command there."""
     return list(command) if cpu_of(index, count) < 0 else pinned(index, *command)
-
-
-def spread(values):
-    digits = 0 if min(values) >= 100 else 1
-    return f"{min(values):.{digits}f} – {max(values):.{digits}f}"
-
-
-def ratio(values, base):
-    """The median of the ratios of what was measured in the same round."""
-    return statistics.median(a / b for a, b in zip(values, base))
-
-
-def table(head, rows):
-    """As Markdown."""
-    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
-
-
-class Report:
-    """Sections of text, and figures that were to reach something."""
-
-    def __init__(self):
-        self.parts, self.goals = [], []
-        self.headline = ""  # a table for the README
-
-    def add(self, *parts):
-        self.parts.extend(parts)
-
-    def goal(self, what, figure, limit, at_least, why="", disturbed=""):
-        """why: what is known of the cause, shown where the figure falls short. disturbed: what makes it say nothing."""
-        good = figure >= limit if at_least else figure <= limit
-        reached = f"not measurable here now: {disturbed}" if disturbed else "yes" if good else "no" + (f": {why}" if why else "")
-        self.goals.append((what, f"{figure:.0f}" if figure >= 1000 else f"{figure:.4g}", ("at least " if at_least else "at most ") + f"{limit:g}", reached))

@@ -1,0 +1,134 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# The benchmarks: each section in its smallest form, and what they are made of. Figures are not tested.
+
+load helpers
+
+setup() {
+    need_root
+    need_unshare -n
+}
+
+# section NAME: makes that part of the report, on however busy a machine; REPORT is it.
+section() {
+    FORCE=1 run make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS="$1"
+    [ "$status" = 0 ] || {
+        echo "$output"
+        return 1
+    }
+    REPORT=$BUILT_IN/bench/report.md
+    cat "$REPORT"
+    grep -q '^This section took [0-9]* s, ' "$REPORT"
+    run ! grep -Ew 'nan|inf|None' "$REPORT"
+    # The rows of each table have as many cells as its head.
+    awk -F'|' '/^\|/ { if (cells && NF != cells) { print "cells: " $0; bad = 1 } cells = NF; next } { cells = 0 } END { exit bad }' "$REPORT"
+}
+
+# goal WHAT: its row is there, with one of the verdicts.
+goal() {
+    grep -qE "^\| $1 \| [^|]+ \| ([0-9.]+|–) \| at (least|most) [0-9.]+ \| (yes|no|not measurable here now: [^|]+) \|$" "$REPORT" || {
+        echo "no goal: $1"
+        return 1
+    }
+}
+
+@test "the section list of the benchmarks" {
+    section list
+    grep -q '^| 8 listeners, 0 connections |' "$REPORT"
+}
+
+@test "the section starting of the benchmarks" {
+    section starting
+    goal 'system calls of reuseport run -p 80 true, over those of env true'
+}
+
+@test "the section walks of the benchmarks" {
+    section walks
+    goal 'replace --drain 3 beside 3 000 sockets: readlinkat and getdents64'
+}
+
+@test "a section that does not exist is named, and a busy machine is refused unless it is forced" {
+    run -2 make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS=nosuch
+    [[ $output == "bench: no section nosuch; there are: "* ]]
+    local i
+    for ((i = 0; i < 2 * $(nproc); i++)); do spawn "hog$i" python3 -c 'while True: pass'; done
+    run -2 make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS=starting
+    [[ $output == "bench: this machine is busy: "*"; wait, or set FORCE=1 to measure all the same"* ]]
+}
+
+@test "a control that is off by more than 3 % is what a figure is worth, and the interval covers the rounds" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from report import Report
+from rounds import Comparison
+base = [100, 110, 90, 105]
+good = Comparison([50, 55, 45, 52.5], base, [101, 111, 91, 106])
+assert not good.noise and 0.49 < good.low <= good.figure <= good.high < 0.51
+off = Comparison([50, 55, 45, 52.5], base, [104, 114.4, 93.6, 109.2])
+assert off.noise == "the control is off by 4 %"
+wide = Comparison([50, 110, 45, 105], base, base)
+assert (wide.low, wide.high) == (0.5, 1)
+report = Report()
+report.compare("good", good, 0.6, False)
+report.compare("bad", good, 0.4, False)
+report.compare("off", off, 0.6, False)
+assert [row[-1] for row in report.goals] == ["yes", "no", "not measurable here now: the control is off by 4 %"]
+EOF
+}
+
+# A line for each way, as in "hash p50=1.13 ... late=0.06 cpu=0.00%".
+bench_cell() {
+    need_root
+    need_unshare -n
+    make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN"/bench/{sleeper,open-loop}
+    BUILD=$BUILT_IN run -0 python3 "$ROOT/tests/bench/cell.py" "$@"
+    echo "$output"
+}
+
+@test "the open loop of the benchmarks goes on sending while no copy answers, and counts who hangs" {
+    bench_cell --way hash --stop 4 --work even --load 10 --requests 200 --limit 1000
+    [[ $output == "hash "*" p50=1"???.*" hung=200 failed=0 "* ]]
+    local late=${output##*late=}
+    [ "${late%%.*}" -lt 500 ]
+}
+
+@test "the open loop of the benchmarks: only the stopped copy's clients hang, and those count" {
+    bench_cell --way hash shared --stop 1 --work even --load 10 --requests 200 --limit 1000
+    [[ ${lines[0]} == "hash "*" p99=1"???.*" failed=0 "* ]]
+    local hung=${lines[0]##*hung=}
+    [ "${hung%% *}" -gt 20 ] && [ "${hung%% *}" -lt 80 ]
+    [[ ${lines[1]} == "shared "*" hung=0 failed=0 "* ]]
+}
+
+@test "the open loop of the benchmarks sends the same requests for the same seed, at the load it is asked for" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from cell import schedule
+for kind, mean in ("even", 1000), ("uneven", 5900):
+    plan = schedule(kind, 70, 1000, 7)
+    assert plan == schedule(kind, 70, 1000, 7) != schedule(kind, 70, 1000, 8)
+    due, sources, durations = zip(*(line.split() for line in plan.splitlines()))
+    assert sum(map(int, durations)) == 1000 * mean
+    assert 0.97 < int(due[-1]) / (1000 * mean / 4 / 0.7) <= 1 and sorted(map(int, due)) == list(map(int, due))
+    assert len(set(sources)) > 990 and all(source.startswith("127.") for source in sources)
+EOF
+}
+
+@test "the README shows the last full run of make bench-full, and its figures" {
+    local report=$ROOT/tests/bench/report/report.md machine rows row n name ratio
+    machine=$(sed -n 's/^Full form, made by `make bench-full` on: \(.*\)\. It took .*/\1/p' "$report")
+    [ -n "$machine" ]
+    grep -qF "Made on $machine" "$ROOT/README.md"
+    [ -s "$ROOT/tests/bench/report/scaling.svg" ] && [ -s "$ROOT/tests/bench/report/latency.svg" ]
+    rows=$(sed -n '/<!-- bench -->/,/<!-- \/bench -->/s/^| \([0-9].*\) |$/\1/p' "$ROOT/README.md")
+    [ "$(wc -l <<<"$rows")" = 3 ]
+    while IFS= read -r row; do
+        IFS='|' read -r n name ratio _ <<<"$row"
+        grep -qE "^\| ${n% } \|$name\| [0-9]+ \| [0-9.]+ – [0-9.]+ \|$ratio\|" "$report" || {
+            echo "not in the report: $row"
+            return 1
+        }
+    done <<<"$rows"
+}
