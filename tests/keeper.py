@@ -21,7 +21,7 @@ def listen(port, address):
     if family == socket.AF_INET6:
         listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     listener.bind((address, port))
-    listener.listen(64)
+    listener.listen(1024)
     return listener
 
 

@@ -65,8 +65,8 @@ three_copies() {
     three_copies
     local expected
     expected=$(sort -n -t ' ' -k 4 <<END
-tcp 127.0.0.1 $PORT $A python3 runs 0/64 3 75% ###############
-tcp 127.0.0.1 $PORT $B python3 runs 0/64 1 25% #####
+tcp 127.0.0.1 $PORT $A python3 runs 0/1024 3 75% ###############
+tcp 127.0.0.1 $PORT $B python3 runs 0/1024 1 25% #####
 tcp 127.0.0.1 $PORT $C probe stopped 17/16 0 0%
 END
     )
@@ -117,8 +117,8 @@ END
     local inetd=$PID
     wait_until listeners_are "$PORT" 2
     clients two 127.0.0.2 2 close # its server keeps it: CLOSE_WAIT
-    local expected="tcp 127.0.0.1 $PORT $prefork+2 python3 runs 0/64 7 78% ################
-tcp 127.0.0.2 $PORT $inetd python3 runs 0/64 2 22% ####"
+    local expected="tcp 127.0.0.1 $PORT $prefork+2 python3 runs 0/1024 7 78% ################
+tcp 127.0.0.2 $PORT $inetd python3 runs 0/1024 2 22% ####"
     wait_until table_is "$expected"
     table_is "$expected" again
 }
@@ -175,8 +175,8 @@ time.sleep(600)' "$PORT"
         '"$1" list --watch "$2" | head -n 9 | tail -n 3 | tr -s " " | cut -d " " -f 1-2,4-9' bash "$COMMAND" "$PORT"
     echo "$output"
     # A share is one of all: the others' are somebody's, too.
-    [ "$output" = "tcp 127.0.0.1 ${PIDS[1]} python3 runs 0/64 1 25%
-tcp 127.0.0.2 ? ? ? 0/64 ? -
+    [ "$output" = "tcp 127.0.0.1 ${PIDS[1]} python3 runs 0/1024 1 25%
+tcp 127.0.0.2 ? ? ? 0/1024 ? -
 udp 127.0.0.1 ? ? ? - - -" ]
     [[ $(table again) == *"udp 127.0.0.1 $PORT ${PIDS[0]} probe runs - - -" ]]
 }
@@ -232,7 +232,7 @@ time.sleep(600)' "$PORT"
     clients one 127.0.0.1 2
     spawn watch "$COMMAND" list --watch
     shows() { awk -v RS= 'END { print }' "$(log watch)" | tr -s ' ' | grep -q "^tcp 127.0.0.1 $1 $2 "; }
-    wait_until shows "$PORT" "${PIDS[1]} python3 runs 0/64 2 100%"
+    wait_until shows "$PORT" "${PIDS[1]} python3 runs 0/1024 2 100%"
     run ! shows "$other" .
 }
 
