@@ -138,7 +138,7 @@ REUSEPORT_PORTS=$PORT" ]
     for pid in "${all[@]}"; do
         wait_until_ended "$pid"
     done
-    run ! grep -F -e ' /run/shared ' -e /reuseport /proc/self/mountinfo
+    run ! grep -E ' /run/(shared|musl|glibc)' /proc/self/mountinfo
     [ ! -e /run/shared ]
     [ -z "$(ls -A "$TMPDIR")" ]
 }
