@@ -47,6 +47,42 @@ goal() {
     goal 'replace --drain 3 beside 3 000 sockets: readlinkat and getdents64'
 }
 
+@test "the section scaling of the benchmarks, and its plot" {
+    section scaling
+    goal 'N = 2, new connections: reuseport, library over SO_REUSEPORT of its own'
+    goal 'N = 2, new connections: reuseport, library over one socket, passing on as nginx does'
+    grep -qE '^\| 2 \| the base again, as a control \| [0-9]+ \| [0-9.]+ \([0-9.]+ – [0-9.]+\) \|.* 0 \|$' "$REPORT"
+    grep -qE '^\| CPU-bound, new connections, N = 2: p99 in ms[^|]* \|( [^|]+ \| [0-9.]+ \|){2}$' "$REPORT"
+    grep -qE '^- New connections, N = 2: wake-ups in vain for each connection: [0-9.]+ \(one socket, passing on as nginx does\)\.$' "$REPORT"
+    grep -q '<svg' "$BUILT_IN/bench/scaling.svg"
+}
+
+@test "the section real of the benchmarks" {
+    section real
+    goal 'nginx, new connections, N = 2: reuseport, library over its own reuseport'
+    grep -qE '^\| 2 \| workers of one nginx, one socket \| [0-9]+ \|' "$REPORT"
+    grep -qE '^- nginx, new connections: the load took [0-9]+ % of a CPU beside one copy, [0-9]+ % beside two' "$REPORT"
+}
+
+@test "of the benchmarks' workers on one socket none that passes on gets more than its share, and TERM tells how many it had" {
+    make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN/bench/server"
+    run -0 "$ROOT/tests/bench/apart.sh" python3 - "$BUILT_IN/bench/server" <<'EOF'
+import socket, subprocess, sys, time
+server = subprocess.Popen([sys.argv[1], "passing", "20000", "0", "-1", "2", "37"], stdout=subprocess.PIPE, text=True)
+def connect():
+    client = socket.socket()
+    while client.connect_ex(("127.0.0.1", 20000)):
+        time.sleep(0.01)
+    client.sendall(b"GET / HTTP/1.1\r\n\r\n")
+    assert client.recv(100).startswith(b"HTTP/1.1 200 OK\r\n")
+    return client
+clients = [connect() for _ in range(64)]
+server.terminate()
+accepted = [int(line.split()[0]) for line in server.stdout.read().splitlines()]
+assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 24, accepted
+EOF
+}
+
 @test "a section that does not exist is named, and a busy machine is refused unless it is forced" {
     run -2 make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS=nosuch
     [[ $output == "bench: no section nosuch; there are: "* ]]

@@ -1,29 +1,27 @@
 # SPDX-License-Identifier: MIT
-"""The same for servers as Debian has them."""
+"""Throughput of servers as Debian has them."""
 
-import contextlib
 import os
-import re
-import statistics
-import subprocess
 import tempfile
 
-from scaling import MODES, NAMES, by_reuseport, column, dispatched, load
+from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, Results, behind_haproxy, by_reuseport, watched, wrk
 from machine import CPUS
-from report import table
-from rounds import ratio, rounds_of, spread
-from servers import PORT, placed, running
+from rounds import rounds_of
+from servers import PORT, cpu_of, placed, running
 
-TAKES = {"smoke": 5, "quick": 25, "full": 180}  # seconds
+TAKES = {"smoke": 3, "quick": 20, "full": 160}  # seconds
+SIZES = {"smoke": (0.3, 1), "quick": (0.4, 3), "full": (0.6, 5)}  # seconds of a measurement, rounds
 NODE = "require('http').createServer((q, r) => r.end('ok')).listen(process.argv[1], '127.0.0.1')"
 
 
-def nginx(directory, port, index, option=""):
-    """One worker; the file for it is made anew. option: of listen."""
+def nginx(directory, port, index, workers=1, option=""):
+    """The file for it is made anew. option: of listen."""
     path = f"{directory}/nginx-{port}-{index}.conf"
+    cpus = [cpu_of(i, workers) for i in range(workers)]
+    affinity = f"worker_cpu_affinity {' '.join(f'{1 << cpu:b}' for cpu in cpus)};" if workers > 1 and min(cpus) >= 0 else ""
     with open(path, "w", encoding="ascii") as conf:
         conf.write(
-            f"daemon off; pid {path}.pid; worker_processes 1; user root; error_log /dev/null; worker_rlimit_nofile 8192;\nevents {{ worker_connections 4096; }}\n"
+            f"daemon off; pid {path}.pid; worker_processes {workers}; {affinity} user root; error_log /dev/null; worker_rlimit_nofile 8192;\nevents {{ worker_connections 4096; }}\n"
             f"http {{ access_log off; keepalive_requests 100000000; server {{ listen 127.0.0.1:{port} backlog=4096 {option}; return 200 ok; }} }}\n"
         )
     return ["nginx", "-c", path, "-e", "/dev/null"]
@@ -37,49 +35,63 @@ SERVERS = {
 }
 
 
-def start(server, form, count, directory):
+def start(server, way, count, directory):
     make = SERVERS[server]
-    if form == "dispatcher":
-        return dispatched(lambda port, i: make(directory, port, i), count)
-    copies = [make(directory, PORT, i, *(["reuseport"] if form == "native" else [])) for i in range(count)]
-    if form in ("library", "seccomp"):
-        copies = [by_reuseport("preload" if form == "library" else "seccomp", copy) for copy in copies]
-    return running([placed(i, count, *copy) for i, copy in enumerate(copies)], {PORT: count})
+    if way == "leastconn":
+        return behind_haproxy(way, lambda port, i: make(directory, port, i), count)
+    if way == "workers":
+        return running([nginx(directory, PORT, 0, count)], {PORT: 1})
+    if way in ("native", "again") and count > 1:
+        return running([nginx(directory, PORT, 0, count, "reuseport")], {PORT: count})
+    copies = [make(directory, PORT, i) for i in range(count)]
+    return running([placed(i, count, *(by_reuseport(way, copy) if way in METHODS else copy)) for i, copy in enumerate(copies)], {PORT: count})
 
 
-def redis_load(mode, seconds):
+def redis_load(mode, seconds, processes):
     """redis-benchmark counts requests, not seconds."""
     requests = int(seconds * (60000 if mode == "keep" else 12000))
-    out = subprocess.run(
-        ["redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", "64", "-n", str(requests), "-k", str(int(mode == "keep")), "-t", "ping_inline", "--csv"],
-        capture_output=True, text=True, check=True,
-    ).stdout
+    out, loading, dealing = watched(["redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", str(CONNECTIONS), "-n", str(requests), "-k", str(int(mode == "keep")), "-t", "ping_inline",
+                                     "--csv"], processes)
     fields = [field.strip('"') for field in out.strip().splitlines()[-1].split(",")]
-    return float(fields[1]), float(fields[4]), float(fields[6])
+    return Measured(float(fields[1]), float(fields[4]), float(fields[6]), 0, loading, dealing)
+
+
+def cells(form):
+    """(server, mode, forms): for nginx who wins with its own ways; for the others what more copies bring."""
+    if form != "full":
+        ways = ("native", "again", "library", "workers")
+        return [("nginx", mode, [("one", 1), *((way, 2) for way in ways)]) for mode in (["close"] if form == "smoke" else MODES)]
+    many = max(len(CPUS), 4)
+    own = [("one", 1), *((way, 2) for way in ("native", "again", "library", "seccomp", "workers", "leastconn")), *((way, many) for way in ("native", "again", "library", "workers"))]
+    others = [("one", 1), ("again", 1), *((way, 2) for way in ("library", "seccomp", "leastconn"))]
+    # http.server speaks HTTP/1.0
+    return [(server, mode, own if server == "nginx" else others) for server in SERVERS for mode in MODES if (server, mode) != ("http.server", "keep")]
+
+
+def measure(server, mode, forms, seconds, rounds):
+    load = redis_load if server == "redis-server" else wrk
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        return Results(*rounds_of(forms, lambda way, count: start(server, way, count, directory), lambda processes: load(mode, seconds, processes), rounds))
+
+
+def explain(report, results, subject):
+    """Where a copy more brings little, because the load takes as much as the server, or more."""
+    alone, two = results.median(("one", 1), "loading"), results.median(("library", 2), "loading")
+    report.explain(f"{subject}: the load took {alone:.0f} % of a CPU beside one copy, {two:.0f} % beside two by {NAMES['library']}; the {len(CPUS)} CPUs are the copies' and the load's.")
 
 
 def run(report, form):
-    quick = form != "full"
-    servers = ["nginx"] if quick else list(SERVERS)
-    counts = [2] if quick else [2, 2 * len(CPUS)] if len(CPUS) == 2 else [2, len(CPUS)]
-    report.add("## Real servers", "nginx (one worker each), redis-server, Python's http.server and Node, answering a few bytes; the load is wrk's, for redis redis-benchmark's, "
-               f"and takes CPU of the same {len(CPUS)}: where a request costs the server less than it costs the load, one copy beside the load has them all busy, and more "
-               "copies only take CPU from the load. nginx is also shown with SO_REUSEPORT of its own, which it can ask for.")
-    for server in servers:
-        ways = (*(["native"] if server == "nginx" else []), "dispatcher", "library", "seccomp")
-        forms = [("one", 1)] + [(form, count) for count in counts for form in ways]
-        rounds = 2 if quick else 5 if "native" in ways else 3
-        for mode, description in MODES.items():
-            if server == "http.server" and mode == "keep":
-                continue  # it speaks HTTP/1.0
-            with tempfile.TemporaryDirectory() as directory:
-                os.chmod(directory, 0o755)
-                measure = redis_load if server == "redis-server" else load
-                results, _ = rounds_of(forms, lambda form, count: start(server, form, count, directory), lambda: measure(mode, 1), rounds)
-            rows = [(form[1], NAMES[form[0]], f"{statistics.median(column(results, form, 0)):.0f}", spread(column(results, form, 0)),
-                     f"{ratio(column(results, form, 0), column(results, ('one', 1), 0)):.2f}",
-                     f"{statistics.median(column(results, form, 1)):.2f}", f"{statistics.median(column(results, form, 2)):.2f}") for form in forms]
-            for count in counts if "native" in ways else ():
-                report.count(f"nginx, library over its own SO_REUSEPORT, N = {count}, {description}",
-                            ratio(column(results, ("library", count), 0), column(results, ("native", count), 0)), 0.98, True)
-            report.add(f"### {server}, {description}", table(("N", "", "requests/s", "range", "of one copy", "p50 ms", "p99 ms"), rows))
+    seconds, rounds = SIZES[form]
+    report.add("## Real servers", f"Servers that answer a few bytes, and a load of {CONNECTIONS} connections on the same {len(CPUS)} CPUs: wrk's, for redis redis-benchmark's. By reuseport or behind haproxy "
+               "each copy is a server of its own (nginx with one worker). nginx by itself is one with N workers: with `reuseport`, which is the base, or with one socket, which is its default: EPOLLEXCLUSIVE, "
+               f"and passing on. For the others the base is one copy. Rounds: {rounds}, of {seconds} s; medians, in brackets the interval of 95 %.")
+    for server, mode, forms in cells(form):
+        results, subject = measure(server, mode, forms, seconds, rounds), f"{server}, {MODES[mode]}"
+        report.add(f"### {subject}", results.table(server == "nginx"))
+        for way, count in results.found:
+            if server == "nginx" and way == "library":
+                report.compare(f"{subject}, N = {count}: {NAMES[way]} over its own reuseport", results.over((way, count)), 0.98, True)
+        explain(report, results, subject)
+        results.explain_dealing(report, subject, 2)
+        results.rank(report, subject)

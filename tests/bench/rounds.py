@@ -11,17 +11,15 @@ DRAWS = 2000
 
 
 def rounds_of(forms, start, measure, rounds):
-    """{form: [measurement of each round]}; and what the servers printed in the end. start(*form) is a context that
-    gives the processes."""
-    results, outputs = {form: [] for form in forms}, {}
+    """{form: [measurement of each round]}; and {form: [what the processes had printed at their end, in each round]}.
+    start(*form) is a context that gives the processes, measure(processes) what is measured of them."""
+    results, outputs = {form: [] for form in forms}, {form: [] for form in forms}
     for number in range(rounds):
         # In another order each time: what comes after what may matter.
         for form in forms[number % len(forms):] + forms[:number % len(forms)]:
             with start(*form) as processes:
-                results[form].append(measure())
-            for process in processes:
-                if process.stdout and (out := process.stdout.read()):
-                    outputs[form] = out
+                results[form].append(measure(processes))
+            outputs[form].append("".join(process.stdout.read() for process in processes if process.stdout))
     return results, outputs
 
 

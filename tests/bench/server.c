@@ -3,14 +3,15 @@
  * several of them can share a port:
  *
  *     server calibrate MICROSECONDS          prints how many rounds of work take that long
- *     server plain|native|incoming PORT ROUNDS CPU
- *                  native sets SO_REUSEPORT itself, incoming SO_INCOMING_CPU as well; CPU -1: any
- *     server locked|unlocked PORT ROUNDS CPUS WORKERS
- *                  workers, on CPUS in turn, that accept from one inherited socket: the one that
- *                  has the lock, or all. At TERM it prints how often one woke up in vain. */
+ *     server plain|native PORT ROUNDS CPU    native sets SO_REUSEPORT itself; CPU -1: any
+ *     server unlocked|exclusive|passing PORT ROUNDS CPUS WORKERS LIMIT
+ *                  workers, on CPUS in turn, that accept from one inherited socket: all of them
+ *                  wake up; only some, by EPOLLEXCLUSIVE; or so, and who has more than 7/8 of
+ *                  LIMIT connections lets the others go first, as in nginx
+ *
+ * At TERM each copy prints how many connections it accepted and how often it woke up in vain. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
 #include <signal.h>
@@ -20,24 +21,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { EVENTS = 64, LOCK_DELAY = 1 /* ms between tries for the lock */ };
+enum { EVENTS = 64, TURNS = 16 /* as nginx has it */ };
 
-/* Shared by the workers. */
-struct counts {
-    unsigned long accepted, in_vain;
+/* How this copy gets its connections. */
+struct way {
+    uint32_t events; /* of the listener, as for epoll_ctl(2) */
+    int limit;       /* of connections; 0: passes none on */
 };
 
-static struct counts *counts;
-static unsigned long rounds;
+static unsigned long rounds, accepted, in_vain;
+static int held; /* connections */
 static volatile sig_atomic_t ended;
+static sigset_t term; /* blocked, except in epoll_pwait(2) */
 
 static void die(const char *what) {
     perror(what);
@@ -84,36 +85,48 @@ static void pin(int cpu) {
     if (sched_setaffinity(0, sizeof(set), &set)) die("sched_setaffinity");
 }
 
-static int open_listener(const char *mode, in_port_t port, int cpu) {
+static int open_listener(bool shares, in_port_t port) {
     const struct sockaddr_in address = {
         .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if ((!strcmp(mode, "native") || !strcmp(mode, "incoming")) &&
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)))
-        die("SO_REUSEPORT");
-    if (!strcmp(mode, "incoming") && setsockopt(fd, SOL_SOCKET, SO_INCOMING_CPU, &cpu, sizeof(cpu)))
-        die("SO_INCOMING_CPU");
+    if (shares && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on))) die("SO_REUSEPORT");
     if (bind(fd, (const struct sockaddr *)&address, sizeof(address))) die("bind");
     if (listen(fd, 4096)) die("listen");
     return fd;
 }
 
-static void watch(int epoll, int fd) {
-    struct epoll_event event = {.events = EPOLLIN, .data = {.fd = fd}};
+static void watch(int epoll, int fd, uint32_t events) {
+    struct epoll_event event = {.events = events, .data = {.fd = fd}};
     if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event)) die("epoll_ctl");
+}
+
+static void drop(int fd) {
+    close(fd);
+    held--;
 }
 
 /* One at a time, so that others get theirs. */
 static void take_connection(int epoll, int listener) {
     const int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK), on = 1;
     if (fd < 0) {
-        counts->in_vain++;
+        in_vain++;
         return;
     }
-    counts->accepted++;
+    accepted++;
+    held++;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    watch(epoll, fd);
+    watch(epoll, fd, EPOLLIN);
+}
+
+/* As ngx_reorder_accept_events() of nginx 1.21.6 and later: EPOLLEXCLUSIVE tends to wake the first
+ * that was added, so a worker adds the listener anew, behind the others, at every sixteenth
+ * connection, and at each one while less than an eighth of its limit is free. */
+static void pass_on(int epoll, int listener, const struct way *way) {
+    const int disabled = way->limit / 8 - (way->limit - held); /* ngx_accept_disabled */
+    if (accepted % TURNS && disabled <= 0) return;
+    epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
+    watch(epoll, listener, way->events);
 }
 
 static void answer(int fd) {
@@ -123,34 +136,35 @@ static void answer(int fd) {
     char request[2048];
     const ssize_t got = read(fd, request, sizeof(request) - 1);
     if (got <= 0) {
-        if (got == 0 || errno != EAGAIN) close(fd);
+        if (got == 0 || errno != EAGAIN) drop(fd);
         return;
     }
     request[got] = '\0';
     const bool closes = strstr(request, "Connection: close") != NULL;
     const char *reply = closes ? close_it : keep;
     work(rounds);
-    if (write(fd, reply, strlen(reply)) < 0 || closes) close(fd);
+    if (write(fd, reply, strlen(reply)) < 0 || closes) drop(fd);
 }
 
-/* lock: -1, or who has it accepts. */
-static void serve(int listener, int lock) {
+static void serve(int listener, const struct way *way) {
     const int epoll = epoll_create1(0);
     struct epoll_event events[EVENTS];
-    if (lock < 0) watch(epoll, listener);
+    sigset_t none;
+    sigemptyset(&none);
+    watch(epoll, listener, way->events);
     while (!ended) {
-        const bool held = lock >= 0 && !flock(lock, LOCK_EX | LOCK_NB);
-        if (held) watch(epoll, listener);
-        const int count = epoll_wait(epoll, events, EVENTS, lock < 0 || held ? -1 : LOCK_DELAY);
-        for (int i = 0; i < count; i++)
-            if (events[i].data.fd == listener) take_connection(epoll, listener);
-        if (held) {
-            epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
-            flock(lock, LOCK_UN);
+        const int count = epoll_pwait(epoll, events, EVENTS, -1, &none);
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.fd != listener) {
+                answer(events[i].data.fd);
+                continue;
+            }
+            take_connection(epoll, listener);
+            if (way->limit) pass_on(epoll, listener, way);
         }
-        for (int i = 0; i < count; i++)
-            if (events[i].data.fd != listener) answer(events[i].data.fd);
     }
+    printf("%lu %lu\n", accepted, in_vain);
+    fflush(stdout);
 }
 
 static void end(int number) {
@@ -158,36 +172,22 @@ static void end(int number) {
     ended = 1;
 }
 
-/* A lock of its own for each worker: flock(2) is by open file. */
-static void be_worker(int listener, bool locked, const char *file) {
-    const int lock = locked ? open(file, O_RDWR) : -1;
+static void be_worker(int listener, const struct way *way, int cpu) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
-    if (locked && lock < 0) die(file);
-    serve(listener, lock);
+    pin(cpu);
+    serve(listener, way);
     _exit(0);
 }
 
-static void run_workers(int listener, bool locked, char *cpus, int workers) {
-    char file[] = "/tmp/bench-lock-XXXXXX";
-    if (mkstemp(file) < 0) die(file);
-    char *rest = NULL;
-    const char *cpu = strtok_r(cpus, ",", &rest);
-    int list[64], known = 0;
-    for (; cpu && known < 64; cpu = strtok_r(NULL, ",", &rest)) list[known++] = atoi(cpu);
-    pid_t pids[64];
-    if (known == 0) die("no CPUs");
-    for (int i = 0; i < workers && i < 64; i++) {
-        pids[i] = fork();
-        if (pids[i] == 0) {
-            pin(list[i % known]);
-            be_worker(listener, locked, file);
-        }
+/* Ends them by ending: PR_SET_PDEATHSIG. */
+static void run_workers(int listener, const struct way *way, const char *cpus, int workers) {
+    const char *cpu = cpus;
+    for (int i = 0; i < workers; i++) {
+        if (fork() == 0) be_worker(listener, way, atoi(cpu));
+        cpu = strchr(cpu, ',') ? strchr(cpu, ',') + 1 : cpus;
     }
-    while (!ended) pause();
-    for (int i = 0; i < workers && i < 64; i++) kill(pids[i], SIGTERM);
-    for (int i = 0; i < workers && i < 64; i++) waitpid(pids[i], NULL, 0);
-    unlink(file);
-    printf("%lu %lu\n", counts->accepted, counts->in_vain);
+    int number;
+    sigwait(&term, &number);
 }
 
 int main(int argc, char **argv) {
@@ -196,18 +196,22 @@ int main(int argc, char **argv) {
         calibrate(atof(argv[2]));
         return 0;
     }
-    if (argc < 5) return 2;
-    counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (counts == MAP_FAILED) die("mmap");
+    if (argc != 5 && argc != 7) return 2;
     rounds = strtoul(argv[3], NULL, 10);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    sigprocmask(SIG_BLOCK, &term, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN);
-    const int listener = open_listener(argv[1], (in_port_t)atoi(argv[2]), atoi(argv[4]));
-    if (argc > 5) {
-        run_workers(listener, !strcmp(argv[1], "locked"), argv[4], atoi(argv[5]));
+    const int listener = open_listener(!strcmp(argv[1], "native"), (in_port_t)atoi(argv[2]));
+    const bool alone = argc == 5 || !strcmp(argv[1], "unlocked");
+    const struct way way = {.events = alone ? EPOLLIN : EPOLLIN | EPOLLEXCLUSIVE,
+                            .limit = !strcmp(argv[1], "passing") ? atoi(argv[6]) : 0};
+    if (argc == 7) {
+        run_workers(listener, &way, argv[4], atoi(argv[5]));
     } else {
         pin(atoi(argv[4]));
-        serve(listener, -1);
+        serve(listener, &way);
     }
     return 0;
 }
