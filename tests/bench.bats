@@ -32,19 +32,47 @@ goal() {
     }
 }
 
-@test "the section list of the benchmarks" {
+@test "the section list of the benchmarks: both commands in the same rounds, and their system calls" {
+    need_unshare -fp --mount-proc
     section list
-    grep -q '^| 8 listeners, 0 connections |' "$REPORT"
+    goal 'list over ss, 8 listeners, 0 connections'
+    goal 'list over ss, 1000 listeners, 5000 connections'
+    [ "$(grep -cE '^\| [0-9]+ listeners, [0-9]+ connections \| ([^|]+\|){2} [0-9]+ \| ([^|]+\|){2} [0-9]+ \|' "$REPORT")" = 2 ]
 }
 
-@test "the section starting of the benchmarks" {
+@test "the section calls of the benchmarks: each cost has its control, seccomp's is over a filter of one instruction, and what is counted is exact" {
+    section calls
+    local what
+    for what in 'bind\(\), shared: library over a program that sets the option itself' 'bind\(\), not shared: library over plain' \
+        'bind\(\), inert: library over plain' 'socket\(\): library over plain' \
+        'an unrelated system call under seccomp, over a filter of one instruction'; do
+        goal "$what"
+    done
+    grep -qxF '| bind(), shared: system calls more with the library | 2 | – | at most 2 | yes |' "$REPORT"
+    grep -qxF '| bind(), not shared: system calls more with the library | 1 | – | at most 1 | yes |' "$REPORT"
+    grep -qxF '| system calls more for a connection | 0 | – | at most 0 | yes |' "$REPORT"
+    grep -qE '^\| bind\(\), shared \| seccomp \|  \| [0-9]+ \| [^|]+ \| [0-9]+ \| [0-9.]+ \(' "$REPORT"
+    # Each reason has a figure of this run.
+    run ! grep -E '^- [^0-9]*$' "$REPORT"
+}
+
+@test "the section starting of the benchmarks: what is counted is the same each time, whatever is in the environment" {
     section starting
     goal 'system calls of reuseport run -p 80 true, over those of env true'
+    goal 'start, a list of 10: instructions more than an empty preload'
+    local first
+    first=$(grep -E 'instructions more|system calls of' "$REPORT")
+    FILLER=more section starting
+    [ "$(grep -E 'instructions more|system calls of' "$REPORT")" = "$first" ]
 }
 
-@test "the section walks of the benchmarks" {
+@test "the section walks of the benchmarks: one walk through all processes, and looks that cost the same beside any" {
+    need_unshare -fp --mount-proc
     section walks
     goal 'replace --drain 3 beside 3 000 sockets: readlinkat and getdents64'
+    grep -qxF '| walks of replace through a process with 3 000 sockets | 1 | – | at most 1 | yes |' "$REPORT"
+    grep -qxF '| the same with --no-steer | 0 | – | at most 0 | yes |' "$REPORT"
+    grep -qxF '| system calls of a look beside 3 000 sockets, over those beside none | 1 | – | at most 1 | yes |' "$REPORT"
 }
 
 @test "the section scaling of the benchmarks, and its plot" {

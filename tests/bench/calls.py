@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: MIT
-"""What a call costs with the library in front of it, and with seccomp beside it; what a start costs."""
+"""What a call costs with the library in front of it or seccomp beside it, and how many system calls that makes."""
 
 import re
 import statistics
 import subprocess
 import tempfile
-import time
 
-from report import table
-from rounds import ratio, spread
+from report import short, table
+from rounds import Comparison, spread
 from servers import BUILD, CALLS, LIBRARY, PORT, REUSEPORT, pinned, wait_for
 
-TAKES = {"smoke": 5, "quick": 20, "full": 60}  # seconds
-
+TAKES = {"smoke": 7, "quick": 12, "full": 60}  # seconds
+SIZES = {"smoke": (3, 8), "quick": (5, 15), "full": (15, 60)}  # rounds, batches
 
 EMPTY = f"{BUILD}/probes/empty"
 OTHER = str(PORT + 99)
-ONE = "20100"
-TEN = ",".join(str(port) for port in range(20100, 20110))
 
 
 def under(preload, ports=None):
@@ -29,17 +26,26 @@ def by_seccomp(ports):
     return [REUSEPORT, "run", "-m", "seccomp", "-p", str(ports)]
 
 
-SMALL_FILTER = [f"{BUILD}/probes/without", "pidfd_getfd"]
-
-# What is called, under what: the first of each is what the others are compared with.
+# What is called, under what. The first is the base of the others, and measured twice in each round.
+ONE, FOUR = "a filter of one instruction", "a filter of four"
 CASES = {
     "socket()": ("socket", {"alone": [], "empty preload": under(EMPTY), "library, inert": under(LIBRARY), "library": under(LIBRARY, PORT), "seccomp": by_seccomp(PORT)}),
     "bind(), shared": ("bind", {"sets the option itself": None, "library": under(LIBRARY, PORT), "seccomp": by_seccomp(PORT)}),
     "bind(), not shared": ("bind", {"alone": [], "empty preload": under(EMPTY), "library": under(LIBRARY, OTHER), "seccomp": by_seccomp(OTHER)}),
     "bind(), inert": ("bind", {"alone": [], "empty preload": under(EMPTY), "library": under(LIBRARY)}),
-    "getppid()": ("getppid", {"alone": [], "library": under(LIBRARY, PORT), "a seccomp filter of four instructions": SMALL_FILTER, "seccomp": by_seccomp(PORT)}),
+    "getppid()": ("getppid", {ONE: [f"{BUILD}/probes/without", "nothing"], "alone": [], "library": under(LIBRARY, PORT),
+                              FOUR: [f"{BUILD}/probes/without", "pidfd_getfd"], "seccomp": by_seccomp(PORT)}),
     "write() and read()": ("echo", {"alone": [], "library": under(LIBRARY, PORT), "seccomp": by_seccomp(PORT)}),
+    "rt_sigprocmask() of nothing": ("readable", {"alone": []}),
+    "getsockopt(SO_REUSEPORT)": ("option", {"alone": []}),
 }
+GOALS = (  # case, way, what, limit
+    ("bind(), shared", "library", "bind(), shared: library over a program that sets the option itself", 1.45),
+    ("bind(), not shared", "library", "bind(), not shared: library over plain", 1.3),
+    ("bind(), inert", "library", "bind(), inert: library over plain", 1.02),
+    ("socket()", "library", "socket(): library over plain", 1.02),
+    ("getppid()", "seccomp", f"an unrelated system call under seccomp, over {ONE}", 1.2),
+)
 
 
 def command(call, words, batches):
@@ -49,7 +55,9 @@ def command(call, words, batches):
 
 
 def count(call, words):
-    """System calls between the two marks."""
+    """System calls between the two marks; "" if they are not the program's alone."""
+    if call not in ("socket", "bind") or (words and words[0] == REUSEPORT):
+        return ""
     with tempfile.NamedTemporaryFile("r") as trace:
         plain = command(call, words, 0)
         # strace traces the program alone: what watches it must not be.
@@ -68,78 +76,78 @@ def nanoseconds(call, words, batches):
     return float(subprocess.run(pinned(0, *command(call, words, batches)), capture_output=True, text=True, check=True).stdout)
 
 
-def cost_of_calls(report, quick):
-    rounds, batches = (5, 20) if quick else (15, 60)
-    rows, medians = [], {}
-    for name, (call, ways) in CASES.items():
-        times = {way: [] for way in ways}
-        for _ in range(rounds):
-            for way, words in ways.items():
-                times[way].append(nanoseconds(call, words, batches))
-        base = times[next(iter(ways))]
+def measure(rounds, batches):
+    """{(case, way): [nanoseconds of each round]}; the way None is the base once more."""
+    times = {}
+    for _ in range(rounds):
+        for case, (call, ways) in CASES.items():
+            # The control comes last: what drifts within a round shows in it.
+            for way, words in [*ways.items(), (None, next(iter(ways.values())))]:
+                times.setdefault((case, way), []).append(nanoseconds(call, words, batches))
+    return times
+
+
+def comparison(times, case, way):
+    """To the base of the case, if that is not the way itself."""
+    base = next(iter(CASES[case][1]))
+    return Comparison(times[case, way], times[case, base], times[case, None]) if way != base else None
+
+
+def cost_of_calls(report, rounds, batches):
+    times = measure(rounds, batches)
+    medians = {key: statistics.median(values) for key, values in times.items()}
+    counts, rows = {}, []
+    for case, (call, ways) in CASES.items():
         for way, words in ways.items():
-            medians[name, way] = (ratio(times[way], base), statistics.median(a - b for a, b in zip(times[way], base)))
-            rows.append((name, way, count(call, words) if call in ("socket", "bind") and words != by_seccomp(PORT) and words != by_seccomp(OTHER) else "",
-                         f"{statistics.median(times[way]):.0f}", spread(times[way]), f"{medians[name, way][0]:.3f}"))
-    report.add("## Cost of a call", f"Nanoseconds, with those of reading the clock; the median of {rounds} interleaved rounds, each the median of {batches} batches of 200 calls.",
-               table(("call", "", "system calls", "ns", "range", "ratio"), rows))
-    report.count("bind(), shared: library over a program that sets the option itself", medians["bind(), shared", "library"][0], 1.45, False)
-    report.count("bind(), not shared: library over plain", medians["bind(), not shared", "library"][0], 1.3, False)
-    report.count("bind(), inert: library over plain", medians["bind(), inert", "library"][0], 1.02, False)
-    report.count("socket(): library over plain", medians["socket()", "library"][0], 1.02, False)
-    report.count("seccomp, ns added to an unrelated system call", max(medians["getppid()", "seccomp"][1], 0), 10, False)
+            counts[case, way] = count(call, words)
+            compared = comparison(times, case, way)
+            rows.append((case, way, counts[case, way], f"{medians[case, way]:.0f}", spread(times[case, way]), f"{1e9 / medians[case, way]:.0f}", compared or "1",
+                         f"{compared.control:.3f}" if compared else ""))
+    report.add("## Cost of a call", f"Nanoseconds; the median of {rounds} interleaved rounds, each the median of {batches} batches of 200 calls, less what the clock costs. "
+               "The ratio is to the first row of each call, with its interval.",
+               table(("call", "", "system calls", "ns", "range", "calls/s", "ratio", "control"), rows))
+    for case, way, what, limit in GOALS:
+        report.compare(what, comparison(times, case, way), limit, False)
+    for case, limit in (("bind(), shared", 2), ("bind(), not shared", 1)):
+        base = next(iter(CASES[case][1]))
+        report.count(f"{case}: system calls more with the library", counts[case, "library"] - counts[case, base], limit)
+    report.rank("nanoseconds of a bind() that shares the port", {way: medians["bind(), shared", way] for way in CASES["bind(), shared"][1]}, ("library", "seccomp"), lower=True)
+    explain(report, medians, counts)
 
 
-def calls_of_connections(report):
-    """System calls of a server for a hundred connections, with and without."""
-    found = {}
-    for way, words in (("alone", []), ("library", under(LIBRARY, PORT))):
-        with tempfile.NamedTemporaryFile("r") as trace:
-            server = subprocess.Popen([*words, "strace", "-D", "-f", "-o", trace.name, f"{BUILD}/examples/server", str(PORT), "127.0.0.1"],
-                                      stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-            server.stdout.readline()
-            subprocess.run([f"{BUILD}/examples/client", str(PORT), "100"], check=True, capture_output=True)
-            server.terminate()  # strace stands beside it, not above
-            server.wait()
-            wait_for(lambda: "killed by SIGTERM" in open(trace.name, encoding="utf-8").read())
-            lines = trace.read().splitlines()
-            first = next(i for i, line in enumerate(lines) if "accept" in line)
-            last = max(i for i, line in enumerate(lines) if re.search(r"close\(", line))
-            found[way] = last - first + 1
-    report.add(f"A server's system calls for 100 connections: {found['alone']} alone, {found['library']} with the library.")
-    report.count("system calls more for a connection", (found["library"] - found["alone"]) / 100, 0, False)
+def explain(report, medians, counts):
+    case = "bind(), shared"
+    more = counts[case, "library"] - counts[case, "sets the option itself"]
+    report.explain(f"{case}: the library takes {medians[case, 'library'] - medians[case, 'sets the option itself']:.0f} ns and {more} system calls more than a program that sets the option itself. "
+                   f"By themselves, rt_sigprocmask(2), which tells whether an address can be read, takes {medians['rt_sigprocmask() of nothing', 'alone']:.0f} ns here, "
+                   f"and getsockopt(2), without which a failed bind could not put the option back, {medians['getsockopt(SO_REUSEPORT)', 'alone']:.0f} ns.")
+    case = "bind(), inert"
+    report.explain(f"{case}: an empty preload takes {medians[case, 'empty preload'] / medians[case, 'alone']:.3f} of what the program takes alone, the library {medians[case, 'library'] / medians[case, 'alone']:.3f}.")
+    case = "getppid()"
+    report.explain(f"{case}: any filter takes a system call off the kernel's fast path. That of one instruction adds {medians[case, ONE] - medians[case, 'alone']:.0f} ns, that of seccomp "
+                   f"{medians[case, 'seccomp'] - medians[case, 'alone']:.0f} ns.")
+    report.explain(f"bind() by seccomp waits for another process: {short(1e9 / medians['bind(), shared', 'seccomp'])} calls a second if the port is shared, "
+                   f"{short(1e9 / medians['bind(), not shared', 'seccomp'])} if not; socket(), which passes the filter, {short(1e9 / medians['socket()', 'seccomp'])}.")
 
 
-def instructions(words):
-    out = subprocess.run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *words, "/bin/true"] if not words else
-                         [*words, "valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "/bin/true"],
-                         capture_output=True, text=True, check=True).stderr
-    return int(re.search(r"Collected : (\d+)", out)[1])
-
-
-def cost_of_starting(report, quick):
-    ways = {"nothing": [], "empty preload": under(EMPTY), "library, inert": under(LIBRARY), "library, one port": under(LIBRARY, ONE),
-            "library, a list of 10": under(LIBRARY, TEN)}
-    counted = {way: instructions(words) for way, words in ways.items()}
-    commands = {way: [*words, "/bin/true"] if words else ["env", "/bin/true"] for way, words in ways.items()}
-    commands |= {"env true": ["env", "true"], "reuseport run true": [REUSEPORT, "run", "-p", TEN, "true"],
-                 "reuseport run -m seccomp true": [REUSEPORT, "run", "-m", "seccomp", "-p", TEN, "true"]}
-    times = {way: [] for way in commands}
-    for _ in range(40 if quick else 300):
-        for way, words in commands.items():
-            begin = time.perf_counter()
-            subprocess.run(words, check=True)
-            times[way].append((time.perf_counter() - begin) * 1e6)
-    rows = [(way, counted.get(way, ""), counted[way] - counted["empty preload"] if way in counted else "", f"{statistics.median(times[way]):.0f}",
-             f"{statistics.median(times[way]) / statistics.median(times['env true']):.2f}") for way in commands]
-    report.add("## Cost of starting", "Instructions of /bin/true, loader included, by callgrind; microseconds from fork to end, all by way of env, medians.",
-               table(("", "instructions", "more than empty", "µs", "of env true"), rows))
-    for what, limit in (("inert", 9000), ("one port", 13000), ("a list of 10", 18500)):
-        report.count(f"start, {what}: instructions more than an empty preload", counted[f"library, {what}"] - counted["empty preload"], limit, False)
+def calls_of_server(words):
+    """A server's system calls for a hundred connections."""
+    with tempfile.NamedTemporaryFile("r") as trace:
+        server = subprocess.Popen([*words, "strace", "-D", "-f", "-o", trace.name, f"{BUILD}/examples/server", str(PORT), "127.0.0.1"],
+                                  stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        server.stdout.readline()
+        subprocess.run([f"{BUILD}/examples/client", str(PORT), "100"], check=True, capture_output=True)
+        server.terminate()  # strace stands beside it, not above
+        server.wait()
+        wait_for(lambda: "killed by SIGTERM" in open(trace.name, encoding="utf-8").read())
+        lines = trace.read().splitlines()
+        first = next(i for i, line in enumerate(lines) if "accept" in line)
+        last = max(i for i, line in enumerate(lines) if re.search(r"close\(", line))
+        return last - first + 1
 
 
 def run(report, form):
-    quick = form != "full"
-    cost_of_calls(report, quick)
-    calls_of_connections(report)
-    cost_of_starting(report, quick)
+    cost_of_calls(report, *SIZES[form])
+    alone, library = calls_of_server([]), calls_of_server(under(LIBRARY, PORT))
+    report.add(f"A server's system calls for 100 connections: {alone} alone, {library} with the library.")
+    report.count("system calls more for a connection", (library - alone) / 100, 0)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* Runs a command that is made to believe, by a seccomp filter, that its kernel lacks something:
  *
- *     without
- * pidfd_getfd|pidfd_getfd:EPERM|pidfd_getfd:KILL|statx|netlink|mask|getsockopt|setsockopt|tor
- * COMMAND...
+ *     without WHAT COMMAND...
+ *
+ * WHAT: pidfd_getfd, pidfd_getfd:EPERM, pidfd_getfd:KILL, statx, netlink, mask, getsockopt,
+ * setsockopt, tor or nothing.
  *
  * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
  * pidfd_getfd:EPERM as in container runtimes, with EPERM; pidfd_getfd:KILL ends the caller, as
  * systemd's SystemCallFilter= does; socket(AF_NETLINK) with EAFNOSUPPORT; mask has
- * rt_sigprocmask(~0) succeed, which the kernel never does. */
+ * rt_sigprocmask(~0) succeed, which the kernel never does; nothing is a filter of one instruction,
+ * which permits all. */
 #include <errno.h>
 #include <signal.h>
 #include <stddef.h>
@@ -69,9 +71,10 @@ int main(int argc, char **argv) {
                                 {JUMP_EQUAL, 1, 0, SIG_SETMASK},
                                 {RETURN, 0, 0, FAIL(EPERM)},
                                 {RETURN, 0, 0, ALLOW}};
-    const struct program program = !strcmp(argv[1], "tor") ? (struct program){10, tor}
-                                   : is_argument           ? (struct program){6, argument}
-                                                           : (struct program){4, call};
+    const struct program program = !strcmp(argv[1], "tor")       ? (struct program){10, tor}
+                                   : !strcmp(argv[1], "nothing") ? (struct program){1, call + 3}
+                                   : is_argument                 ? (struct program){6, argument}
+                                                                 : (struct program){4, call};
     if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) || prctl(PR_SET_SECCOMP, 2L, &program)) {
         perror("without");
         return 2;
