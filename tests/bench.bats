@@ -81,7 +81,7 @@ goal() {
     goal 'N = 2, new connections: reuseport, library over one socket, passing on as nginx does'
     grep -qE '^\| 2 \| the base again, as a control \| [0-9]+ \| [0-9.]+ \([0-9.]+ – [0-9.]+\) \|.* 0 \|$' "$REPORT"
     grep -qE '^\| CPU-bound, new connections, N = 2: p99 in ms[^|]* \|( [^|]+ \| [0-9.]+ \|){2}$' "$REPORT"
-    grep -qE '^- New connections, N = 2: wake-ups in vain for each connection: [0-9.]+ \(one socket, passing on as nginx does\)\.$' "$REPORT"
+    grep -qE '^- CPU-bound, new connections, N = 2: wake-ups in vain for each connection: [0-9.]+ \(one socket, passing on as nginx does\)\.$' "$REPORT"
     grep -q '<svg' "$BUILT_IN/bench/scaling.svg"
 }
 
@@ -89,10 +89,11 @@ goal() {
     section real
     goal 'nginx, new connections, N = 2: reuseport, library over its own reuseport'
     grep -qE '^\| 2 \| workers of one nginx, one socket \| [0-9]+ \|' "$REPORT"
-    grep -qE '^- nginx, new connections: the load took [0-9]+ % of a CPU beside one copy, [0-9]+ % beside two' "$REPORT"
+    grep -qE '^\| 2 \| haproxy, leastconn \| [0-9]+ \| [0-9.]+ \([0-9.]+ – [0-9.]+\) \|' "$REPORT"
+    grep -qE '^- redis-server, keep-alive, N = 2: of the [0-9]+ % of [0-9]+ CPUs the load took [0-9]+ % beside one copy, .* behind haproxy, leastconn, which took [0-9]+ % itself' "$REPORT"
 }
 
-@test "of the benchmarks' workers on one socket none that passes on gets more than its share, and TERM tells how many it had" {
+@test "the benchmarks' workers that pass on share kept connections, and TERM tells how many each one had" {
     make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN/bench/server"
     run -0 "$ROOT/tests/bench/apart.sh" python3 - "$BUILT_IN/bench/server" <<'EOF'
 import socket, subprocess, sys, time
@@ -107,7 +108,7 @@ def connect():
 clients = [connect() for _ in range(64)]
 server.terminate()
 accepted = [int(line.split()[0]) for line in server.stdout.read().splitlines()]
-assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 24, accepted
+assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 16, accepted
 EOF
 }
 

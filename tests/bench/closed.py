@@ -14,7 +14,7 @@ from typing import NamedTuple
 from cell import cpu_seconds
 from machine import CPUS
 from report import table
-from rounds import Comparison, ratio
+from rounds import Comparison, ratio, rounds_of
 from servers import PORT, REUSEPORT, placed, running
 
 CONNECTIONS = 64
@@ -112,7 +112,7 @@ class Results:
 
     def base(self, count):
         """The form that was measured twice."""
-        return ("native", count) if ("again", count) in self.found else ("one", 1)
+        return ("native", count) if ("native", count) in self.found else ("one", 1)
 
     def over(self, form, what="rate", other=None):
         """The Comparison with the base; or with another form, whose control is the base's of the same rounds."""
@@ -147,9 +147,23 @@ class Results:
                 report.rank(f"{subject}, N = {count}: {title}" + (f" (not measurable here now: {noise})" if noise else ""),
                             {NAMES[way]: self.median((way, count), what) for way in ways}, OURS, lower=what == "p99")
 
-    def explain_dealing(self, report, subject, count):
-        """What the load and haproxy took of the CPUs."""
-        if ("leastconn", count) in self.found:
-            loading, dealing, direct = self.median(("leastconn", count), "loading"), self.median(("leastconn", count), "dealing"), self.median(("library", count), "loading")
-            report.explain(f"{subject}, N = {count}: behind {NAMES['leastconn']} the CPUs ({len(CPUS) * 100} % in all) gave {dealing:.0f} % to haproxy and {loading:.0f} % to the load; "
-                           f"with {NAMES['library']} {direct:.0f} % to the load.")
+    def explain(self, report, subject, count):
+        """Who had the CPUs: where the load takes much of them, or haproxy, another copy brings less."""
+        parts = [f"{self.median(('one', 1), 'loading'):.0f} % beside one copy", f"{self.median(('library', count), 'loading'):.0f} % with {NAMES['library']}"]
+        if (proxy := ("leastconn", count)) in self.found:
+            parts.append(f"{self.median(proxy, 'loading'):.0f} % behind {NAMES['leastconn']}, which took {self.median(proxy, 'dealing'):.0f} % itself")
+        report.explain(f"{subject}, N = {count}: of the {len(CPUS) * 100} % of {len(CPUS)} CPUs the load took " + ", ".join(parts) + ".")
+
+
+def measured(forms, start, measure, rounds):
+    """The Results of so many rounds. start(*form) is a context that gives the processes, measure(processes) what they do
+    under load."""
+    present = []
+
+    @contextlib.contextmanager
+    def started(*form):
+        with start(*form) as processes:
+            present[:] = processes
+            yield processes
+
+    return Results(*rounds_of(forms, started, lambda: measure(present), rounds))

@@ -4,9 +4,8 @@
 import os
 import tempfile
 
-from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, Results, behind_haproxy, by_reuseport, watched, wrk
+from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, behind_haproxy, by_reuseport, measured, watched, wrk
 from machine import CPUS
-from rounds import rounds_of
 from servers import PORT, cpu_of, placed, running
 
 TAKES = {"smoke": 3, "quick": 20, "full": 160}  # seconds
@@ -50,20 +49,21 @@ def start(server, way, count, directory):
 def redis_load(mode, seconds, processes):
     """redis-benchmark counts requests, not seconds."""
     requests = int(seconds * (60000 if mode == "keep" else 12000))
-    out, loading, dealing = watched(["redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", str(CONNECTIONS), "-n", str(requests), "-k", str(int(mode == "keep")), "-t", "ping_inline",
-                                     "--csv"], processes)
+    command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(PORT), "-c", str(CONNECTIONS), "-n", str(requests), "-k", str(int(mode == "keep")), "-t", "ping_inline", "--csv"]
+    out, loading, dealing = watched(command, processes)
     fields = [field.strip('"') for field in out.strip().splitlines()[-1].split(",")]
     return Measured(float(fields[1]), float(fields[4]), float(fields[6]), 0, loading, dealing)
 
 
 def cells(form):
     """(server, mode, forms): for nginx who wins with its own ways; for the others what more copies bring."""
-    if form != "full":
-        ways = ("native", "again", "library", "workers")
-        return [("nginx", mode, [("one", 1), *((way, 2) for way in ways)]) for mode in (["close"] if form == "smoke" else MODES)]
-    many = max(len(CPUS), 4)
-    own = [("one", 1), *((way, 2) for way in ("native", "again", "library", "seccomp", "workers", "leastconn")), *((way, many) for way in ("native", "again", "library", "workers"))]
     others = [("one", 1), ("again", 1), *((way, 2) for way in ("library", "seccomp", "leastconn"))]
+    own = [("one", 1), *((way, 2) for way in ("native", "again", "library", "workers"))]
+    if form == "smoke":
+        return [("nginx", "close", own), ("redis-server", "keep", [way for way in others if way != ("seccomp", 2)])]
+    if form == "quick":
+        return [("nginx", mode, own) for mode in MODES]
+    own += [("seccomp", 2), ("leastconn", 2), *((way, max(len(CPUS), 4)) for way in ("native", "again", "library", "workers"))]
     # http.server speaks HTTP/1.0
     return [(server, mode, own if server == "nginx" else others) for server in SERVERS for mode in MODES if (server, mode) != ("http.server", "keep")]
 
@@ -72,26 +72,23 @@ def measure(server, mode, forms, seconds, rounds):
     load = redis_load if server == "redis-server" else wrk
     with tempfile.TemporaryDirectory() as directory:
         os.chmod(directory, 0o755)
-        return Results(*rounds_of(forms, lambda way, count: start(server, way, count, directory), lambda processes: load(mode, seconds, processes), rounds))
-
-
-def explain(report, results, subject):
-    """Where a copy more brings little, because the load takes as much as the server, or more."""
-    alone, two = results.median(("one", 1), "loading"), results.median(("library", 2), "loading")
-    report.explain(f"{subject}: the load took {alone:.0f} % of a CPU beside one copy, {two:.0f} % beside two by {NAMES['library']}; the {len(CPUS)} CPUs are the copies' and the load's.")
+        return measured(forms, lambda way, count: start(server, way, count, directory), lambda processes: load(mode, seconds, processes), rounds)
 
 
 def run(report, form):
     seconds, rounds = SIZES[form]
-    report.add("## Real servers", f"Servers that answer a few bytes, and a load of {CONNECTIONS} connections on the same {len(CPUS)} CPUs: wrk's, for redis redis-benchmark's. By reuseport or behind haproxy "
-               "each copy is a server of its own (nginx with one worker). nginx by itself is one with N workers: with `reuseport`, which is the base, or with one socket, which is its default: EPOLLEXCLUSIVE, "
-               f"and passing on. For the others the base is one copy. Rounds: {rounds}, of {seconds} s; medians, in brackets the interval of 95 %.")
+    report.add(
+        "## Real servers",
+        f"Servers that answer a few bytes, and a load of {CONNECTIONS} connections on the same {len(CPUS)} CPUs: wrk's, for redis redis-benchmark's. By reuseport or behind "
+        "haproxy each copy is a server of its own (nginx with one worker). nginx by itself is one with N workers: with `reuseport`, which is the base, or with one socket, "
+        "which is its default: EPOLLEXCLUSIVE, and passing on. For the others the base is one copy.",
+        f"Rounds: {rounds}, of {seconds} s; medians, in brackets the interval of 95 %.",
+    )
     for server, mode, forms in cells(form):
         results, subject = measure(server, mode, forms, seconds, rounds), f"{server}, {MODES[mode]}"
         report.add(f"### {subject}", results.table(server == "nginx"))
         for way, count in results.found:
             if server == "nginx" and way == "library":
                 report.compare(f"{subject}, N = {count}: {NAMES[way]} over its own reuseport", results.over((way, count)), 0.98, True)
-        explain(report, results, subject)
-        results.explain_dealing(report, subject, 2)
+        results.explain(report, subject, 2)
         results.rank(report, subject)

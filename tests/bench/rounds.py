@@ -12,13 +12,13 @@ DRAWS = 2000
 
 def rounds_of(forms, start, measure, rounds):
     """{form: [measurement of each round]}; and {form: [what the processes had printed at their end, in each round]}.
-    start(*form) is a context that gives the processes, measure(processes) what is measured of them."""
+    start(*form) is a context that gives the processes."""
     results, outputs = {form: [] for form in forms}, {form: [] for form in forms}
     for number in range(rounds):
         # In another order each time: what comes after what may matter.
         for form in forms[number % len(forms):] + forms[:number % len(forms)]:
             with start(*form) as processes:
-                results[form].append(measure(processes))
+                results[form].append(measure())
             outputs[form].append("".join(process.stdout.read() for process in processes if process.stdout))
     return results, outputs
 

@@ -4,9 +4,8 @@
 import statistics
 import subprocess
 
-from closed import CONNECTIONS, METHODS, MODES, NAMES, Results, behind_haproxy, by_reuseport, share, wrk
+from closed import CONNECTIONS, METHODS, MODES, NAMES, behind_haproxy, by_reuseport, measured, share, wrk
 from machine import CPUS
-from rounds import rounds_of
 from servers import BUILD, PORT, SERVER, cpu_of, running
 
 TAKES = {"smoke": 3, "quick": 26, "full": 230}  # seconds
@@ -60,22 +59,27 @@ def goals(report, results, mode):
 
 
 def printed(results, form):
-    """[(connections accepted, wake-ups in vain) of each copy] in each round."""
-    return [[tuple(map(int, line.split())) for line in out.splitlines()] for out in results.outputs[form]]
+    """(connections accepted by each copy, wake-ups in vain of each) in each round."""
+    for out in results.outputs[form]:
+        yield tuple(zip(*(map(int, line.split()) for line in out.splitlines())))
+
+
+def by_way(results, ways, count, figure):
+    """What the median round of each says, in words. figure: of what the copies printed."""
+    found = {way: statistics.median(figure(*copies) for copies in printed(results, (way, count))) for way in ways}
+    return ", ".join(f"{value:.3f} ({NAMES[way]})" for way, value in found.items())
 
 
 def explain(report, results, mode):
     for count in sorted({count for _, count in results.found} - {1}):
-        results.explain_dealing(report, MODES[mode].capitalize(), count)
-        if mode == "keep":
-            # A request on a kept connection waits for the copy that has it.
-            fullest = {way: statistics.median(max(copy[0] for copy in copies) * count / sum(copy[0] for copy in copies) for copies in printed(results, (way, count)))
-                       for way in results.ways(count)}
-            report.explain(f"Keep-alive, N = {count}: the fullest copy's share of the {CONNECTIONS} connections over the fair one: "
-                           + ", ".join(f"{figure:.2f} ({NAMES[way]})" for way, figure in fullest.items()) + ".")
-        elif shared := [way for way in results.ways(count) if way in SHARED]:
-            vain = {way: statistics.median(sum(copy[1] for copy in copies) / sum(copy[0] for copy in copies) for copies in printed(results, (way, count))) for way in shared}
-            report.explain(f"New connections, N = {count}: wake-ups in vain for each connection: " + ", ".join(f"{figure:.3f} ({NAMES[way]})" for way, figure in vain.items()) + ".")
+        ways, subject = results.ways(count), f"CPU-bound, {MODES[mode]}"
+        results.explain(report, subject, count)
+        if mode == "keep":  # a request on a kept connection waits for the copy that has it
+            shares = by_way(results, ways, count, lambda accepted, _: max(accepted) * len(accepted) / sum(accepted))
+            report.explain(f"{subject}, N = {count}: the fullest copy's share of the {CONNECTIONS} connections over the fair one: {shares}.")
+        elif shared := [way for way in ways if way in SHARED]:
+            in_vain = by_way(results, shared, count, lambda accepted, in_vain: sum(in_vain) / sum(accepted))
+            report.explain(f"{subject}, N = {count}: wake-ups in vain for each connection: {in_vain}.")
 
 
 def plot(results):
@@ -100,12 +104,15 @@ def run(report, form):
     forms = forms_of(form)
     work = subprocess.run([SERVER, "calibrate", str(COST)], capture_output=True, text=True, check=True).stdout.strip()
     free = sorted({count for _, count in forms if cpu_of(0, count) < 0})
-    report.add("## Scaling", f"CPU-bound: a single-threaded server whose request costs {COST} µs of CPU, and wrk with {CONNECTIONS} connections, on the same {len(CPUS)} CPUs. Each copy is pinned to a "
-               f"CPU of its own, except with N = {' and '.join(map(str, free)) or 'none'}, where no CPU would be left for the load. haproxy has one thread, in TCP mode, and a maxconn for each server of its "
-               f"share of the connections. Who passes on does so above 7/8 of a limit that makes that the fair share. Rounds: {rounds}, of {seconds} s, every form in each. Medians; the base is "
-               f"{NAMES['native']} with as many copies; in brackets the interval of 95 %.")
+    report.add(
+        "## Scaling",
+        f"CPU-bound: a single-threaded server whose request costs {COST} µs of CPU, and wrk with {CONNECTIONS} connections, on the same {len(CPUS)} CPUs. Each copy is pinned "
+        f"to a CPU of its own, except with N = {' and '.join(map(str, free)) or 'none'}, where no CPU would be left for the load. haproxy has one thread, in TCP mode, and a "
+        "maxconn for each server of its share of the connections. Who passes on does so above 7/8 of a limit that makes that the fair share.",
+        f"Rounds: {rounds}, of {seconds} s, every form in each. Medians; the base is {NAMES['native']} with as many copies; in brackets the interval of 95 %.",
+    )
     for mode in ["close"] if form == "smoke" else MODES:
-        results = Results(*rounds_of(forms, lambda way, count: synthetic(way, count, work), lambda processes: wrk(mode, seconds, processes), rounds))
+        results = measured(forms, lambda way, count: synthetic(way, count, work), lambda processes: wrk(mode, seconds, processes), rounds)
         report.add(f"### {MODES[mode].capitalize()}", results.table(True))
         goals(report, results, mode)
         explain(report, results, mode)
