@@ -108,7 +108,7 @@ def connect():
 clients = [connect() for _ in range(64)]
 server.terminate()
 accepted = [int(line.split()[0]) for line in server.stdout.read().splitlines()]
-assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 16, accepted
+assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 24, accepted
 EOF
 }
 

@@ -7,7 +7,7 @@
  *     server unlocked|exclusive|passing PORT ROUNDS CPUS WORKERS LIMIT
  *                  workers, on CPUS in turn, that accept from one inherited socket: all of them
  *                  wake up; only some, by EPOLLEXCLUSIVE; or so, and who has more than 7/8 of
- *                  LIMIT connections lets the others go first, as in nginx
+ *                  LIMIT connections does not listen for a while, as in nginx
  *
  * At TERM each copy prints how many connections it accepted and how often it woke up in vain. */
 #include <arpa/inet.h>
@@ -119,14 +119,17 @@ static void take_connection(int epoll, int listener) {
     watch(epoll, fd, EPOLLIN);
 }
 
-/* As ngx_reorder_accept_events() of nginx 1.21.6 and later: EPOLLEXCLUSIVE tends to wake the first
- * that was added, so a worker adds the listener anew, behind the others, at every sixteenth
- * connection, and at each one while less than an eighth of its limit is free. */
-static void pass_on(int epoll, int listener, const struct way *way) {
-    const int disabled = way->limit / 8 - (way->limit - held); /* ngx_accept_disabled */
-    if (accepted % TURNS && disabled <= 0) return;
+/* As nginx does: who has less than an eighth of its limit free does not listen for as many turns as
+ * ngx_accept_disabled says (there, with accept_mutex on); and EPOLLEXCLUSIVE tends to wake the first
+ * that was added, so at every sixteenth connection a worker adds the listener anew, behind the
+ * others (ngx_reorder_accept_events() of 1.21.6). Returns those turns. */
+static int pass_on(int epoll, int listener, const struct way *way) {
+    const int disabled = way->limit / 8 - (way->limit - held);
+    if (accepted % TURNS && disabled <= 0) return 0;
     epoll_ctl(epoll, EPOLL_CTL_DEL, listener, NULL);
+    if (disabled > 0) return disabled;
     watch(epoll, listener, way->events);
+    return 0;
 }
 
 static void answer(int fd) {
@@ -151,8 +154,9 @@ static void serve(int listener, const struct way *way) {
     struct epoll_event events[EVENTS];
     sigset_t none;
     sigemptyset(&none);
-    watch(epoll, listener, way->events);
+    int turns = 0; /* until it listens */
     while (!ended) {
+        if (turns >= 0 && turns-- == 0) watch(epoll, listener, way->events);
         const int count = epoll_pwait(epoll, events, EVENTS, -1, &none);
         for (int i = 0; i < count; i++) {
             if (events[i].data.fd != listener) {
@@ -160,7 +164,8 @@ static void serve(int listener, const struct way *way) {
                 continue;
             }
             take_connection(epoll, listener);
-            if (way->limit) pass_on(epoll, listener, way);
+            const int disabled = way->limit ? pass_on(epoll, listener, way) : 0;
+            if (disabled > 0) turns = disabled;
         }
     }
     printf("%lu %lu\n", accepted, in_vain);
