@@ -62,7 +62,7 @@ goal() {
     goal 'start, a list of 10: instructions more than an empty preload'
     local first
     first=$(grep -E 'instructions more|system calls of' "$REPORT")
-    FILLER=more section starting
+    FILLER='more' section starting
     [ "$(grep -E 'instructions more|system calls of' "$REPORT")" = "$first" ]
 }
 

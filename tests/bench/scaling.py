@@ -40,7 +40,7 @@ def forms_of(form):
         return [("one", 1), *((way, 2) for way in (*BASIC, "passing", "leastconn"))]
     if form == "quick":
         return [("one", 1), *((way, 2) for way in (*BASIC, "seccomp", "passing", "leastconn"))]
-    counts = sorted({*(2**i for i in range(1, 7) if 2**i <= len(CPUS)), len(CPUS), 2 * len(CPUS)} - {1, 2})
+    counts = sorted({4, *(2**i for i in range(3, 7) if 2**i <= len(CPUS)), len(CPUS), 2 * len(CPUS)} - {1, 2})
     return [("one", 1), *((way, 2) for way in (*BASIC, "seccomp", "exclusive", "passing", "roundrobin", "leastconn")),
             *((way, count) for count in counts[:-1] for way in BASIC), *((way, counts[-1]) for way in (*BASIC, *SHARED, "leastconn"))]
 
@@ -93,8 +93,9 @@ def plot(results):
     bars = ", ".join(f"$d using {3 * i + 2}:{3 * i + 3}:{3 * i + 4}:xtic(1) title 'N = {count}'" for i, count in enumerate(counts))
     script = "\n".join((
         "set terminal svg noenhanced size 900,480 background 'white' font 'sans,11'", f"set output '{BUILD}/bench/scaling.svg'", "set datafile missing '-'",
-        "set style data histogram", "set style histogram errorbars gap 2", "set style fill solid 0.7", "set yrange [0:*]", "set grid y", "set key top left horizontal",
-        "set xtics rotate by -25 scale 0", f"set title 'What more copies bring on {len(CPUS)} CPUs: requests per second over those of one copy, new connections'",
+        "set style data histogram", "set style histogram errorbars gap 2 lw 1.5", "set errorbars lc 'black'", "set style fill solid 0.5", "set yrange [0:*]", "set grid y",
+        "set key outside top center horizontal", "set xtics rotate by -25 scale 0",
+        f"set title 'What more copies bring on {len(CPUS)} CPUs: requests per second over those of one copy, new connections'",
         "$d << E", *lines, "E", f"plot {bars}\n"))
     subprocess.run(["gnuplot"], input=script, text=True, check=True)
 

@@ -119,10 +119,10 @@ static void take_connection(int epoll, int listener) {
     watch(epoll, fd, EPOLLIN);
 }
 
-/* As nginx does: who has less than an eighth of its limit free does not listen for as many turns as
- * ngx_accept_disabled says (there, with accept_mutex on); and EPOLLEXCLUSIVE tends to wake the first
- * that was added, so at every sixteenth connection a worker adds the listener anew, behind the
- * others (ngx_reorder_accept_events() of 1.21.6). Returns those turns. */
+/* As nginx does: who has less than an eighth of its limit free does not listen for as many turns
+ * as ngx_accept_disabled says (there, with accept_mutex on). And EPOLLEXCLUSIVE tends to wake the
+ * first that was added, so at every sixteenth connection a worker adds the listener anew, behind
+ * the others (ngx_reorder_accept_events() of 1.21.6). Returns those turns. */
 static int pass_on(int epoll, int listener, const struct way *way) {
     const int disabled = way->limit / 8 - (way->limit - held);
     if (accepted % TURNS && disabled <= 0) return 0;
