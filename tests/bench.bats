@@ -112,6 +112,51 @@ assert len(accepted) == 2 and sum(accepted) == 64 and min(accepted) >= 24, accep
 EOF
 }
 
+# drawn NAME QUESTION: that plot is there, and asks this in its title.
+drawn() {
+    grep -qF "](${1}.svg)" "$REPORT"
+    grep -qF "$2" "$BUILT_IN/bench/$1.svg"
+}
+
+@test "the section openloop of the benchmarks" {
+    section openloop
+    goal "run --balance, uneven work, 70 % load: p99 over the hash's"
+    goal "run --balance, uneven work, 70 % load: p99 over one shared socket's"
+    goal "run --balance, even work, 70 % load: p99 over the hash's"
+    grep -qE '^\| uneven \| 4 \| 678 \| [0-9]+ \| [01]\.[0-9]+ \|$' "$REPORT" # the capacity
+    grep -qE '^The CPU-bound form of the uneven work (ran, with [0-9]+ copies|did not run: it requires more than two CPUs, and here are [12])\.$' "$REPORT"
+    # A reason only where its figure says something.
+    grep -qE "^- The hash deals without a look at the copies.* free \\(one shared socket\\) [0-9.]+ \\(|over the hash's \\|.* not measurable here now" "$REPORT"
+    drawn latency 'How soon do 99 % of the clients have an answer? Uneven work'
+    drawn latency 'How soon do 99 % of the clients have an answer? Even work'
+}
+
+@test "the section stopped of the benchmarks" {
+    section stopped
+    goal 'run --balance, one of four stopped, even work: percentage of clients without an answer'
+    grep -q '^| % of clients without an answer, one of four stopped, even work | ' "$REPORT"
+    drawn stopped 'Which clients get no answer after one of four copies has stopped?'
+}
+
+@test "the section idle of the benchmarks" {
+    section idle
+    goal 'run --balance, idle: percentage of a CPU'
+}
+
+@test "the section kept of the benchmarks" {
+    section kept
+    # With EPOLLEXCLUSIVE and nothing else, workers are woken in order, and the first one is nearly always free.
+    local share
+    share=$(sed -n 's/^| one socket, EPOLLEXCLUSIVE | \([0-9]\).* | .*/\1/p' "$REPORT")
+    [ "$share" -ge 2 ]
+    grep -q "^| nginx, listen … reuseport | " "$REPORT"
+}
+
+@test "the section balance of the benchmarks" {
+    section balance
+    goal 'balance, 16 copies: greatest share over fair share'
+}
+
 @test "a section that does not exist is named, and a busy machine is refused unless it is forced" {
     run -2 make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS=nosuch
     [[ $output == "bench: no section nosuch; there are: "* ]]
@@ -174,10 +219,67 @@ from cell import schedule
 for kind, mean in ("even", 1000), ("uneven", 5900):
     plan = schedule(kind, 70, 1000, 7)
     assert plan == schedule(kind, 70, 1000, 7) != schedule(kind, 70, 1000, 8)
-    due, sources, durations = zip(*(line.split() for line in plan.splitlines()))
+    due, sources, ports, durations = zip(*(line.split() for line in plan.splitlines()))
     assert sum(map(int, durations)) == 1000 * mean
     assert 0.97 < int(due[-1]) / (1000 * mean / 4 / 0.7) <= 1 and sorted(map(int, due)) == list(map(int, due))
     assert len(set(sources)) > 990 and all(source.startswith("127.") for source in sources)
+    assert len(set(ports)) > 950 and all(1024 <= int(port) < 65536 for port in ports)
+    half = schedule(kind, 70, 1000, 7, 0.5)
+    assert 1.99 < int(half.splitlines()[-1].split()[0]) / int(due[-1]) < 2.01
+EOF
+}
+
+# in_bench: Python on stdin, in a network namespace, with the modules of the benchmarks.
+in_bench() {
+    make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN"/bench/{sleeper,open-loop}
+    BUILD=$BUILT_IN PYTHONPATH=$ROOT/tests/bench run -0 "$ROOT/tests/bench/apart.sh" python3 -
+    echo "$output"
+}
+
+@test "the open loop of the benchmarks: the hash deals the same requests the same way each time, other requests otherwise" {
+    in_bench <<'EOF'
+from cell import measure, schedule
+def hung(seed):
+    plan = schedule("even", 10, 200, seed)
+    ends = measure("hash", plan, 500, stop=1)["ends"]
+    return {number for number, (_, end) in enumerate(ends) if end == "hung"}
+# Copies may join in another order, so that another share of the same four is the stopped one's.
+first, again, other = hung(1), hung(1), hung(2)
+assert 20 < len(first) < 80 and (first == again or not first & again), (first, again)
+assert other != first and other & first, (first, other)
+EOF
+}
+
+@test "the capacity of the benchmarks is that of a closed loop: no more clients than it was told, never more than the work allows" {
+    in_bench <<'EOF'
+from cell import closed_loop, lines, send, serving, summary
+import random
+rate, computed = closed_loop("even", 0.2)
+assert computed == 4000 and 0.2 < rate / computed < 1.01, rate
+with serving("shared"):
+    # Two clients keep two of four copies busy: ten times 20 ms for each.
+    took = summary(send(lines([0] * 20, [20000] * 20, random.Random(1)), 60000, 2))["took"]
+assert 200 <= took[-1] < 400, took
+EOF
+}
+
+@test "the CPU-bound work of the benchmarks takes CPU time, and runs by itself on more than two CPUs" {
+    in_bench <<'EOF'
+import cell
+import openloop
+def cpu(kind):
+    """Of the copies, in seconds, for 20 requests of 118 ms in all."""
+    with cell.serving("hash", kind) as (copies, _):
+        before = sum(map(cell.cpu_seconds, copies))
+        out = cell.send(cell.schedule(kind, 20, 20, 1), 10000)
+        assert out.count("answered") == 20, out
+        return sum(map(cell.cpu_seconds, copies)) - before
+assert cpu("burning") >= 0.118 and cpu("uneven") < 0.059
+for cpus, copies in (1, 1), (2, 1), (3, 2), (5, 4), (64, 4):
+    cell.CPUS = openloop.CPUS = list(range(cpus))
+    assert cell.copies_for("burning") == copies and cell.copies_for("uneven") == 4
+    for form in openloop.CELLS:
+        assert (("burning", 70) in openloop.cells_of(form)) == (cpus > 2)
 EOF
 }
 

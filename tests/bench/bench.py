@@ -15,18 +15,21 @@ import time
 import balance
 import calls
 import downtime
+import idle
+import kept
 import listing
 import machine
 import openloop
 import real
 import scaling
 import starting
+import stopped
 import walks
 from report import Report, table
 from servers import BUILD
 
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "openloop": openloop, "list": listing, "downtime": downtime, "walks": walks}
-PLOTS = ("scaling.svg", "latency.svg")
+SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "openloop": openloop, "stopped": stopped, "idle": idle, "kept": kept, "list": listing, "downtime": downtime, "walks": walks}
+PLOTS = ("scaling.svg", "latency.svg", "stopped.svg")
 SHOWN = "latency.svg"  # in the README
 
 

@@ -2,12 +2,14 @@
 /* An open-loop load generator: sends each request at its time, on a connection of its own, whatever
  * became of the others, and counts what it took from when it was due.
  *
- *     open-loop PORT LIMIT    LIMIT: milliseconds after which a client counts as hung
+ *     open-loop PORT LIMIT [CLIENTS]
+ *         LIMIT: milliseconds after which a client counts as hung
+ *         CLIENTS: a closed loop: no more than so many requests are under way
  *
- * On stdin, in order, a line for each request: when it is due (microseconds from the start), the
- * source address, the microseconds of work it asks for. On stdout a line for each: when it was due,
- * how late it was sent, how long its answer took, both in microseconds, and answered, hung or
- * failed. */
+ * On stdin, in order, a line for each request: when it is due (microseconds from the start), its
+ * source address and port, the microseconds of work it asks for. On stdout a line for each: when it
+ * was due, how late it was sent, how long its answer took, both in microseconds, and answered, hung
+ * or failed. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -29,7 +31,7 @@ static const char *const names[] = {"waiting", "connecting", "sent", "answered",
 
 struct request {
     int64_t due, late, took; /* µs */
-    struct in_addr source;
+    struct sockaddr_in source;
     long work; /* µs */
     int fd;
     enum state state;
@@ -37,6 +39,7 @@ struct request {
 
 static struct request *requests;
 static uint32_t total, next, oldest; /* next: the first not sent; oldest: the first not ended */
+static uint32_t under_way, clients = UINT32_MAX;
 static int epoll, timer;
 static int64_t begin, limit; /* µs */
 static struct sockaddr_in server = {.sin_family = AF_INET};
@@ -53,11 +56,14 @@ static int64_t now(void) {
 }
 
 static void read_requests(void) {
-    struct request request = {.fd = -1};
+    struct request request = {.fd = -1, .source = {.sin_family = AF_INET}};
     char source[INET_ADDRSTRLEN];
     uint32_t room = 0;
-    while (scanf("%" SCNd64 " %15s %ld", &request.due, source, &request.work) == 3) {
-        if (inet_pton(AF_INET, source, &request.source) != 1) die(source);
+    uint16_t port;
+    while (scanf("%" SCNd64 " %15s %" SCNu16 " %ld", &request.due, source, &port, &request.work) ==
+           4) {
+        if (inet_pton(AF_INET, source, &request.source.sin_addr) != 1) die(source);
+        request.source.sin_port = htons(port);
         if (total == room) {
             room = room ? 2 * room : 1024;
             requests = realloc(requests, room * sizeof(*requests));
@@ -70,6 +76,7 @@ static void read_requests(void) {
 static void end(struct request *request, enum state state) {
     request->state = state;
     request->took = now() - request->due;
+    under_way--;
     if (request->fd >= 0) close(request->fd);
     request->fd = -1;
 }
@@ -79,17 +86,18 @@ static void control(int operation, int fd, uint32_t index, uint32_t events) {
     if (epoll_ctl(epoll, operation, fd, &event)) die("epoll_ctl");
 }
 
-/* The kernel chooses the port at connect(), so that each address has all ports. */
+/* Addresses and ports come again in the next run, which the last one's remains must not keep. */
 static void start(uint32_t index) {
     struct request *const request = &requests[index];
-    const struct sockaddr_in source = {.sin_family = AF_INET, .sin_addr = request->source};
+    const struct sockaddr *const source = (const struct sockaddr *)&request->source;
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
     request->late = now() - request->due;
     request->fd = fd;
     request->state = CONNECTING;
+    under_way++;
     if (fd < 0) die("socket");
-    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on)) ||
-        bind(fd, (const struct sockaddr *)&source, sizeof(source)) ||
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) ||
+        bind(fd, source, sizeof(request->source)) ||
         (connect(fd, (const struct sockaddr *)&server, sizeof(server)) && errno != EINPROGRESS))
         end(request, FAILED);
     else
@@ -113,10 +121,14 @@ static void go_on(uint32_t index) {
     }
 }
 
+static bool may_send(void) {
+    return next < total && under_way < clients;
+}
+
 /* For the next request, or for the limit of the oldest. */
 static void set_timer(void) {
     const int64_t expiry = requests[oldest].due + limit;
-    const bool sends_first = next < total && requests[next].due < expiry;
+    const bool sends_first = may_send() && requests[next].due < expiry;
     const int64_t at = begin + (sends_first ? requests[next].due : expiry);
     const struct itimerspec time = {
         .it_value = {.tv_sec = at / 1000000, .tv_nsec = at % 1000000 * 1000}};
@@ -130,7 +142,7 @@ static void run(void) {
         const int count = epoll_wait(epoll, events, EVENTS, -1);
         for (int i = 0; i < count; i++)
             if (events[i].data.u32 != TIMER) go_on(events[i].data.u32);
-        while (next < total && requests[next].due <= now()) start(next++);
+        while (may_send() && requests[next].due <= now()) start(next++);
         for (; oldest < next; oldest++) {
             struct request *const request = &requests[oldest];
             if (request->state >= ANSWERED) continue;
@@ -142,10 +154,11 @@ static void run(void) {
 
 int main(int argc, char **argv) {
     struct rlimit files;
-    if (argc != 3) return 2;
+    if (argc < 3 || argc > 4) return 2;
     server.sin_port = htons((in_port_t)strtoul(argv[1], NULL, 10));
     server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     limit = strtol(argv[2], NULL, 10) * 1000;
+    if (argc > 3) clients = (uint32_t)strtoul(argv[3], NULL, 10);
     read_requests();
     if (getrlimit(RLIMIT_NOFILE, &files)) die("getrlimit");
     files.rlim_cur = files.rlim_max;

@@ -2,11 +2,15 @@
 /* A blocking server that serves one connection at a time, and sleeps for as long as its request
  * says: two CPUs are enough for many copies of it.
  *
- *     sleeper PORT [WORKERS]    so many processes that accept from one socket; 1 by default
+ *     sleeper PORT WORKERS [burn]
+ *         WORKERS: so many processes accept from one socket
+ *         burn: takes CPU time instead
  *
  * A request is a number of microseconds in decimal and a newline; the answer is "ok". */
 #include <arpa/inet.h>
 #include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -37,7 +41,19 @@ static void sleep_from(struct timespec time, long microseconds) {
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
 }
 
-static void serve(int fd) {
+static int64_t cpu_time(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+    return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
+}
+
+static void burn(long microseconds) {
+    const int64_t end = cpu_time() + microseconds;
+    while (cpu_time() < end)
+        ;
+}
+
+static void serve(int fd, bool burns) {
     static const char answer[] = "ok\n";
     char request[32];
     struct timespec accepted;
@@ -45,16 +61,20 @@ static void serve(int fd) {
     const ssize_t got = read(fd, request, sizeof(request) - 1);
     if (got > 0) {
         request[got] = '\0';
-        sleep_from(accepted, strtol(request, NULL, 10));
+        const long work = strtol(request, NULL, 10);
+        if (burns)
+            burn(work);
+        else
+            sleep_from(accepted, work);
         if (write(fd, answer, sizeof(answer) - 1) < 0) perror("write");
     }
     close(fd);
 }
 
 int main(int argc, char **argv) {
-    if (argc < 2 || argc > 3) return 2;
+    if (argc < 3 || argc > 4) return 2;
     const int listener = open_listener((in_port_t)strtoul(argv[1], NULL, 10));
-    const unsigned long workers = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+    const unsigned long workers = strtoul(argv[2], NULL, 10);
     for (unsigned long i = 1; i < workers; i++) {
         if (fork()) continue;
         prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -64,6 +84,6 @@ int main(int argc, char **argv) {
     prctl(PR_SET_TIMERSLACK, 1UL); /* ns; by default sleeps may last 50 µs longer */
     for (;;) {
         const int fd = accept(listener, NULL, NULL);
-        if (fd >= 0) serve(fd);
+        if (fd >= 0) serve(fd, argc > 3);
     }
 }
