@@ -263,6 +263,22 @@ assert 200 <= took[-1] < 400, took
 EOF
 }
 
+@test "the benchmarks walk a tree of processes to its end, whichever of them ends meanwhile" {
+    in_bench <<'EOF'
+import subprocess
+import time
+from cell import descendants
+with subprocess.Popen(["sh", "-c", "while :; do (/bin/true); done"]) as parent:
+    end, most = time.monotonic() + 1, 0
+    try:
+        while time.monotonic() < end:
+            most = max(most, len(descendants(parent.pid)))
+    finally:
+        parent.kill()
+assert most > 1
+EOF
+}
+
 @test "the CPU-bound work of the benchmarks takes CPU time, and runs by itself on more than two CPUs" {
     in_bench <<'EOF'
 import cell

@@ -66,12 +66,13 @@ def schedule(kind, load, requests, seed, capacity=1):
 
 
 def descendants(pid):
-    """The process and all below it, parents first."""
+    """The process and all below it, parents first. Any may end meanwhile."""
     found = [pid]
     for parent in found:
-        for thread in os.listdir(f"/proc/{parent}/task"):
-            with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as file:
-                found.extend(map(int, file.read().split()))
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            for thread in os.listdir(f"/proc/{parent}/task"):
+                with open(f"/proc/{parent}/task/{thread}/children", encoding="ascii") as file:
+                    found.extend(map(int, file.read().split()))
     return found
 
 
