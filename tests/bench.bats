@@ -157,6 +157,27 @@ drawn() {
     goal 'balance, 16 copies: greatest share over fair share'
 }
 
+@test "the section udp of the benchmarks" {
+    section udp
+    goal 'UDP, library over native, N = 2, each datagram waits 200 µs'
+    goal 'UDP, library over native, N = 2, no work'
+    goal 'UDP: flows that move between 2 copies while none joins or leaves'
+    [ "$(grep -cE '^\| 2 \| [^|]+ \| [0-9]+ \| [0-9.]+ – [0-9.]+ \| [0-9.]+ \([0-9.]+ – [0-9.]+\) \| [0-9]+ \|$' "$REPORT")" = 8 ]
+    grep -qE '^\| one joins 2 \| [0-9]+ \| [0-9.]+ % \| 50.0 % \| 33.3 % \|$' "$REPORT"
+    grep -qE '^\| the oldest of 3 leaves \| [0-9]+ \| [0-9.]+ % \| 83.3 % \| [0-9.]+ % \|$' "$REPORT"
+}
+
+@test "of the flows of UDP half move when a copy joins, more when one leaves whose number another takes" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from udp import expected
+assert expected("ab", "ab") == 0
+assert expected("a", "ab") == expected("ab", "abc") == expected("abcd", "abcde") == 0.5
+assert expected("abc", "ab") == 0.5 and abs(expected("abc", "cb") - 5 / 6) < 1e-9
+EOF
+}
+
 @test "a section that does not exist is named, and a busy machine is refused unless it is forced" {
     run -2 make -s -C "$ROOT" BUILD="$BUILT_IN" bench FORM=smoke SECTIONS=nosuch
     [[ $output == "bench: no section nosuch; there are: "* ]]

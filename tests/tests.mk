@@ -15,7 +15,7 @@ SPECIAL_PROBES = $(addprefix $(BUILD)/probes/,static-probe linked-probe static-s
 	$(if $(I386),$(addprefix $(BUILD)/probes/,i386-probe i386-server i386-frozen))
 MUSL_PROBES = $(if $(shell command -v musl-gcc),$(addprefix $(BUILD)/probes/musl/,$(PROBE_NAMES) static-probe static-server))
 UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
-BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls sleeper open-loop)
+BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls sleeper open-loop udp-server udp-load)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
 SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats tests/bench/*.sh examples/*.sh examples/*/*.sh) .ci/run

@@ -24,11 +24,26 @@ import real
 import scaling
 import starting
 import stopped
+import udp
 import walks
 from report import Report, table
 from servers import BUILD
 
-SECTIONS = {"scaling": scaling, "real": real, "calls": calls, "starting": starting, "balance": balance, "openloop": openloop, "stopped": stopped, "idle": idle, "kept": kept, "list": listing, "downtime": downtime, "walks": walks}
+SECTIONS = {
+    "scaling": scaling,
+    "real": real,
+    "openloop": openloop,
+    "stopped": stopped,
+    "kept": kept,
+    "idle": idle,
+    "downtime": downtime,
+    "udp": udp,
+    "calls": calls,
+    "starting": starting,
+    "walks": walks,
+    "list": listing,
+    "balance": balance,
+}
 PLOTS = ("scaling.svg", "latency.svg", "stopped.svg")
 SHOWN = "latency.svg"  # in the README
 
