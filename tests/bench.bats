@@ -157,6 +157,30 @@ drawn() {
     goal 'balance, 16 copies: greatest share over fair share'
 }
 
+@test "the section downtime of the benchmarks" {
+    section downtime
+    local way
+    for way in replace renewal; do
+        goal "connections lost by $way"
+        goal "longest stretch in which a client found nobody, $way: ms"
+    done
+    for way in 'nothing, as a control' 'reuseport replace' 'renewal of two copies' 'stop and start' 'start, then stop'; do
+        grep -qE "^\| $way \| [0-9.]+ \| [0-9]+ – [0-9]+ \| [0-9.]+ \| [0-9]+ \| [0-9]+ \| [24]400 \| [0-9]+ \| [0-9.]+ \|$" "$REPORT"
+    done
+}
+
+@test "the section renewal of the benchmarks, and its plot" {
+    local plot=$BUILT_IN/bench/renewal.svg way
+    rm -f "$plot"
+    section renewal
+    for way in "the kernel's hash" 'run --balance'; do
+        grep -qE "^\| $way \| [0-9]+ \| [^|]+ (\| ([0-9.]+|–) ){6}\| [0-9]+ \| 5600 \|$" "$REPORT"
+    done
+    grep -qF '(renewal.svg)' "$REPORT"
+    grep -qF '>What does a renewal do to latency?<' "$plot"
+    grep -qF '</svg>' "$plot"
+}
+
 @test "the section udp of the benchmarks" {
     section udp
     goal 'UDP, library over native, N = 2, each datagram waits 200 µs'
@@ -165,6 +189,40 @@ drawn() {
     [ "$(grep -cE '^\| 2 \| [^|]+ \| [0-9]+ \| [0-9.]+ – [0-9.]+ \| [0-9.]+ \([0-9.]+ – [0-9.]+\) \| [0-9]+ \|$' "$REPORT")" = 8 ]
     grep -qE '^\| one joins 2 \| [0-9]+ \| [0-9.]+ % \| 50.0 % \| 33.3 % \|$' "$REPORT"
     grep -qE '^\| the oldest of 3 leaves \| [0-9]+ \| [0-9.]+ % \| 83.3 % \| [0-9.]+ % \|$' "$REPORT"
+}
+
+@test "downtime is the longest stretch of tries without an answer, and who hangs is lost, too" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from downtime import costs, plan
+text, are_tries = plan(1, 7)
+due = [int(line.split()[0]) for line in text.splitlines()]
+assert due == sorted(due) and are_tries.count(True) == are_tries.count(False) == 1000
+assert [at for at, is_try in zip(due, are_tries) if is_try] == [1000 * number for number in range(1000)]
+assert (text, are_tries) == plan(1, 7) and text != plan(1, 8)[0]
+# All but two are tries; four find nobody, the last three of them in a row.
+ends = "answered failed answered failed answered failed hung hung answered".split()
+found = costs([f"0 {late} 50 {end}" for late, end in enumerate(ends)], [True, True, True, True, False, True, True, False, True])
+assert found == {"longest": 3, "nobody": 4, "of": 9, "lost": 5, "hung": 2, "late": 0.008}, found
+EOF
+}
+
+@test "a server that is gone for half a second is missed for so long by a client of the benchmarks" {
+    make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN"/bench/{sleeper,open-loop}
+    BUILD=$BUILT_IN run -0 "$ROOT/tests/bench/apart.sh" python3 - "$ROOT/tests/bench" <<'EOF'
+import sys, time
+sys.path.insert(0, sys.argv[1])
+import downtime
+def gone(old, make):
+    downtime.end(old)
+    time.sleep(0.5)
+    return downtime.start_one(make, 1)
+downtime.WAYS["gone"] = gone
+found = downtime.measure("gone", lambda index: [downtime.SLEEPER, str(downtime.PORT)], 1)
+print(found)
+assert 300 < found["longest"] <= found["nobody"] < found["lost"] < found["of"] == 2400 and found["took"] > 500
+EOF
 }
 
 @test "of the flows of UDP half move when a copy joins, more when one leaves whose number another takes" {

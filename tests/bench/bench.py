@@ -21,6 +21,7 @@ import listing
 import machine
 import openloop
 import real
+import renewal
 import scaling
 import starting
 import stopped
@@ -43,8 +44,9 @@ SECTIONS = {
     "walks": walks,
     "list": listing,
     "balance": balance,
+    "renewal": renewal,
 }
-PLOTS = ("scaling.svg", "latency.svg", "stopped.svg")
+PLOTS = ("scaling.svg", "latency.svg", "stopped.svg", "renewal.svg")
 SHOWN = "latency.svg"  # in the README
 
 

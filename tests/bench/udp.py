@@ -142,14 +142,14 @@ def moves(sources, count):
 def run(report, form):
     counts, milliseconds, rounds, flows = FORMS[form]
     report.add("## UDP", f"A blocking server that answers each datagram with a few bytes, in N copies; one shared socket: N processes that receive from it. {CLIENTS} flows, each "
-               f"of which sends its next datagram when the last one has been answered; {rounds} rounds of {milliseconds / 1000:g} s. The load runs on the same {len(CPUS)} CPUs: copies "
-               "that wait show what N of them can do, those without work what a datagram costs.")
+               f"of which sends its next datagram when the last one has been answered; {rounds} rounds of {milliseconds / 1000:g} s. The load runs on the same {len(CPUS)} CPUs: "
+               "copies that wait show what N of them can do, those without work what a datagram costs.")
     for work in WORK:
         rates(report, work, counts, milliseconds, rounds)
     chance = random.Random(1)
     sources = [f"127.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(1, 255)}" for _ in range(flows)]
     rows = [stays(sources, way, counts[-1]) for way in ("shared", "library")] + [found for count in counts for found in moves(sources, count)]
-    report.add("### Flows that move", f"{flows} flows, each asked which copy it comes to, before and after. Next to what was measured: the share that moves if a flow's copy is its "
-               "hash, scaled to the number of copies; and the least that has to move, those of the copy that left, or an equal share for the new one.",
+    report.add("### Flows that move", f"{flows} flows, each asked which copy it comes to, before and after. Next to what was measured: the share that moves if a flow's copy is "
+               "its hash, scaled to the number of copies; and the least that has to move, those of the copy that left, or an equal share for the new one.",
                table(("", "moved", "share", "by the scaled hash", "had to move"), rows))
     report.count(f"UDP: flows that move between {counts[-1]} copies while none joins or leaves", rows[1][1], 0)
