@@ -233,6 +233,47 @@ from udp import expected
 assert expected("ab", "ab") == 0
 assert expected("a", "ab") == expected("ab", "abc") == expected("abcd", "abcde") == 0.5
 assert expected("abc", "ab") == 0.5 and abs(expected("abc", "cb") - 5 / 6) < 1e-9
+}
+
+@test "the section growth of the benchmarks: latency and cost of 1, 4, 16 copies, and which form ran" {
+    need_unshare -fp --mount-proc
+    section growth
+    [ "$(grep -cE '^\| (1|4|16) \| (the kernel.s hash|run --balance) \| [0-9]+ \| [0-9]+ \|' "$REPORT")" = 6 ]
+    local what figures
+    for what in 'start until all listen, ms' 'start --balance until all listen, ms' 'start until all listen, traced: the supervisor, system calls' \
+        'bind() beside the copies, by the library, ns' 'list of the port, system calls' 'memory of the supervisor, KB' 'memory of all keepers, KB' \
+        'a look of --balance, without load, system calls' 'the supervisor with --balance, under load, % of a CPU'; do
+        figures=$(grep -F "| $what |" "$REPORT")
+        grep -qE '( \| [0-9.]+){3}( \| -?[0-9.e-]+){2} \|$' <<<"$figures" || {
+            echo "no figures: $what"
+            return 1
+        }
+    done
+    grep -qE '^- a keeper maps [0-9]+ KB, of which [0-9]+ KB are its own' "$REPORT"
+    grep -qE '^CPU-bound work was not measured: this machine has [12] CPUs|^### CPU-bound work$' "$REPORT"
+}
+
+@test "growth is more than linear only if a copy costs more and all more than their number grows, and CPU-bound work runs where there are CPUs" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import contextlib, sys
+sys.path.insert(0, sys.argv[1])
+import growth
+from closed import Measured
+from report import Report
+assert growth.slopes({1: 10, 4: 40, 16: 160, 64: 640}) == (10, 10, False)
+assert growth.slopes({1: 230, 4: 1000, 16: 9000}) == (770 / 3, 8000 / 12, True)
+assert not growth.slopes({1: 100, 4: 100, 16: 100, 64: 130})[2]  # a little more, from nearly nothing
+assert not growth.slopes({1: 500, 4: 300, 16: 100, 64: 1000})[2]  # the first were disturbed
+started = []
+growth.running = lambda commands, ports: started.append(ports) or contextlib.nullcontext()
+growth.wrk = lambda mode, seconds, processes: Measured(1000.0, 1.0, 2.0, 0, 0.0, 0.0)
+growth.SERVER = "echo"  # for the calibration
+for cpus, counts in ([0, 1], []), ([0, 1, 2], [1, 2]), ([*range(8)], [1, 2, 4]):
+    growth.CPUS, started[:] = cpus, []
+    report = Report()
+    growth.cpu_bound(report, 0.3)
+    assert [ports[growth.PORT] for ports in started] == counts
+    assert f"has {len(cpus)} CPUs" in " ".join(report.parts)
 EOF
 }
 

@@ -15,6 +15,7 @@ import time
 import balance
 import calls
 import downtime
+import growth
 import idle
 import kept
 import listing
@@ -38,13 +39,14 @@ SECTIONS = {
     "kept": kept,
     "idle": idle,
     "downtime": downtime,
+    "renewal": renewal,
     "udp": udp,
+    "growth": growth,
     "calls": calls,
     "starting": starting,
     "walks": walks,
     "list": listing,
     "balance": balance,
-    "renewal": renewal,
 }
 PLOTS = ("scaling.svg", "latency.svg", "stopped.svg", "renewal.svg")
 SHOWN = "latency.svg"  # in the README

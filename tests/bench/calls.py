@@ -118,14 +118,16 @@ def cost_of_calls(report, rounds, batches):
 def explain(report, medians, counts):
     case = "bind(), shared"
     more = counts[case, "library"] - counts[case, "sets the option itself"]
-    report.explain(f"{case}: the library takes {medians[case, 'library'] - medians[case, 'sets the option itself']:.0f} ns and {more} system calls more than a program that sets the option itself. "
-                   f"By themselves, rt_sigprocmask(2), which tells whether an address can be read, takes {medians['rt_sigprocmask() of nothing', 'alone']:.0f} ns here, "
-                   f"and getsockopt(2), without which a failed bind could not put the option back, {medians['getsockopt(SO_REUSEPORT)', 'alone']:.0f} ns.")
+    longer = medians[case, "library"] - medians[case, "sets the option itself"]
+    report.explain(f"{case}: the library takes {longer:.0f} ns and {more} system calls more than a program that sets the option itself. By themselves, rt_sigprocmask(2), "
+                   f"which tells whether an address can be read, takes {medians['rt_sigprocmask() of nothing', 'alone']:.0f} ns here, and getsockopt(2), "
+                   f"without which a failed bind could not put the option back, {medians['getsockopt(SO_REUSEPORT)', 'alone']:.0f} ns.")
     case = "bind(), inert"
-    report.explain(f"{case}: an empty preload takes {medians[case, 'empty preload'] / medians[case, 'alone']:.3f} of what the program takes alone, the library {medians[case, 'library'] / medians[case, 'alone']:.3f}.")
+    empty, library = (medians[case, way] / medians[case, "alone"] for way in ("empty preload", "library"))
+    report.explain(f"{case}: an empty preload takes {empty:.3f} of what the program takes alone, the library {library:.3f}.")
     case = "getppid()"
-    report.explain(f"{case}: any filter takes a system call off the kernel's fast path. That of one instruction adds {medians[case, ONE] - medians[case, 'alone']:.0f} ns, that of seccomp "
-                   f"{medians[case, 'seccomp'] - medians[case, 'alone']:.0f} ns.")
+    report.explain(f"{case}: any filter takes a system call off the kernel's fast path. That of one instruction adds {medians[case, ONE] - medians[case, 'alone']:.0f} ns, "
+                   f"that of seccomp {medians[case, 'seccomp'] - medians[case, 'alone']:.0f} ns.")
     report.explain(f"bind() by seccomp waits for another process: {short(1e9 / medians['bind(), shared', 'seccomp'])} calls a second if the port is shared, "
                    f"{short(1e9 / medians['bind(), not shared', 'seccomp'])} if not; socket(), which passes the filter, {short(1e9 / medians['socket()', 'seccomp'])}.")
 

@@ -52,7 +52,8 @@ def run(report, form):
         what = f"{listeners} listeners, {connections} connections"
         compared = Comparison(times["list"], times["ss"], times["ss again"])
         medians = {"ss": statistics.median(times["ss"]), "reuseport list": statistics.median(times["list"])}
-        rows.append((what, f"{medians['ss']:.1f}", spread(times["ss"]), counted["ss"], f"{medians['reuseport list']:.1f}", spread(times["list"]), counted["list"], compared, f"{compared.control:.3f}"))
+        rows.append((what, f"{medians['ss']:.1f}", spread(times["ss"]), counted["ss"],
+                     f"{medians['reuseport list']:.1f}", spread(times["list"]), counted["list"], compared, f"{compared.control:.3f}"))
         report.compare(f"list over ss, {what}", compared, 1, False)
         report.rank(f"milliseconds to list a port beside {what}", medians, ("reuseport list",), lower=True)
     report.add("## list", "Milliseconds for one port, and system calls, in a PID namespace without other processes: both commands look into all there are.",

@@ -17,7 +17,8 @@ TAKES = {"smoke": 5, "quick": 6, "full": 30}  # seconds
 ROUNDS = {"smoke": 10, "quick": 40, "full": 300}
 
 TEN = ",".join(str(port) for port in range(20100, 20110))
-PRELOADED = {"nothing": [], "empty preload": under(EMPTY), "library, inert": under(LIBRARY), "library, one port": under(LIBRARY, "20100"), "library, a list of 10": under(LIBRARY, TEN)}
+PRELOADED = {"nothing": [], "empty preload": under(EMPTY), "library, inert": under(LIBRARY),
+             "library, one port": under(LIBRARY, "20100"), "library, a list of 10": under(LIBRARY, TEN)}
 LIMITS = {"inert": 9000, "one port": 13000, "a list of 10": 18500}  # instructions
 AGAIN = "env true"
 TIMED = {"env true": ["env", "true"], "preload of an empty library": [*under(EMPTY), "true"], "preload of ours": [*under(LIBRARY, TEN), "true"],
@@ -37,7 +38,7 @@ def cost_in_instructions(report):
                table(("", "instructions", "more than an empty preload"), [(way, number, number - counted["empty preload"]) for way, number in counted.items()]))
     for what, limit in LIMITS.items():
         report.count(f"start, {what}: instructions more than an empty preload", counted[f"library, {what}"] - counted["empty preload"], limit)
-    report.explain(f"start: an empty preload alone costs the loader {counted['empty preload'] - counted['nothing']} instructions of {counted['nothing']}; the library's own are on top of that.")
+    report.explain(f"start: an empty preload adds {counted['empty preload'] - counted['nothing']} instructions to {counted['nothing']}; those of the library come on top.")
 
 
 def cost_in_calls(report):
@@ -46,7 +47,8 @@ def cost_in_calls(report):
     ours = {method: system_calls([REUSEPORT, "run", "-m", method, "-p", "80", "true"], LC_ALL="C.UTF-8") for method in ("preload", "seccomp")}
     rows = [("env true, in the locale C.UTF-8", env), ("env true, in the locale C", system_calls(["env", "true"], LC_ALL="C")),
             *((f"reuseport run -m {method} -p 80 true", number) for method, number in ours.items())]
-    report.add("### System calls", "All of them until the end of true, whose own are among them; those of seccomp include the processes that watch.", table(("", "system calls"), rows))
+    report.add("### System calls", "All of them until the end of true, whose own are among them; those of seccomp include the processes that watch.",
+               table(("", "system calls"), rows))
     report.count("system calls of reuseport run -p 80 true, over those of env true", ours["preload"] - env, 0)
 
 

@@ -76,16 +76,16 @@ def run(report, _form):
     forms = {"none": ("0",), "3000": ("3000",), "3000, --no-steer": ("3000", "--no-steer")}
     processes = {form: alone.start(__file__, *words, options=alone.NETWORK) for form, words in forms.items()}
     found = {form: alone.result(process) for form, process in processes.items()}
-    report.add("## Looking into processes", "One `replace --drain 3` of a server with a connection that stays, beside a process with as many sockets, in a PID namespace of their own: system calls in all, "
-               "how often it read all descriptors of that process, system calls of one look while it waited, and how often it looked.",
+    report.add("## Looking into processes", "One `replace --drain 3` of a server with a connection that stays, beside a process with as many sockets, in a PID namespace "
+               "of their own: system calls in all, how often it read all descriptors of that process, system calls of one look while it waited, and how often it looked.",
                table(("sockets", *CALLS, "walks through that process", "calls of a look", "looks"),
                      [(form, *counted["calls"].values(), f"{counted['walks']:g}", f"{counted['look']:g}", counted["looks"]) for form, counted in found.items()]))
     report.count("replace --drain 3 beside 3 000 sockets: readlinkat and getdents64", sum(found["3000"]["calls"].values()), 8000)
     report.count("walks of replace through a process with 3 000 sockets", found["3000"]["walks"], 1)
     report.count("the same with --no-steer", found["3000, --no-steer"]["walks"], 0)
     report.count("system calls of a look beside 3 000 sockets, over those beside none", found["3000"]["look"] / found["none"]["look"], 1)
-    report.explain(f"replace: times it walked through all processes: {found['3000']['walks']:g}, as it must know who else has a listener that it is about to hide. Each of its {found['3000']['looks']} looks "
-                   f"read the two servers' descriptors alone, with {found['3000']['look']:g} system calls.")
+    report.explain(f"replace: times it walked through all processes: {found['3000']['walks']:g}, as it must know who else has a listener that it is about to hide. "
+                   f"Each of its {found['3000']['looks']} looks read the two servers' descriptors alone, with {found['3000']['look']:g} system calls.")
 
 
 if __name__ == "__main__":
