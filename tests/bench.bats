@@ -208,6 +208,18 @@ assert found == {"longest": 3, "nobody": 4, "of": 9, "lost": 5, "hung": 2, "late
 EOF
 }
 
+@test "who is as good as the best is named beside him" {
+    run -0 python3 - "$ROOT/tests/bench" <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+from report import Report
+report = Report()
+report.rank("lost", {"replace": 0, "stop": 134, "start, then stop": 0}, ["replace"], lower=True)
+report.rank("a second", {"library": 10, "native": 12}, ["library"])
+assert report.best == [("lost", "replace and start, then stop", "0", "replace", "0"), ("a second", "native", "12", "library", "10")], report.best
+EOF
+}
+
 @test "a server that is gone for half a second is missed for so long by a client of the benchmarks" {
     make -s -C "$ROOT" BUILD="$BUILT_IN" "$BUILT_IN"/bench/{sleeper,open-loop}
     BUILD=$BUILT_IN run -0 "$ROOT/tests/bench/apart.sh" python3 - "$ROOT/tests/bench" <<'EOF'

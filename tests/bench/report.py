@@ -34,11 +34,12 @@ class Report:
         self._verdict(what, figure, limit, at_least, short(figure), "–", noise)
 
     def rank(self, question, figures, ours, lower=False):
-        """Who is best: {way: figure}; ours: the ways of this project."""
+        """Who is best, or all who are: {way: figure}; ours: the ways of this project."""
         pick = min if lower else max
-        winner = pick(figures, key=figures.get)
+        most = pick(figures.values())
+        winners = " and ".join(way for way, figure in figures.items() if figure == most)
         own = pick((way for way in figures if way in ours), key=figures.get)
-        self.best.append((question, winner, short(figures[winner]), own, short(figures[own])))
+        self.best.append((question, winners, short(most), own, short(figures[own])))
 
     def explain(self, text):
         """A reason, with the figure that supports it, measured in this run."""
