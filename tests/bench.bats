@@ -231,7 +231,7 @@ def gone(old, make):
     time.sleep(0.5)
     return downtime.start_one(make, 1)
 downtime.WAYS["gone"] = gone
-found = downtime.measure("gone", lambda index: [downtime.SLEEPER, str(downtime.PORT)], 1)
+found = downtime.measure("gone", lambda index: downtime.cell.sleeper("even", downtime.PORT), 1)
 print(found)
 assert 300 < found["longest"] <= found["nobody"] < found["lost"] < found["of"] == 2400 and found["took"] > 500
 EOF

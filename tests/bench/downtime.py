@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 
-from cell import SLEEPER
+import cell
 from real import nginx
 from report import table
 from rounds import percentile
@@ -32,7 +32,7 @@ MIGRATE = "/proc/sys/net/ipv4/tcp_migrate_req"
 # {name: (rounds in the full form, the command of copy number index)}
 SERVERS = {
     "the example server": (5, lambda directory, index: [f"{BUILD}/examples/server", str(PORT), "127.0.0.1"]),
-    "a server that takes 0.2 ms": (3, lambda directory, index: [SLEEPER, str(PORT)]),
+    "a server that takes 0.2 ms": (3, lambda directory, index: cell.sleeper("even", PORT)),
     "nginx": (2, lambda directory, index: nginx(directory, PORT, index)),
     "redis-server": (2, lambda directory, index: ["redis-server", "--bind", "127.0.0.1", "--port", str(PORT), "--protected-mode", "no", "--save", "", "--dir", directory]),
 }
@@ -44,8 +44,7 @@ def plan(seconds, seed):
     tries = [(1000 * number, True) for number in range(round(1000 * seconds))]
     others = [(int(chance.uniform(0, 1e6 * seconds)), False) for _ in range(round((RATE - 1000) * seconds))]
     due = sorted(tries + others)
-    text = "".join(f"{at} 127.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(1, 255)} {WORK}\n" for at, _ in due)
-    return text, [is_try for _, is_try in due]
+    return cell.lines([at for at, _ in due], [WORK] * len(due), chance), [is_try for _, is_try in due]
 
 
 @contextlib.contextmanager

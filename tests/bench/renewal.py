@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import time
 
-from cell import COPIES, SLEEPER, schedule
+from cell import COPIES, schedule, sleeper
 from downtime import end, renew, requests, start_copies
 from report import table
 from rounds import percentile, spread
@@ -22,7 +22,7 @@ def once(options, seconds, before, seed):
     """Seconds that the renewal took, and of each request when it was due, in seconds after the signal, its milliseconds
     and how it ended."""
     plan = schedule("even", LOAD, round(seconds * COPIES * LOAD / 100 * 1000 / WORK), seed)
-    service = start_copies(lambda _: [SLEEPER, str(PORT)], COPIES, *options)
+    service = start_copies(lambda _: sleeper("even", PORT), COPIES, *options)
     try:
         begin = time.monotonic()
         with requests(plan) as lines:
