@@ -245,6 +245,7 @@ from udp import expected
 assert expected("ab", "ab") == 0
 assert expected("a", "ab") == expected("ab", "abc") == expected("abcd", "abcde") == 0.5
 assert expected("abc", "ab") == 0.5 and abs(expected("abc", "cb") - 5 / 6) < 1e-9
+EOF
 }
 
 @test "the section growth of the benchmarks: latency and cost of 1, 4, 16 copies, and which form ran" {
