@@ -16,7 +16,7 @@ import time
 
 import alone
 from calls import nanoseconds, under
-from cell import SLEEPER, cpu_share, descendants, runs, schedule, summary
+from cell import SLEEPER, cpu_share, descendants, runs, schedule, sleeper, summary
 from closed import wrk
 from listing import milliseconds
 from machine import CPUS
@@ -34,7 +34,7 @@ WAYS = {"hash": [], "balance": ["--balance"]}
 
 
 def command(copies, options):
-    return [REUSEPORT, "run", "-n", str(copies), *options, "-p", str(PORT), SLEEPER, str(PORT)]
+    return [REUSEPORT, "run", "-n", str(copies), *options, "-p", str(PORT), *sleeper("uneven")]
 
 
 def until_all_listen(process, copies):
@@ -78,7 +78,7 @@ def under_load(copies, seconds):
     requests = round(seconds * copies * LOAD / 100 / MEAN / 10) * 10
     plan = schedule("uneven", LOAD * copies / 4, requests, copies)  # its percentage is of four copies
     begin = time.monotonic()
-    lines = subprocess.run([f"{BUILD}/bench/open-loop", str(PORT), "10000"], input=plan, capture_output=True, text=True, check=True).stdout.splitlines()
+    lines = subprocess.run([f"{BUILD}/bench/open-loop", str(PORT), "10000"], input=plan, capture_output=True, text=True, check=True).stdout
     took = time.monotonic() - begin
     found = summary(lines)
     answered = requests - found["hung"] - found["failed"]
