@@ -8,7 +8,7 @@ from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, behind_haproxy,
 from machine import CPUS
 from servers import PORT, cpu_of, placed, running
 
-TAKES = {"smoke": 3, "quick": 20, "full": 160}  # seconds
+TAKES = {"smoke": 3, "quick": 20, "full": 180}  # seconds
 SIZES = {"smoke": (0.3, 1), "quick": (0.4, 3), "full": (0.6, 5)}  # seconds of a measurement, rounds
 OTHERS = 3  # rounds at most of what has no goal
 NODE = "require('http').createServer((q, r) => r.end('ok')).listen(process.argv[1], '127.0.0.1')"

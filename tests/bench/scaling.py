@@ -8,9 +8,9 @@ from closed import CONNECTIONS, METHODS, MODES, NAMES, behind_haproxy, by_reusep
 from machine import CPUS
 from servers import BUILD, PORT, SERVER, cpu_of, running
 
-TAKES = {"smoke": 3, "quick": 26, "full": 230}  # seconds
+TAKES = {"smoke": 3, "quick": 26, "full": 200}  # seconds
 COST = 100  # microseconds of CPU for a request
-SIZES = {"smoke": (0.3, 1), "quick": (0.4, 3), "full": (0.6, 8)}  # seconds of a measurement, rounds
+SIZES = {"smoke": (0.3, 1), "quick": (0.4, 3), "full": (0.6, 7)}  # seconds of a measurement, rounds
 BASIC = ["native", "again", "library"]
 SHARED = ["unlocked", "exclusive", "passing"]  # one socket
 
