@@ -6,7 +6,6 @@ import os
 import random
 import socket
 import statistics
-import sys
 import tempfile
 import time
 
@@ -18,7 +17,8 @@ from servers import PORT, SERVER, running, wait_for
 TAKES = {"smoke": 5, "quick": 5, "full": 50}  # seconds
 TRIALS = {"smoke": 1, "quick": 1, "full": 10}
 KEPT, PAUSE = 100, 0.005  # connections, mean seconds between two
-EXCLUSIVE = "one socket, EPOLLEXCLUSIVE"
+FULL = 32  # connections; nginx passes on from 7/8 of it
+SHARED = {"one socket, EPOLLEXCLUSIVE": "exclusive", f"one socket, passing on as nginx does, worker_connections {FULL}": "passing"}
 NGINX = {"nginx, one socket": "", "nginx, listen … reuseport": "reuseport"}  # the option of listen
 
 
@@ -46,8 +46,8 @@ def copies_of(way):
         if way in NGINX:
             directory = stack.enter_context(tempfile.TemporaryDirectory())
             yield stack.enter_context(workers(nginx(directory, NGINX[way]), COPIES if NGINX[way] else 1))
-        elif way == EXCLUSIVE:
-            yield stack.enter_context(workers([sys.executable, f"{os.path.dirname(os.path.abspath(__file__))}/exclusive.py", str(PORT), str(COPIES)]))
+        elif way in SHARED:
+            yield stack.enter_context(workers([SERVER, SHARED[way], str(PORT), "0", "-1", str(COPIES), str(FULL)]))
         else:
             yield stack.enter_context(serving(way, server=lambda port: [SERVER, "plain", str(port), "0", "-1"]))[0]
 
@@ -82,7 +82,7 @@ def fullest(way, chance):
 
 def run(report, form):
     trials, chance = TRIALS[form], random.Random(1)
-    found = {way: [fullest(way, chance) for _ in range(trials)] for way in ("hash", "leastconn", "balance", EXCLUSIVE, *NGINX)}
+    found = {way: [fullest(way, chance) for _ in range(trials)] for way in ("hash", "leastconn", "balance", *SHARED, *NGINX)}
     names = {way: WAYS.get(way, way) for way in found}
     report.add("## Connections that are kept", f"{KEPT} of them on {COPIES} copies, opened one after the other, {PAUSE * 1000:g} ms apart on average; trials: {trials}. All wait "
                f"by epoll. nginx has {COPIES} workers, which share one socket with EPOLLEXCLUSIVE or, by listen's reuseport, have one each.",
