@@ -14,8 +14,8 @@ from cell import COPIES, OURS, WAYS, descendants, serving
 from report import table
 from servers import PORT, SERVER, running, wait_for
 
-TAKES = {"smoke": 5, "quick": 5, "full": 50}  # seconds
-TRIALS = {"smoke": 1, "quick": 1, "full": 10}
+TAKES = {"smoke": 5, "quick": 6, "full": 40}  # seconds
+TRIALS = {"smoke": 1, "quick": 1, "full": 7}
 KEPT, PAUSE = 100, 0.005  # connections, mean seconds between two
 FULL = 32  # connections; nginx passes on from 7/8 of it
 SHARED = {"one socket, EPOLLEXCLUSIVE": "exclusive", f"one socket, passing on as nginx does, worker_connections {FULL}": "passing"}

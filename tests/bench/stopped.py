@@ -8,13 +8,13 @@ from openloop import column, disturbance
 from plots import curves, draw
 from report import table
 
-TAKES = {"smoke": 4, "quick": 11, "full": 120}  # seconds
+TAKES = {"smoke": 4, "quick": 11, "full": 95}  # seconds
 LOAD, PATIENCE, BIN = 40, 1000, 0.1  # percent of four copies, milliseconds, seconds
 PLOTTED = ("hash", "shared", "leastconn", "balance")
 FORMS = {  # seconds before the stop and after it, rounds, ways, kinds of work
     "smoke": (0.3, 0.3, 1, ("hash", "shared", "balance"), ("even",)),
     "quick": (0.5, 1.5, 1, PLOTTED, ("even",)),
-    "full": (1, 3, 3, (*PLOTTED, "maxconn"), ("even", "uneven")),
+    "full": (1, 3, 2, (*PLOTTED, "maxconn"), ("even", "uneven")),
 }
 
 
