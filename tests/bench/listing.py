@@ -15,7 +15,7 @@ from report import table
 from rounds import Comparison, spread
 from servers import BUILD, REUSEPORT
 
-TAKES = {"smoke": 2, "quick": 3, "full": 40}  # seconds
+TAKES = {"smoke": 2, "quick": 3, "full": 50}  # seconds
 ROUNDS = {"smoke": 3, "quick": 5, "full": 15}
 PORT = "20007"
 COMMANDS = {"ss": ["ss", "-ltnp", f"sport = :{PORT}"], "list": [REUSEPORT, "list", f"{PORT}/tcp"], "ss again": ["ss", "-ltnp", f"sport = :{PORT}"]}
