@@ -16,7 +16,7 @@ import time
 
 import alone
 from calls import nanoseconds, under
-from cell import SLEEPER, cpu_share, descendants, runs, schedule, sleeper, summary
+from cell import cpu_share, descendants, runs, schedule, sleeper, summary
 from closed import wrk
 from listing import milliseconds
 from machine import CPUS
