@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""All benchmarks, one report: BUILD/bench/report.md, with plots beside it. A full run of all sections also
-replaces tests/bench/report and what README.md shows of it.
+"""All benchmarks, one report: BUILD/bench/report.md, with plots beside it. A full run of all sections
+on an idle machine also replaces tests/bench/report and what README.md shows of it.
 
 usage: bench.py smoke|quick|full [SECTION...]     as root, in a network namespace of its own (make bench)
 
@@ -28,7 +28,7 @@ import starting
 import stopped
 import udp
 import walks
-from report import Report, table
+from report import SHORT, Report, table
 from servers import BUILD
 
 SECTIONS = {
@@ -61,7 +61,7 @@ def publish(report, made_on):
     readme = f"{here}/../../README.md"
     with open(readme, encoding="utf-8") as file:
         text = file.read()
-    rows = table(("", "measured"), report.headline.items())
+    rows = table(SHORT, report.headline.items())
     shown = (f"Made by `make bench-full` on {made_on}; [the report](tests/bench/report/report.md) has the rest, and where others win.\n\n"
              f"{rows}\n\n![{SHOWN}](tests/bench/report/{SHOWN})\n")
     with open(readme, "w", encoding="utf-8") as file:
@@ -97,7 +97,7 @@ def main(form, *names):
     with open(f"{BUILD}/bench/report.md", "w", encoding="utf-8") as file:
         file.write(report.text(head))
     print(f"{BUILD}/bench/report.md")
-    if form == "full" and not names:
+    if form == "full" and not names and not machine.excess(busy):
         publish(report, made_on)
 
 

@@ -115,7 +115,7 @@ def goals(report, results):
     report.compare("run --balance, uneven work, 70 % load: p99 over the hash's", over_hash, 0.6, False)
     report.compare("run --balance, uneven work, 70 % load: p99 over one shared socket's", over(uneven, "balance", "shared"), 1.7, False)
     report.compare("run --balance, even work, 70 % load: p99 over the hash's", over(results["even", 70], "balance", "hash"), 1, False)
-    report.headline["p99, uneven work, 70 % load: run --balance over the kernel's hash"] = f"{over_hash}, control {over_hash.control:.3f}"
+    report.headline["p99, uneven work, 70 % load: run --balance over the kernel's hash"] = over_hash.with_control()
 
 
 def medians(found, ways, name):

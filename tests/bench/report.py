@@ -13,6 +13,9 @@ def short(figure):
     return f"{figure:.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
 
 
+SHORT = ("", "measured")
+
+
 class Report:
     def __init__(self):
         self.parts, self.goals, self.best, self.reasons = [], [], [], []
@@ -47,6 +50,8 @@ class Report:
 
     def text(self, head):
         parts = [*head]
+        if self.headline:
+            parts += ["## In short", table(SHORT, self.headline.items())]
         if self.goals:
             parts += ["## Goals", "In brackets the interval of 95 %, by a bootstrap over the rounds; the control is what a comparison is based on over itself, measured once more in each round. "
                       "Where it is off by more than 3 %, a figure says nothing.", table(("", "figure", "control", "goal", "reached"), self.goals)]

@@ -66,3 +66,7 @@ class Comparison:
 
     def __str__(self):
         return f"{self.figure:.3f} ({self.bounds})"
+
+    def with_control(self):
+        """For where it stands alone."""
+        return f"not measurable in this run: {self.noise}" if self.noise else f"{self}, control {self.control:.3f}"

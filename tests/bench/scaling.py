@@ -121,6 +121,6 @@ def run(report, form):
         results.rank(report, f"CPU-bound, {MODES[mode]}")
         if mode == "close":
             plot(results)
-            found = results.over(("library", 2))
-            report.headline["requests per second, N = 2, new connections: library over a server that sets SO_REUSEPORT itself"] = f"{found}, control {found.control:.3f}"
+            report.headline["requests per second, N = 2, new connections: library over a server that sets SO_REUSEPORT itself"] = (
+                results.over(("library", 2)).with_control())
     report.add("![Requests per second](scaling.svg)")
