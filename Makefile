@@ -45,6 +45,9 @@ LIB_LDFLAGS = $(filter-out $(FOREIGN),$(CFLAGS) $(LDFLAGS)) -shared -nostdlib -f
 	-Wl,-z,noexecstack -Wl,-z,noseparate-code -Wl,--unresolved-symbols=ignore-all \
 	$(if $(findstring pack-relative-relocs,$(CFLAGS) $(LDFLAGS)),-Wl$(comma)-z$(comma)nopack-relative-relocs)
 comma = ,
+# What a CPU has no instruction for, such as a division on ARM, is compiled into a call of the compiler's own library,
+# which no libc has: linked in.
+LIB_HELPERS = $(wildcard $(shell $(CC) $(CFLAGS) -print-libgcc-file-name 2>/dev/null))
 
 # A file's folder says where it is linked: core into both, preload into the library alone, the rest into the command.
 LIB_SOURCES = $(wildcard shim/core/*.c shim/preload/*.c)
@@ -64,7 +67,7 @@ MKDIR = @to='$@'; mkdir -p "$${to%/*}"
 all: $(BUILD)/libreuseport.so $(BUILD)/reuseport $(PAGES:%=$(BUILD)/doc/%)
 
 $(BUILD)/libreuseport.so: $(LIB_OBJECTS) shim/preload/libreuseport.map Makefile
-	$(CC) $(LIB_LDFLAGS) -o '$@' $(LIB_OBJECTS)
+	$(CC) $(LIB_LDFLAGS) -o '$@' $(LIB_OBJECTS) $(LIB_HELPERS)
 
 $(BUILD)/lib/%.o: shim/%.c Makefile
 	$(MKDIR)

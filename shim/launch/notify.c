@@ -66,6 +66,10 @@ static bool says_ready(const char *text, size_t length) {
     return false;
 }
 
+/* musl's CMSG_NXTHDR() makes an unsigned number of a negative one. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+
 /* Reads who sent the message, and how long ago. */
 static void read_control(struct msghdr *message, struct sender *sender) {
     struct ucred credentials = {0, 0, 0};
@@ -82,6 +86,8 @@ static void read_control(struct msghdr *message, struct sender *sender) {
     sender->pid = credentials.pid;
     sender->age = (double)(now.tv_sec - sent.tv_sec) + (double)(now.tv_usec - sent.tv_usec) / 1e6;
 }
+
+#pragma GCC diagnostic pop
 
 /* Reads one datagram. Returns false if there is none; else *ready is whether it says READY=1. */
 static bool read_one(int fd, bool *ready, struct sender *sender) {
