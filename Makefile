@@ -25,6 +25,9 @@ $(foreach char,' " ` \ : % ; & | < > * ? [ ~ ( ) $$ $(hash),\
 space := $(subst ,, )
 override BUILD := $(subst $(space),\ ,$(BUILD))
 
+# Where the version is written.
+VERSION := $(shell sed -n 's/^.define RP_VERSION "\(.*\)"/\1/p' shim/core/version.h)
+
 # quote TEXT: one word of the shell.
 quote = '$(subst ','\'',$(1))'
 
@@ -90,10 +93,11 @@ $(BUILD)/cmd/launch/find_library.o: CMD_CFLAGS += $(DEFINE_LIBDIR)
 $(BUILD)/cmd/launch/find_library.o: $(BUILD)/folders
 
 sed_text = $(subst |,\|,$(subst &,\&,$(subst \,\\,$(1))))
-$(BUILD)/doc/%: shim/doc/% $(BUILD)/folders
+RELOCATE = sed -e $(call quote,s|/usr/local/lib/libreuseport|$(call sed_text,$(LIBDIR))/libreuseport|g) \
+	-e $(call quote,s|/usr/local/bin/reuseport|$(call sed_text,$(BINDIR))/reuseport|g)
+$(BUILD)/doc/%: shim/doc/% shim/core/version.h $(BUILD)/folders
 	$(MKDIR)
-	sed -e $(call quote,s|/usr/local/lib/libreuseport|$(call sed_text,$(LIBDIR))/libreuseport|g) \
-		-e $(call quote,s|/usr/local/bin/reuseport|$(call sed_text,$(BINDIR))/reuseport|g) '$<' >'$@'
+	$(RELOCATE) -e 's/^\.Os$$/.Os libreuseport $(VERSION)/' '$<' >'$@'
 
 # musl-gcc leaves out the kernel's headers, which know no libc.
 KERNEL_HEADERS = -idirafter /usr/include -idirafter /usr/include/$(shell $(CC) -print-multiarch 2>/dev/null)
@@ -115,6 +119,7 @@ demo:
 	@BUILD=$(BUILD) sh examples/demo.sh
 
 include tests/tests.mk
+include shim/release/release.mk
 
 # What is installed, as calls of the shell's "file MODE FROM TO".
 FILES = file 755 $(FROM)/libreuseport.so $(call quote,$(LIBDIR)/libreuseport.so); \
@@ -124,11 +129,12 @@ FILES = file 755 $(FROM)/libreuseport.so $(call quote,$(LIBDIR)/libreuseport.so)
 	file 644 shim/doc/reuseport.zsh $(call quote,$(ZSHCOMPDIR)/_reuseport); \
 	file 644 shim/doc/reuseport.fish $(call quote,$(FISHCOMPDIR)/reuseport.fish)
 
+INSTALL = set -e; file() { install -D -m "$$1" -- "$$2" $(call quote,$(DESTDIR))"$$3"; echo $(call quote,$(DESTDIR))"$$3"; };
 install: FROM = $(BUILD)
 install-strip: FROM = $(BUILD)/stripped
 install-strip: $(BUILD)/stripped/libreuseport.so $(BUILD)/stripped/reuseport
 install install-strip: all
-	@set -e; file() { install -D -m "$$1" -- "$$2" $(call quote,$(DESTDIR))"$$3"; echo $(call quote,$(DESTDIR))"$$3"; }; $(FILES)
+	@$(INSTALL) $(FILES)
 
 $(BUILD)/stripped/%: $(BUILD)/%
 	$(MKDIR)
@@ -147,11 +153,13 @@ help:
 	@echo 'make uninstall      remove what make install has installed'
 	@echo 'make static         build $(BUILD)/static/reuseport by MUSL_CC ($(MUSL_CC))'
 	@echo 'make demo           see it work, in ten seconds'
+	@echo 'make dist           make an archive for each of DIST_CPUS, in $(BUILD)/dist'
+	@echo 'make deb            make a Debian package for this machine, in $(BUILD)/dist'
 	@echo 'make clean          remove $(BUILD)'
 	@echo 'make help           this list'
 	@echo
 	@echo 'make deps test      install what the tests need, and run them'
-	@echo 'make field-deps     install the managers that make field needs'
+	@echo 'make field-deps     install what make field needs'
 	@echo 'make field          test under systemd, runit and the like (root, 3 minutes)'
 	@echo 'make soak           run the tests that take too long for the suite, with random'
 	@echo '                    rounds for an hour: ROUNDS ($(ROUNDS)), SEED'
@@ -163,7 +171,7 @@ help:
 	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo
 	@echo 'Variables, also of the environment: CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX'
-	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC.'
+	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC DIST_CPUS.'
 	@echo 'Give make install those that were given to make; PREFIX, the folders and'
 	@echo 'DESTDIR may differ. Of the command line alone: BUILD ($(BUILD)).'
 

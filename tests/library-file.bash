@@ -10,7 +10,7 @@ WEAK_IMPORTS="dlsym getauxval"
 fits_every_libc() {
     local dynamic symbols segments name imports=$IMPORTS
     dynamic=$(readelf -dW "$1")
-    symbols=$(readelf --dyn-syms -W "$1")
+    symbols=$(readelf --dyn-syms -W "$1" | sed 's/\[<localentry>.*\]//')
     segments=$(readelf -lW "$1")
     echo "$1"
     ! grep -E 'NEEDED|VERNEED|VERDEF|RELR|TEXTREL' <<<"$dynamic" || return 1

@@ -34,19 +34,6 @@ compiles() {
     echo 'int main(void) { return 0; }' | "$@" -include sys/socket.h -x c -o /dev/null - 2>/dev/null
 }
 
-# foreign_compiler CPU: the first of its compilers that is installed.
-foreign_compiler() {
-    local triplet=$1-linux-gnu compiler
-    [ "$1" != mips64el ] || triplet=mips64el-linux-gnuabi64
-    for compiler in "$triplet-gcc" "$triplet"-gcc-{15,14,13,12} "clang --target=$triplet"; do
-        # shellcheck disable=SC2086 # a command with an option
-        if compiles $compiler; then
-            echo "$compiler"
-            return
-        fi
-    done
-}
-
 # The CPUs without seccomp's rules say so at once; tried where an emulator is installed.
 says_not_on_this_cpu() {
     local qemu=qemu-$1 said root
@@ -84,8 +71,9 @@ for compiler in $COMPILERS; do
 done
 
 for cpu in $FOREIGN; do
-    compiler=$(foreign_compiler "$cpu")
-    if [ -n "$compiler" ]; then
+    triplet=$cpu-linux-gnu
+    [ "$cpu" != mips64el ] || triplet=mips64el-linux-gnuabi64
+    if compiler=$(sh shim/release/compiler.sh "$triplet"); then
         row "$compiler" -O2
         says_not_on_this_cpu "$cpu"
     else

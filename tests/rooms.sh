@@ -15,7 +15,7 @@ complain() {
 
 for room in */; do
     room=${room%/}
-    [ "$room" != doc ] || continue
+    [[ $room != doc && $room != release ]] || continue
     allowed=$(sed -n "s/^$room: *//p" <<<"$table")
     grep -q "^$room:" <<<"$table" || complain "shim/README.md: no row for $room/"
     # Angle brackets find rooms, too, by -Ishim.

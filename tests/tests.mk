@@ -18,7 +18,7 @@ UNITS = $(patsubst tests/units/%.c,$(BUILD)/units/%,$(wildcard tests/units/*.c))
 BENCH_PROGRAMS = $(addprefix $(BUILD)/bench/,server calls sleeper open-loop udp-server udp-load)
 SANITIZE = -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 SOURCES = $(wildcard shim/*/*.[ch] examples/*.c tests/probes/*.c tests/units/*.c tests/fuzz/*.c tests/bench/*.c)
-SCRIPTS = shim/doc/reuseport.bash $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats tests/bench/*.sh examples/*.sh examples/*/*.sh) .ci/run
+SCRIPTS = shim/doc/reuseport.bash $(wildcard shim/release/*.sh) $(wildcard tests/*.sh tests/*.bash tests/*.bats tests/field/*.*sh tests/field/*.bats tests/bench/*.sh examples/*.sh examples/*/*.sh) .ci/run
 # bats leaves its folder, and knows no other name for the build.
 ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
@@ -153,7 +153,7 @@ lint:
 	tests/rooms.sh
 	tests/layout.sh columns $(SOURCES)
 	tests/layout.sh lines $(filter shim/%,$(SOURCES))
-	tests/layout.sh license Makefile tests/tests.mk $(SOURCES) $(SCRIPTS) $(wildcard tests/*.py tests/*/*.py tests/*.zsh shim/doc/*.[1-8] shim/doc/reuseport.*sh)
+	tests/layout.sh license Makefile tests/tests.mk shim/release/release.mk $(SOURCES) $(SCRIPTS) $(wildcard tests/*.py tests/*/*.py tests/*.zsh shim/doc/*.[1-8] shim/doc/reuseport.*sh)
 	shellcheck -x $(SCRIPTS)
 	@# EXAMPLES come early in reuseport(1), on purpose.
 	! mandoc -Tlint -Wwarning $(wildcard shim/doc/*.[1-8]) | grep -v 'sections out of conventional order: Sh ENVIRONMENT'
