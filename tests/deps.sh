@@ -3,7 +3,7 @@
 # Installs what the tests and `make lint` need, on Debian or Ubuntu, after saying what; elsewhere, and without root or
 # sudo, says what is missing.
 #     deps.sh         for `make test` and `make lint`
-#     deps.sh field   the managers that `make field` runs, besides, and what trixie.sh needs
+#     deps.sh field   the managers and cross-compilers that `make field` runs, besides, and what trixie.sh needs
 set -eu
 
 suite=${1:-test}
@@ -22,7 +22,7 @@ wanted='
 [ "$suite" != field ] || wanted='
     bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server
     runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init
-    debootstrap:debootstrap dpkg-deb:dpkg'
+    debootstrap:debootstrap dpkg-deb:dpkg lintian:lintian gcc:gcc clang:clang musl-gcc:musl-tools'
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {
@@ -39,9 +39,25 @@ without_command() {
     dpkg -s busybox-static >/dev/null 2>&1 || missing="$missing busybox-static"
     # 32-bit programs, on the one machine that runs them besides its own. gcc-12-multilib alone lacks headers.
     [ "$(uname -m)" != x86_64 ] || compiles gcc -m32 -static || missing="$missing gcc-multilib"
-    # Another CPU, big-endian. The compiler is clang: gcc's for other CPUs cannot stand beside gcc-multilib.
-    compiles clang --target=s390x-linux-gnu ||
-        missing="$missing binutils-s390x-linux-gnu libc6-dev-s390x-cross libgcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev-s390x-cross"
+    # Another CPU, big-endian.
+    without_cross s390x s390x-linux-gnu
+}
+
+# without_cross CPU TRIPLET: adds what lacks for programs of that CPU. The compiler is clang: gcc's for other CPUs cannot
+# stand beside gcc-multilib.
+without_cross() {
+    compiles clang --target="$2" ||
+        missing="$missing binutils-$2 libc6-dev-$1-cross libgcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev-$1-cross"
+}
+
+# All CPUs of releases.
+without_cpus() {
+    [ "$(uname -m)" != x86_64 ] || compiles gcc -m32 || missing="$missing gcc-multilib"
+    without_cross arm64 aarch64-linux-gnu
+    without_cross armhf arm-linux-gnueabihf
+    without_cross ppc64el powerpc64le-linux-gnu
+    without_cross riscv64 riscv64-linux-gnu
+    without_cross s390x s390x-linux-gnu
 }
 
 missing=
@@ -51,7 +67,10 @@ for pair in $wanted; do
     esac
     PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing="$missing ${pair#*:}"
 done
-[ "$suite" != test ] || without_command
+case $suite in
+test) without_command ;;
+field) without_cpus ;;
+esac
 
 if [ -z "$missing" ]; then
     echo "Everything that make $suite needs is installed."

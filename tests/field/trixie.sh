@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Puts programs of Debian 13 into FOLDER, whose systemd knows Type=notify-reload, as the older one of Debian 12 does
-# not. They are unpacked and not configured, which is enough to boot (boot.sh). Requires root, and a minute at most.
+# not. They are unpacked and not configured, which is enough to boot (boot.sh), but dpkg there takes them for installed
+# (release.bats). Requires root, and a minute at most.
 #     trixie.sh FOLDER
 set -eu
 
@@ -14,12 +15,15 @@ find_mirror() {
 }
 
 unpack() {
-    rm -rf "$new"
+    rm -rf "$new" "$new.status"
     mkdir -p "$new"
     debootstrap --foreign --variant=minbase --include=systemd trixie "$new" "$mirror" >"$new.log" 2>&1 || return 1
     for package in "$new"/var/cache/apt/archives/*.deb; do
         dpkg-deb --extract "$package" "$new" || return 1
+        dpkg-deb --field "$package" | sed '/^Package:/a Status: install ok installed' >>"$new.status" || return 1
+        echo >>"$new.status"
     done
+    mv "$new.status" "$new/var/lib/dpkg/status"
     mkdir -p "$new/usr/local"
     rm -rf "$new/var/cache/apt" "$new/debootstrap" "$new"/usr/share/doc "$new"/usr/share/locale "$new"/usr/share/man
 }
