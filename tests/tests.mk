@@ -24,7 +24,7 @@ ABSOLUTE = "$$(cd $(BUILD) && pwd)"
 BATS = BUILD=$(ABSOLUTE) bats
 
 # Files run side by side, the longest first, and the tests of each in order.
-LONGEST = $(wildcard $(addprefix tests/,renewal.bats service.bats bench.bats replace-storm.bats service-balance.bats service-dealing.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats))
+LONGEST = $(wildcard $(addprefix tests/,renewal.bats service.bats bench.bats replace-storm.bats service-balance.bats service-dealing.bats seccomp.bats replace.bats make.bats run.bats check.bats library-file.bats release.bats))
 PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/null | grep GNU),\
 	--jobs $(JOBS) --no-parallelize-within-files))
 test: all probes

@@ -47,7 +47,8 @@ stage() {
 pack() {
     (cd "$1" && find . ! -type d | LC_ALL=C sort) |
         tar --create --format=ustar --directory="$1" --files-from=- --transform="s,^\.,$(basename "$2" .tar.gz)," \
-            --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX | gzip -9n >"$2"
+            --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=u=rwX,go=rX >"$work/archive"
+    gzip -9n <"$work/archive" >"$2"
 }
 
 mkdir -p "$folder"
