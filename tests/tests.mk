@@ -36,8 +36,8 @@ ROUNDS ?= 1200
 soak: all probes
 	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests
 
-# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord. Requires root, and three
-# minutes; CI has 30 for everything.
+# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord; and releases. Requires root, and
+# five minutes; CI has 30 for everything.
 field: all probes
 	$(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing --filter-tags '!long' tests/field
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Prints the first compiler for a CPU and libc that makes programs, which takes its headers and libraries; fails if
-# there is none.
+# Prints the first compiler for a CPU and libc that can link programs: it has their headers and libraries. Fails if there
+# is none.
 #     compiler.sh TRIPLET [OPTION...]    such as aarch64-linux-gnu, or x86_64-linux-musl -static
 triplet=$1
 shift
