@@ -3,7 +3,8 @@
 # Installs what the tests and `make lint` need, on Debian or Ubuntu, after saying what; elsewhere, and without root or
 # sudo, says what is missing.
 #     deps.sh         for `make test` and `make lint`
-#     deps.sh field   the managers and cross-compilers that `make field` runs, besides, and what trixie.sh needs
+#     deps.sh field   what `make field` needs: managers, cross-compilers, emulators, preload libraries of others, and what
+#                     roots.sh needs
 set -eu
 
 suite=${1:-test}
@@ -22,7 +23,8 @@ wanted='
 [ "$suite" != field ] || wanted='
     bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server
     runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init
-    debootstrap:debootstrap dpkg-deb:dpkg lintian:lintian gcc:gcc clang:clang musl-gcc:musl-tools'
+    debootstrap:debootstrap dpkg-deb:dpkg lintian:lintian gcc:gcc clang:clang musl-gcc:musl-tools readelf:binutils qemu-s390x:qemu-user
+    faketime:faketime eatmydata:eatmydata torsocks:torsocks fakeroot:fakeroot valgrind:valgrind'
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {
@@ -31,9 +33,7 @@ compiles() {
 
 # without_command: adds to $missing what no command shows.
 without_command() {
-    # The sanitizers and libFuzzer of clang, which have no command.
-    printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' |
-        clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || missing="$missing libclang-rt-dev"
+    without_sanitizers
     /usr/bin/python3 -c 'import yaml' 2>/dev/null || missing="$missing python3-yaml"
     # Static, unlike the package busybox.
     dpkg -s busybox-static >/dev/null 2>&1 || missing="$missing busybox-static"
@@ -43,18 +43,32 @@ without_command() {
     without_cross s390x s390x-linux-gnu
 }
 
+# The sanitizers and libFuzzer of clang.
+without_sanitizers() {
+    printf 'int LLVMFuzzerTestOneInput(void);int LLVMFuzzerTestOneInput(void){return 0;}' |
+        clang -fsanitize=fuzzer,address -x c -o /dev/null - 2>/dev/null || missing="$missing libclang-rt-dev"
+}
+
 # without_cross CPU TRIPLET: adds what lacks for programs of that CPU. The compiler is clang: gcc's for other CPUs cannot
 # stand beside gcc-multilib.
 without_cross() {
-    compiles clang --target="$2" ||
+    # gcc-multilib has a libc for i386, but not where an emulator looks for it.
+    [ "$1" != i386 ] || [ -e /usr/i686-linux-gnu/lib/libc.so ] || set -- "$@" none
+    { [ $# = 2 ] && compiles clang --target="$2"; } ||
         missing="$missing binutils-$2 libc6-dev-$1-cross libgcc-$(gcc -dumpversion 2>/dev/null || echo 12)-dev-$1-cross"
 }
 
-# All CPUs of releases.
-without_cpus() {
+# For make field.
+without_field() {
+    without_sanitizers
     [ "$(uname -m)" != x86_64 ] || compiles gcc -m32 || missing="$missing gcc-multilib"
+    for package in libjemalloc2 libtcmalloc-minimal4; do
+        dpkg -s $package >/dev/null 2>&1 || missing="$missing $package"
+    done
     without_cross arm64 aarch64-linux-gnu
     without_cross armhf arm-linux-gnueabihf
+    without_cross i386 i686-linux-gnu
+    without_cross mips64el mips64el-linux-gnuabi64
     without_cross ppc64el powerpc64le-linux-gnu
     without_cross riscv64 riscv64-linux-gnu
     without_cross s390x s390x-linux-gnu
@@ -69,7 +83,7 @@ for pair in $wanted; do
 done
 case $suite in
 test) without_command ;;
-field) without_cpus ;;
+field) without_field ;;
 esac
 
 if [ -z "$missing" ]; then
