@@ -160,7 +160,9 @@ help:
 	@echo
 	@echo 'make deps test      install what the tests need, and run them'
 	@echo 'make field-deps     install what make field needs'
-	@echo 'make field          test under systemd, runit and the like (root, 5 minutes)'
+	@echo 'make field          test under systemd, runit and the like, on every CPU, and in'
+	@echo '                    other releases of Debian: DEBIANS ($(DEBIANS));'
+	@echo '                    as root, in seven minutes'
 	@echo 'make soak           run the tests that take too long for the suite, with random'
 	@echo '                    rounds for an hour: ROUNDS ($(ROUNDS)), SEED'
 	@echo 'make lint           check layout, includes and the usual mistakes'

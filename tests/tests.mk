@@ -36,10 +36,15 @@ ROUNDS ?= 1200
 soak: all probes
 	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests
 
-# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord; and releases. Requires root, and
-# five minutes; CI has 30 for everything.
-field: all probes
-	$(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing --filter-tags '!long' tests/field
+# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord; on every CPU, and with other
+# libcs; and releases. Requires root, and seven minutes; CI has 30 for everything.
+# DEBIANS: releases whose programs the library is tried in: of those that run here natively, an old one and one that is
+# newer than what it is built on. All are 'bullseye bookworm trixie sid': before a release. With sid, whose packages may
+# be at odds for a day, its compiler builds the library, too.
+DEBIANS ?= bullseye trixie
+field: all probes static
+	DEBIANS='$(DEBIANS)' $(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing \
+		--filter-tags '!long$(if $(filter sid,$(DEBIANS)),,$(comma)!sid)' tests/field
 
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES) $(UNITS)
 
@@ -48,7 +53,7 @@ deps:
 
 field-deps:
 	sh tests/deps.sh field
-	sh tests/field/trixie.sh $(BUILD)/trixie
+	sh tests/field/roots.sh $(BUILD) foreign $(sort trixie $(DEBIANS))
 
 # What a compiler is given to make a program of the first prerequisite.
 PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)
