@@ -8,7 +8,6 @@ setup() {
     need python3
     lease_port PORT
     CONFIG=
-    CONFIG_NAME=config
     SHARED=(shared) # the words that have a server share its port
 }
 
@@ -19,12 +18,12 @@ teardown() {
 }
 
 # start COPY [WORD...]: starts that copy of SERVER, COPY in its arguments replaced, by these words, in a directory
-# of its own, which holds its CONFIG in a file CONFIG_NAME and its name in a file "who".
+# of its own, which holds its CONFIG in a file "config" and its name in a file "who".
 start() {
     local own=$BATS_TEST_TMPDIR/$1
     mkdir -p "$own"
     echo "copy-$1" >"$own/who"
-    echo "${CONFIG//COPY/$1}" >"$own/$CONFIG_NAME"
+    echo "${CONFIG//COPY/$1}" >"$own/config"
     if [ "${2:-}" = shared ]; then
         spawn "$@" env -C "$own" "${SERVER[@]//COPY/$1}"
     else
@@ -37,12 +36,9 @@ ask() {
     python3 "$BATS_TEST_DIRNAME/ask.py" "$PROTOCOL" "$PORT" "$1"
 }
 
-# bound COUNT: so many sockets are ready to be asked on PORT.
+# bound COUNT: so many sockets listen on PORT.
 bound() {
-    case $PROTOCOL in
-    */tcp) listeners_are "$PORT" "$1" ;;
-    */udp) bound_udp_are "$PORT" "$1" ;;
-    esac
+    listeners_are "$PORT" "$1"
 }
 
 start_first() {

@@ -5,6 +5,7 @@
 #     deps.sh         for `make test` and `make lint`
 #     deps.sh field   what `make field` needs: managers, cross-compilers, emulators, preload libraries of others, and what
 #                     roots.sh needs
+#     deps.sh field-servers   the servers that `make field-servers` runs
 set -eu
 
 suite=${1:-test}
@@ -25,6 +26,10 @@ wanted='
     runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init
     debootstrap:debootstrap dpkg-deb:dpkg lintian:lintian gcc:gcc clang:clang musl-gcc:musl-tools readelf:binutils qemu-s390x:qemu-user
     faketime:faketime eatmydata:eatmydata torsocks:torsocks fakeroot:fakeroot valgrind:valgrind'
+# Those of its servers that `make field` runs, or all.
+servers=${0%/*}/field/servers.table
+[ "$suite" != field ] || wanted="$wanted $(awk '$1 == "needs" { $1 = ""; needs = $0 } $1 == "slice" { print needs }' "$servers")"
+[ "$suite" != field-servers ] || wanted="unshare:util-linux ip:iproute2 python3:python3 $(sed -n 's/^needs *//p' "$servers")"
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
-# Real servers that no preload reaches, two live copies each, and some that both ways reach.
+# Real servers that no preload reaches, two live copies each, and some that both ways reach; more
+# are in field/servers.table.
 # shellcheck disable=SC2034 # variables that are set for copies.bash
 
 load copies
@@ -8,25 +9,6 @@ load copies
 # by METHOD: copies share by way of reuseport run -m METHOD.
 by() {
     SHARED=("$BUILD/reuseport" run -m "$1" -p "$PORT")
-}
-
-@test "prometheus-node-exporter, a Go program, by auto" {
-    by auto
-    # It shows among its metrics what it finds in such files.
-    CONFIG_NAME=who.prom
-    CONFIG='copy_who{name="copy-COPY"} 1'
-    two_copies exporter/tcp prometheus-node-exporter --web.listen-address=127.0.0.1:"$PORT" \
-        --collector.disable-defaults --collector.textfile --collector.textfile.directory=.
-}
-
-@test "etcd, a Go program" {
-    local peer1 peer2
-    by seccomp
-    lease_port peer1 peer2
-    two_copies etcd/tcp sh -c '[ COPY = 1 ] && peer=$1 || peer=$2; shift 2; export ETCD_UNSUPPORTED_ARCH=$(uname -m)
-        exec "$@" --listen-peer-urls http://127.0.0.1:$peer --initial-advertise-peer-urls http://127.0.0.1:$peer \
-            --initial-cluster default=http://127.0.0.1:$peer' sh "$peer1" "$peer2" \
-        etcd --data-dir data --listen-client-urls http://127.0.0.1:"$PORT" --advertise-client-urls http://127.0.0.1:"$PORT"
 }
 
 @test "rclone serve, a Go program, behind a script" {

@@ -43,17 +43,30 @@ soak: all probes
 # be at odds for a day, its compiler builds the library, too.
 DEBIANS ?= bullseye trixie
 field: all probes static
+	$(FIELD_SERVERS) --slice
 	DEBIANS='$(DEBIANS)' $(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing \
 		--filter-tags '!long$(if $(filter sid,$(DEBIANS)),,$(comma)!sid)' tests/field
+
+# Copies of some fifty servers of Debian, each in namespaces of its own: all, or those that SERVERS names. Requires root,
+# and two minutes.
+FIELD_SERVERS = BUILD=$(ABSOLUTE) JOBS=$(JOBS) python3 tests/field/servers.py
+field-servers: all
+	$(FIELD_SERVERS) $(SERVERS)
+
+# The recipes of examples/retrofit are what field-servers tries.
+recipes:
+	python3 tests/field/recipes.py examples/retrofit/README.md >examples/retrofit/README.new
+	mv examples/retrofit/README.new examples/retrofit/README.md
 
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES) $(UNITS)
 
 deps:
 	sh tests/deps.sh
 
+# Of make field, or, if FIELD says so, of make field-$(FIELD).
 field-deps:
-	sh tests/deps.sh field
-	sh tests/field/roots.sh $(BUILD) foreign $(sort trixie $(DEBIANS))
+	sh tests/deps.sh field$(FIELD:%=-%)
+	$(if $(FIELD),,sh tests/field/roots.sh $(BUILD) foreign $(sort trixie $(DEBIANS)))
 
 # What a compiler is given to make a program of the first prerequisite.
 PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)
@@ -170,6 +183,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test field probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test field field-servers recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
