@@ -112,7 +112,7 @@ copies_answer() {
 }
 
 @test "the recipes in retrofit's README are those that make field-servers tries" {
-    diff "$RETROFIT/README.md" <(python3 "$BATS_TEST_DIRNAME/field/recipes.py" "$RETROFIT/README.md")
+    diff "$RETROFIT/README.md" <(python3 -B "$BATS_TEST_DIRNAME/field/recipes.py" "$RETROFIT/README.md")
     [ "$(grep -c '^### ' "$RETROFIT/README.md")" -ge 50 ]
 }
 

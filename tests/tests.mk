@@ -49,13 +49,13 @@ field: all probes static
 
 # Copies of some fifty servers of Debian, each in namespaces of its own: all, or those that SERVERS names. Requires root,
 # and two minutes.
-FIELD_SERVERS = BUILD=$(ABSOLUTE) JOBS=$(JOBS) python3 tests/field/servers.py
+FIELD_SERVERS = BUILD=$(ABSOLUTE) JOBS=$(JOBS) python3 -B tests/field/servers.py
 field-servers: all
 	$(FIELD_SERVERS) $(SERVERS)
 
 # The recipes of examples/retrofit are what field-servers tries.
 recipes:
-	python3 tests/field/recipes.py examples/retrofit/README.md >examples/retrofit/README.new
+	python3 -B tests/field/recipes.py examples/retrofit/README.md >examples/retrofit/README.new
 	mv examples/retrofit/README.new examples/retrofit/README.md
 
 probes: all $(EXAMPLES) $(PROBES) $(SPECIAL_PROBES) $(MUSL_PROBES) $(UNITS)

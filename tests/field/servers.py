@@ -28,7 +28,7 @@ def run(row):
         return None if os.environ.get("CI") != "true" else False, [f"missing: {' '.join(absent)}"]
     try:
         result = subprocess.run(
-            [*APART, sys.executable, f"{HERE}/one_server.py", row.server],
+            [*APART, sys.executable, "-B", f"{HERE}/one_server.py", row.server],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False,
         )
     except subprocess.TimeoutExpired as expired:
