@@ -11,9 +11,9 @@ import table
 BEGIN, END = "<!-- Made by `make recipes`. -->\n", "<!-- The end of what `make recipes` makes. -->\n"
 # What is said of all with a result, and of each.
 RESULTS = {
-    "shares": ("Share, where else the second copy is refused", ""),
-    "taken": ("Share, where else the second copy starts and takes every datagram", "Unaided, a second copy starts and **takes every datagram**."),
-    "itself": ("Set SO_REUSEPORT themselves: share unaided, too", "Sets SO_REUSEPORT itself: copies share unaided, too."),
+    "shares": ("Share; unaided, the second copy is refused", ""),
+    "taken": ("Share; unaided, the second copy starts and takes every datagram", "Unaided, a second copy starts and **takes every datagram**."),
+    "itself": ("Share, and do so unaided: they set SO_REUSEPORT themselves", "Sets SO_REUSEPORT itself."),
     "cannot": ("Cannot share: a second copy does not start", "**Cannot share**: a second copy does not start."),
     "breaks": ("Cannot share: both copies start, but clients fail", "**Cannot share**: both copies start, but clients fail."),
 }
@@ -57,13 +57,14 @@ def recipe(row):
         yield code(text)
     if row.files:
         yield "Then:\n"
-    yield code("\n".join(shell_lines(row)))
+    if result(row) not in ("cannot", "breaks"):
+        yield code("\n".join(shell_lines(row)))
 
 
 def recipes(rows):
     for key, (words, _) in RESULTS.items():
         names = [row.server for row in rows if result(row) == key]
-        yield wrapped(f"{words} ({len(names)}): {', '.join(names)}.")
+        yield wrapped(f"**{words}** ({len(names)}): {', '.join(names)}.")
     for row in rows:
         yield from recipe(row)
 
