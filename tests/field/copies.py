@@ -32,6 +32,10 @@ def sockets(protocol):
                 yield local, remote, fields[3] in ("0A", "07"), int(fields[9])
 
 
+def listening(port, protocol):
+    return {inode for local, _, ready, inode in sockets(protocol) if local == port and ready}
+
+
 def socket_owner(pid, inodes):
     for path in glob.glob(f"/proc/{pid}/fd/*"):
         try:
@@ -75,14 +79,14 @@ class Copies:
         return {self.copy_of(pid) for pid in pids() if pid != 1 and socket_owner(pid, inodes)} - {None} if inodes else set()
 
     def that_listen(self, row):
-        port, protocol = row.port.split("/")
-        return self.owners({inode for local, _, ready, inode in sockets(protocol) if local == int(port) and ready})
+        """Those that are bound; none while they are not the same for each protocol."""
+        first, *others = (self.owners(listening(row.number, protocol)) for protocol in row.protocols)
+        return first if all(other == first for other in others) else set()
 
     def that_answers(self, row, patience=5):
         """Asks once; the copy that answered, by what it says or by whose the socket is."""
-        port = row.port.partition("/")[0]
         request, pattern = ask.PROTOCOLS[row.ask]
-        with ask.connect(row.ask, port) as connection:
+        with ask.connect(row.ask, row.number) as connection:
             connection.settimeout(patience)
             if row.ask == "syslog/udp":
                 return written_by(connection, request, patience)
@@ -90,7 +94,7 @@ class Copies:
             if re.compile(pattern).groups:
                 return answer
             own = connection.getsockname()[1]
-            mine = {inode for local, remote, _, inode in sockets("tcp") if (local, remote) == (int(port), own) and inode}
+            mine = {inode for local, remote, _, inode in sockets("tcp") if (local, remote) == (row.number, own) and inode}
             return (self.owners(mine) or {None}).pop()
 
 

@@ -25,9 +25,17 @@ class Row:
     def commands(self):
         return [pair.partition(":")[0] for pair in self.needs.split()]
 
+    @property
+    def number(self):
+        return int(self.port.partition("/")[0])
+
+    @property
+    def protocols(self):
+        return self.port.partition("/")[2].split("+")
+
     def supervised(self):
         """The shell line that has two copies share, as somebody would type it."""
-        words = ["reuseport run -n 2 -I {} -p", self.port.partition("/")[0], self.options, self.start]
+        words = ["reuseport run -n 2 -I {} -p", str(self.number), self.options, self.start]
         return " \\\n    ".join(" ".join(word for word in words if word).split("\n"))
 
     def by_itself(self, ports=None):
