@@ -97,7 +97,7 @@ provide() {
         rm -rf "$new" "$new.status"
         mkdir -p "$new"
         if fetch "$1" "$new" >"$new.log" 2>&1; then
-            rm -f "$new.log"
+            rm -rf "$new.log" "${folder:?}/$1"
             mv "$new" "$folder/$1"
             return 0
         fi
@@ -107,9 +107,18 @@ provide() {
     return 1
 }
 
+# is_there NAME: as this script makes it; an earlier one left no list of packages to dpkg.
+is_there() {
+    if [ "$1" = foreign ]; then
+        [ -e "$folder/$1" ]
+    else
+        grep -qsx 'Package: libc6' "$folder/$1/var/lib/dpkg/status"
+    fi
+}
+
 missing=
 for name; do
-    [ -e "$folder/$name" ] || missing="$missing $name"
+    is_there "$name" || missing="$missing $name"
 done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ]; then
