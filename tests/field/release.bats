@@ -84,7 +84,7 @@ END
 @test "dpkg -i on a clean system, then reuseport run from PATH: two servers share a port; dpkg --purge leaves nothing" {
     need_root
     need_unshare --mount --net --pid --fork
-    grep -qsx "Package: libc6" "$TRIXIE/var/lib/dpkg/status" || missing "$TRIXIE with dpkg's list of packages (rm -r it, make field-deps)"
+    grep -qsx "Package: libc6" "$TRIXIE/var/lib/dpkg/status" || missing "$TRIXIE, as make field-deps makes it"
     cp -a "$TRIXIE" system
     mkdir -p system/dev system/proc system/tmp
     touch system/dev/null
