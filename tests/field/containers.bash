@@ -145,7 +145,8 @@ add_image() {
 }
 
 image_roots() {
-    mkdir -p product musl/lib musl/tmp glibc/tmp glibc/bin glibc/usr/local/bin
+    mkdir -p product musl/lib musl/tmp glibc/tmp glibc/bin
+    chmod 1777 musl/tmp glibc/tmp
     cp "$BUILD/static/reuseport" "$BUILD/libreuseport.so" product
     musl-gcc -D_GNU_SOURCE -o musl/server "$ROOT/examples/server.c"
     cp -L /lib/ld-musl-*.so.1 musl/lib

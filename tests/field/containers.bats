@@ -65,3 +65,186 @@ joins_not() {
     podman kube down pod.yaml
     [ -z "$(podman ps -aq)" ]
 }
+
+# --- what a container may do
+
+GETFD=yes
+
+# tools_images: musl-tools and glibc-tools, images of the example server, a shell and the product.
+tools_images() {
+    local root name
+    need busybox
+    image_roots
+    for root in musl glibc; do
+        mkdir -p "$root/bin" "$root/usr/local/bin" "$root/usr/local/lib"
+        cp product/reuseport "$root/usr/local/bin"
+        cp product/libreuseport.so "$root/usr/local/lib"
+        cp "$PROBES/musl/static-server" "$root"
+        cp "$(type -P busybox)" "$root/bin"
+        for name in sh sleep cat; do ln -sf busybox "$root/bin/$name"; done
+        add_image "$root-tools" "$root" 'ENV PATH=/usr/local/bin:/bin'
+    done
+}
+
+# contain IMAGE OPTION...: the container "box", whose first process does nothing; ADDRESS is its own. Connections that a
+# server has closed would for a minute keep the next one off the port.
+contain() {
+    podman run --detach --name box --sysctl net.ipv4.tcp_max_tw_buckets=0 "${@:2}" "$1" sleep 1000000
+    ADDRESS=$(podman inspect --format '{{.NetworkSettings.IPAddress}}' box)
+}
+
+in_box() {
+    podman exec box "$@"
+}
+
+# serve COUNT WORD...: starts so many servers there, by these words, and waits until each answers.
+serve() {
+    local i
+    for ((i = 0; i < $1; i++)); do podman exec --detach box "${@:2}"; done
+    wait_until answering "$1"
+}
+
+# The PIDs of those that answered last.
+answered() {
+    cut -d' ' -f2 shares | sort
+}
+
+# Ends those servers.
+end_servers() {
+    in_box sh -c "kill -TERM $(answered | xargs)"
+    wait_until nobody_answers
+}
+
+nobody_answers() {
+    ! from_outside "$BUILD/examples/client" "$PORT" 1 "$ADDRESS"
+}
+
+# shared_and_listed: two servers share the port, and list shows both.
+shared_and_listed() {
+    serve 2 reuseport run -p "$PORT" /server "$PORT"
+    in_box reuseport list "$PORT/tcp" >list
+    cat list
+    [ "$(awk '$6 == "server" && $7 == "yes" { print $5 }' list | sort)" = "$(answered)" ]
+}
+
+# replaced WORD...: the server, by itself on the port, is replaced by one that these words start, and nothing is lost.
+replaced() {
+    local before
+    before=$(answered)
+    storm ''
+    in_box reuseport replace --strict --output=/tmp/output "$before" "$@"
+    storm_over
+    answering 1
+    [ "$(answered)" != "$before" ]
+}
+
+# renewed OPTION...: copies whose supervisor is a container's first process are renewed at HUP, and nothing is lost;
+# TERM ends them.
+renewed() {
+    local before
+    podman run --detach --name service "${@:2}" "$1" \
+        reuseport run -n 2 --on-exit=restart --rolling=HUP --balance -p "$PORT" -- /server "$PORT"
+    ADDRESS=$(podman inspect --format '{{.NetworkSettings.IPAddress}}' service)
+    wait_until answering 2
+    before=$(answered)
+    storm ''
+    podman kill --signal HUP service
+    wait_until none_of "$before"
+    storm_over
+    podman stop --time 10 service
+    [ "$(podman inspect --format '{{.State.ExitCode}}' service)" = 143 ]
+    podman rm service
+}
+
+none_of() {
+    answering 2 && [ -z "$(comm -12 <(echo "$1") <(answered))" ]
+}
+
+# all_work IMAGE OPTION...: in a container with these options. GETFD=no where its profile refuses pidfd_getfd(2).
+all_work() {
+    contain "$@"
+    shared_and_listed
+    end_servers
+    serve 1 reuseport run -p "$PORT" /server "$PORT"
+    replaced /server "$PORT"
+    end_servers
+    static_shared
+    end_servers
+    serve 1 /server "$PORT"
+    if [ "$GETFD" = no ]; then stays; else replaced /server "$PORT"; fi
+    podman rm --force --time 0 box
+    renewed "$@"
+}
+
+# static_shared: without pidfd_getfd(2) only with a list of all TCP ports, and otherwise refused.
+static_shared() {
+    if [ "$GETFD" = no ]; then
+        run -125 in_box reuseport run -m seccomp -p "$PORT" /static-server "$PORT"
+        echo "$output"
+        [[ $output == *"blocked by a seccomp filter: add CAP_SYS_PTRACE"* ]]
+        serve 2 reuseport run -m seccomp -p all/tcp /static-server "$PORT"
+    else
+        serve 2 reuseport run -m seccomp -p "$PORT" /static-server "$PORT"
+    fi
+}
+
+# stays: the server, which does not share, can neither be adopted nor replaced, and serves on.
+stays() {
+    local before
+    before=$(answered)
+    storm ''
+    run -125 in_box reuseport replace --output=/tmp/output "$before" /server "$PORT"
+    echo "$output"
+    [[ $output == *"blocked by a seccomp filter: add CAP_SYS_PTRACE"* ]]
+    run -125 in_box reuseport adopt "$PORT"
+    echo "$output"
+    storm_over
+    answering 1
+    [ "$(answered)" = "$before" ]
+}
+
+# without_getfd ERRNO FILE: podman's default profile, but that pidfd_getfd(2) fails with this number.
+without_getfd() {
+    /usr/bin/python3 - "$@" <<'END'
+import json, sys
+profile = json.load(open("/usr/share/containers/seccomp.json"))
+for rule in profile["syscalls"]:
+    if "pidfd_getfd" in rule["names"]: rule["names"].remove("pidfd_getfd")
+profile["syscalls"].append({"names": ["pidfd_getfd"], "action": "SCMP_ACT_ERRNO", "errnoRet": int(sys.argv[1])})
+json.dump(profile, open(sys.argv[2], "w"))
+END
+}
+
+# bats test_tags=long
+@test "In a container of musl with podman's default rights and seccomp profile run, list, replace and renewals work" {
+    boot_podman
+    tools_images
+    all_work musl-tools
+}
+
+# bats test_tags=long
+@test "The same in one of glibc, and under a user of its own" {
+    boot_podman
+    tools_images
+    all_work glibc-tools
+    all_work glibc-tools --user 101:101
+}
+
+# bats test_tags=long
+@test "The same without any capability, and with a read-only root" {
+    boot_podman
+    tools_images
+    all_work musl-tools --cap-drop=all
+    all_work glibc-tools --read-only
+    all_work musl-tools --user 101:101 --cap-drop=all --read-only --security-opt no-new-privileges
+}
+
+# bats test_tags=long
+@test "Where the profile refuses pidfd_getfd, a server that does not share cannot be replaced, and serves on" {
+    boot_podman
+    tools_images
+    GETFD=no
+    without_getfd 1 profile.json # EPERM
+    all_work musl-tools --security-opt seccomp=profile.json
+    all_work glibc-tools --security-opt seccomp=profile.json --user 101 --cap-drop=all --read-only
+}
