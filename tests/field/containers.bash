@@ -115,7 +115,7 @@ host_pid() {
     local pid found
     pid=$(podman inspect --format '{{.State.Pid}}' "$1")
     descendants "$MACHINE_PID" | while read -r found; do
-        [ "$(sed -n 's/^NSpid:[[:space:]]*//p' "/proc/$found/status" | cut -f2)" != "$pid" ] || echo "$found"
+        ! grep -qsE "^NSpid:[[:space:]]+${found}[[:space:]]+${pid}([[:space:]]|$)" "/proc/$found/status" || echo "$found"
     done
 }
 
