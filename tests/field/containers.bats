@@ -284,3 +284,68 @@ layers() {
     local blob
     for blob in image/blobs/sha256/*; do tar -tf "$blob" 2>/dev/null || true; done | grep -v '/$' | sort
 }
+
+# node_image: Debian's node, with a shell, as an image of Docker's that it stands for.
+node_image() {
+    need node
+    mkdir -p node/bin node/usr/bin node/usr/local/bin node/tmp node/usr/share
+    cp -L "$(type -P node)" node/usr/bin
+    cp /bin/dash node/bin/sh
+    with_libraries node node/usr/bin/node node/bin/sh
+    # Debian's has parts of itself there.
+    [ ! -d /usr/share/nodejs ] || cp -r /usr/share/nodejs node/usr/share
+    add_image docker.io/library/node:20-slim node 'ENV PATH=/usr/local/bin:/usr/bin:/bin'
+}
+
+# The Dockerfile in service-pod.yaml's comment.
+app_image() {
+    sed -n 's/^#     \(FROM\|COPY\)/\1/p' "$ROOT/examples/sidecar/service-pod.yaml" >app/Dockerfile
+    cat app/Dockerfile
+    podman build --tag app:1 app
+}
+
+# bats test_tags=long
+@test "podman kube play of service-pod.yaml, its image as its comment has it: HUP renews both copies, and nothing is lost" {
+    local before renew
+    boot_podman
+    image_roots
+    add_image reuseport:0.1.0 product 'ENTRYPOINT ["/reuseport"]'
+    node_image
+    mkdir app
+    cat >app/server.js <<'END'
+require('http').createServer((_, response) => response.end(`pid ${process.pid}\n`)).listen(8080);
+END
+    app_image
+    podman kube play "$ROOT/examples/sidecar/service-pod.yaml"
+    ADDRESS=$(pod_address reuseport-run)
+    wait_until workers 2
+    grep -qx 'CapBnd:[[:space:]]*0*' "/proc/$(host_pid reuseport-run-app)/status"
+    grep -qx 'NoNewPrivs:[[:space:]]*1' "/proc/$(host_pid reuseport-run-app)/status"
+    before=$(<workers)
+    storm "$HTTP" pid
+    # The command in its comment, but by podman.
+    renew=$(sed -n 's/^#     kubectl exec reuseport-run --/podman exec reuseport-run-app/p' "$ROOT/examples/sidecar/service-pod.yaml")
+    echo "$renew"
+    eval "$renew"
+    wait_until other_workers "$before"
+    storm_over
+    podman pod stop --time 20 reuseport-run
+    [ "$(podman inspect --format '{{.State.ExitCode}}' reuseport-run-app)" = 143 ]
+}
+
+# pod_address POD: that of all its containers.
+pod_address() {
+    podman inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' \
+        "$(podman pod inspect --format '{{.InfraContainerID}}' "$1")"
+}
+
+# workers COUNT: so many answer, in the file workers.
+workers() {
+    local i
+    for i in {1..30}; do from_outside curl -sS "http://$ADDRESS:$PORT" || return; done | sort -u >workers
+    [ "$(wc -l <workers)" = "$1" ]
+}
+
+other_workers() {
+    workers 2 && [ -z "$(comm -12 <(echo "$1") workers)" ]
+}
