@@ -78,7 +78,7 @@ make_cgroups() {
     done
 }
 
-# Settings that say where, and nothing about what a container may do. A name without a registry means none.
+# Settings that say where, and nothing about what a container may do. Names without a registry mean images made here.
 configure_podman() {
     cp /etc/containers/policy.json "$1"
     echo 'unqualified-search-registries = ["docker.io"]' >"$1/registries.conf"
@@ -89,6 +89,7 @@ log_driver = "k8s-file"
 cgroup_manager = "cgroupfs"
 events_logger = "file"
 runtime = "runc"
+compat_api_enforce_docker_hub = false
 [network]
 network_backend = "netavark"
 END

@@ -259,7 +259,8 @@ debian_image() {
 }
 
 # bats test_tags=long
-@test "podman builds the Dockerfile as it is; the image has two files, and pod.yaml as it is runs with it" {
+@test "podman builds the Dockerfile as it is; its image has two files; pod.yaml and compose.yaml as they are run with it" {
+    need docker-compose
     boot_podman
     debian_image
     podman build --tag reuseport:0.1.0 --file "$ROOT/examples/sidecar/Dockerfile" "$ROOT" >build.log 2>&1 || {
@@ -277,6 +278,24 @@ debian_image() {
     mv libreuseport.so "$LIBRARY"
     # "always" has podman keep the init container, which before 4.6 it would restart and then fail to remove.
     pod_shares --annotation io.podman.annotations.init.container.type=always "$ROOT/examples/sidecar/pod.yaml"
+    podman kube down "$ROOT/examples/sidecar/pod.yaml"
+    compose_shares
+}
+
+# compose_shares: Docker's own Compose, which asks podman's service what it would ask Docker's, builds the image and
+# starts two containers that share the port, once the library is there.
+compose_shares() {
+    spawn service in_machine podman system service --time 0 unix:///run/podman.sock
+    wait_until in_machine test -S /run/podman.sock
+    in_machine env DOCKER_HOST=unix:///run/podman.sock docker-compose -f "$ROOT/examples/sidecar/compose.yaml" \
+        up --build --detach >compose.log 2>&1 || {
+        tail -n 50 compose.log
+        return 1
+    }
+    wait_until answering 2
+    [ "$(podman inspect --format '{{.State.Status}} {{.State.ExitCode}}' sidecar_library_1)" = "exited 0" ]
+    [ "$(podman inspect --format '{{.HostConfig.NetworkMode}}' sidecar_second_1)" = \
+        "container:$(podman inspect --format '{{.Id}}' sidecar_first_1)" ]
 }
 
 # layers: the files in the saved image.
