@@ -455,6 +455,56 @@ pod_holds() {
     [ "$(cd "$SIDECAR/${build% *}" && realpath "${build#* }")" = "$SIDECAR/Dockerfile" ]
 }
 
+# plain_deployment: deployment.yaml, a Deployment that knows nothing of the library.
+plain_deployment() {
+    cat >"$BATS_TEST_TMPDIR/deployment.yaml" <<'END'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      volumes: [{name: cache, emptyDir: {}}]
+      containers:
+        - name: web
+          image: nginxinc/nginx-unprivileged:1.27
+          env: [{name: TZ, value: UTC}]
+          ports: [{containerPort: 8080}]
+          volumeMounts: [{name: cache, mountPath: /var/cache}]
+END
+}
+
+@test "the patch gives a plain Deployment what the pod has, and leaves what it had" {
+    need_yaml
+    local pod=$BATS_TEST_TMPDIR/pod.yaml
+    plain_deployment
+    /usr/bin/python3 "$BATS_TEST_DIRNAME/strategic-merge.py" "$BATS_TEST_TMPDIR/deployment.yaml" "$SIDECAR/patch.yaml" \
+        >"$BATS_TEST_TMPDIR/patched.yaml"
+    # Less what was there before, it holds what pod.yaml does.
+    /usr/bin/python3 - "$BATS_TEST_TMPDIR/patched.yaml" >"$pod" <<'END'
+import sys, yaml
+d = yaml.safe_load(open(sys.argv[1]))
+assert d["kind"] == "Deployment" and d["spec"]["selector"] == {"matchLabels": {"app": "web"}}
+spec = d["spec"]["template"]["spec"]
+web, second = spec["containers"]
+spec["volumes"].remove({"name": "cache", "emptyDir": {}})
+web["env"].remove({"name": "TZ", "value": "UTC"})
+web["volumeMounts"].remove({"name": "cache", "mountPath": "/var/cache"})
+assert (web.pop("image"), second.pop("image")) == ("nginxinc/nginx-unprivileged:1.27",) * 2
+assert web.pop("name") == "web" and web.pop("ports") == [{"containerPort": 8080}] and second.pop("name") == "web-2"
+assert web == second
+web |= {"name": "first", "image": "1", "ports": [{"containerPort": 8080}]}
+second |= {"name": "second", "image": "2"}
+print(yaml.safe_dump({"kind": "Pod", "spec": spec}))
+END
+    cat "$pod"
+    pod_holds "$pod"
+    true_of "$pod" 'd["spec"]["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}' \
+        '[c["imagePullPolicy"] for c in d["spec"]["initContainers"]] == ["IfNotPresent"]'
+}
+
 # pod_command: the words of the container's command, NUL after each.
 pod_command() {
     /usr/bin/python3 -c 'import sys, yaml
@@ -541,7 +591,7 @@ for word in yaml.safe_load(open(sys.argv[1]))["spec"]["containers"][0]["command"
     run chroot "$image" /reuseport --version
     echo "$output"
     [ "$output" = "$("$STATIC" --version)" ]
-    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile {compose,pod,service-pod}.yaml | sort -u)" = "${output/ /:}" ]
+    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile {compose,pod,service-pod,patch}.yaml | sort -u)" = "${output/ /:}" ]
 }
 
 # --- install-lib
