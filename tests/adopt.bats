@@ -233,7 +233,7 @@ left() {
 @test "on a kernel without pidfd_getfd it says so" {
     spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: this kernel cannot hand over descriptors; requires Linux 5.6" \
+    fails "adopt: 127.0.0.1:$PORT/tcp: pid $PID: cannot hand over descriptors here: requires Linux 5.6, and a seccomp profile that allows pidfd_getfd" \
         "$PROBES/without" pidfd_getfd "$COMMAND" adopt "$PORT"
 }
 
@@ -354,7 +354,7 @@ unsteers_kind() {
     ordinary
     three_of udp 127.0.0.1
     unsteers udp 127.0.0.1
-    fails "adopt: 127.0.0.1:$PORT/udp: this kernel cannot hand over descriptors; requires Linux 5.6" \
+    fails "adopt: 127.0.0.1:$PORT/udp: cannot hand over descriptors here: requires Linux 5.6, and a seccomp profile that allows pidfd_getfd" \
         "${AS[@]}" "$PROBES/without" pidfd_getfd "$COMMAND" adopt --unsteer "$PORT/udp"
 }
 

@@ -447,8 +447,8 @@ END
 }
 
 @test "handing over sockets is tried, whatever the kernel calls itself" {
-    local in_vain="list cannot tell who shares, adopt and replace cannot work"
-    answers 0 "kernel $(uname -r): cannot hand over sockets (pidfd_getfd, 5.6): $in_vain" \
+    local in_vain="list may not tell who shares, adopt cannot work, and replace only if the server shares already"
+    answers 0 "kernel $(uname -r): pidfd_getfd (5.6) is missing, or a seccomp filter hides it: $in_vain" \
         "$PROBES/without" pidfd_getfd "$COMMAND" check
     [[ $output != *"look into"* ]]
     answers 0 "pidfd_getfd: $FILTERED; without that, $in_vain" "$PROBES/without" pidfd_getfd:EPERM "$COMMAND" check

@@ -700,7 +700,7 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     for list in "$PORT" "all,!$PORT" all/udp 127.0.0.1:all; do
         run "${without[@]}" "$COMMAND" run -m seccomp -p "$list" "$STATIC" mark
         echo "$output"
-        [[ $status = 125 && $output == "reuseport: $STATIC: sharing by seccomp cannot be done: this kernel cannot hand over descriptors"*"only a list with all or all/tcp"* ]]
+        [[ $status = 125 && $output == "reuseport: $STATIC: sharing by seccomp cannot be done: cannot hand over descriptors here"*"only a list with all or all/tcp"* ]]
     done
 }
 

@@ -468,7 +468,7 @@ END
     echo "$proc"
     [ "$netlink" = "$proc" ]
     run "$PROBES/without" pidfd_getfd "$COMMAND" list "$PORT"
-    [[ $output == *unknown*"unknown: this kernel cannot hand over descriptors; requires Linux 5.6"* ]]
+    [[ $output == *unknown*"unknown: cannot hand over descriptors here: requires Linux 5.6, and a seccomp profile that allows pidfd_getfd"* ]]
 }
 
 @test "processes that inherited a socket are counted" {

@@ -34,7 +34,9 @@ static const char help[] =
     "Exit status: 0 if the method reaches COMMAND or PID, 1 if it does not, 125 if\n"
     "reuseport itself fails.\n";
 
-#define IN_VAIN "list cannot tell who shares, adopt and replace cannot work"
+#define IN_VAIN                                                                                    \
+    "list may not tell who shares, adopt cannot work, and replace only if the server shares "      \
+    "already"
 
 /* error: of handing over a socket. */
 static void check_kernel(int error) {
@@ -57,7 +59,8 @@ static void check_kernel(int error) {
         lacking++;
     }
     if (error == ENOSYS)
-        printf("kernel %s: cannot hand over sockets (pidfd_getfd, 5.6): " IN_VAIN "\n",
+        printf("kernel %s: pidfd_getfd (5.6) is missing, or a seccomp filter hides it: " IN_VAIN
+               "\n",
                name.release);
     else if (!lacking && !error)
         printf("kernel %s: has all that run, list, adopt and replace need\n", name.release);

@@ -110,7 +110,8 @@ const char *rp_no_owner_reason(const char *subcommand) {
 const char *rp_option_reason(int error) {
     switch (error) {
     case ENOSYS:
-        return "this kernel cannot hand over descriptors; requires Linux 5.6";
+        return "cannot hand over descriptors here: requires Linux 5.6, and a seccomp profile "
+               "that allows pidfd_getfd";
     case EPERM:
     case EACCES:
         return no_permission();
