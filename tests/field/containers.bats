@@ -182,7 +182,7 @@ static_shared() {
     if [ "$GETFD" = no ]; then
         run -125 in_box reuseport run -m seccomp -p "$PORT" /static-server "$PORT"
         echo "$output"
-        [[ $output == *"blocked by a seccomp filter: add CAP_SYS_PTRACE"* ]]
+        [[ $output == *"$REFUSAL"* ]]
         serve 2 reuseport run -m seccomp -p all/tcp /static-server "$PORT"
     else
         serve 2 reuseport run -m seccomp -p "$PORT" /static-server "$PORT"
@@ -196,9 +196,10 @@ stays() {
     storm ''
     run -125 in_box reuseport replace --output=/tmp/output "$before" /server "$PORT"
     echo "$output"
-    [[ $output == *"blocked by a seccomp filter: add CAP_SYS_PTRACE"* ]]
+    [[ $output == *"$REFUSAL"* ]]
     run -125 in_box reuseport adopt "$PORT"
     echo "$output"
+    [[ $output == *"$REFUSAL"* ]]
     storm_over
     answering 1
     [ "$(answered)" = "$before" ]
@@ -245,9 +246,14 @@ END
     boot_podman
     tools_images
     GETFD=no
-    without_getfd 1 profile.json # EPERM
+    REFUSAL="blocked by a seccomp filter: add CAP_SYS_PTRACE"
+    without_getfd 1 profile.json # EPERM, as Docker's and containerd's
     all_work musl-tools --security-opt seccomp=profile.json
     all_work glibc-tools --security-opt seccomp=profile.json --user 101 --cap-drop=all --read-only
+    # ENOSYS, as podman's for all calls that it does not list.
+    REFUSAL="requires Linux 5.6, and a seccomp profile that allows pidfd_getfd"
+    without_getfd 38 profile.json
+    all_work musl-tools --security-opt seccomp=profile.json
 }
 
 # --- the images
@@ -367,4 +373,47 @@ workers() {
 
 other_workers() {
     workers 2 && [ -z "$(comm -12 <(echo "$1") workers)" ]
+}
+
+# bats test_tags=long
+@test "A plain Deployment with patch.yaml runs as two containers that share the port; kubectl and kustomize patch it alike" {
+    boot_podman
+    pod_images
+    add_image reuseport:0.1.0 product 'ENTRYPOINT ["/reuseport"]'
+    cat >deployment.yaml <<'END'
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+        - name: web
+          image: nginxinc/nginx-unprivileged:1.27-alpine
+          ports: [{containerPort: 8080}]
+END
+    cp "$ROOT/examples/sidecar/patch.yaml" .
+    /usr/bin/python3 "$ROOT/tests/strategic-merge.py" deployment.yaml patch.yaml >patched.yaml
+    # As the pod that a Deployment makes; restarted on failure alone for the reason above.
+    /usr/bin/python3 -c '
+import sys, yaml
+spec = yaml.safe_load(sys.stdin)["spec"]["template"]["spec"] | {"restartPolicy": "OnFailure"}
+print(yaml.safe_dump({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web"}, "spec": spec}))' <patched.yaml >pod.yaml
+    podman kube play pod.yaml
+    wait_until answering 2
+    [ -n "$(type -P kubectl)" ] || skip "shared; missing, to compare with: kubectl"
+    kubectl patch --local -f deployment.yaml --patch-file patch.yaml -o yaml >by-kubectl
+    # The kustomization.yaml in its comment.
+    sed -n 's/^#     \(resources:\|patches:\|  \)/\1/p' patch.yaml >kustomization.yaml
+    kubectl kustomize . >by-kustomize
+    /usr/bin/python3 - patched.yaml by-kubectl by-kustomize <<'END'
+import sys, yaml
+def ordered(value):
+    if isinstance(value, dict): return {key: ordered(v) for key, v in value.items()}
+    return sorted(map(ordered, value), key=str) if isinstance(value, list) else value
+ours, *theirs = (ordered(yaml.safe_load(open(name))) for name in sys.argv[1:])
+assert theirs == [ours, ours]
+END
 }
