@@ -368,25 +368,88 @@ listen() {
     [ "$(from_outside ss -Htln "sport = :$PORT" | wc -l)" = "$1" ]
 }
 
-@test "The examples' drop-in lets instances of reuseport@.service join Debian's redis-server.service" {
+# redis_units: Debian's redis-server.service with the examples' drop-in and template, and their unit of several copies;
+# what is enabled is noted in the folder of these units.
+redis_units() {
     need redis-server
     boot_systemd
-    local name
-    cp /lib/systemd/system/redis-server.service "$ROOT/examples/sidecar/reuseport@.service" machine/units
+    cp /lib/systemd/system/redis-server.service "$ROOT"/examples/sidecar/reuseport*.service machine/units
     cp -r "$ROOT/examples/sidecar/redis-server.service.d" machine/units
+    in_systemd mount --bind machine/units /etc/systemd/system
     in_systemd systemctl daemon-reload
     in_systemd install -d -o redis -g redis /var/lib/redis /var/log/redis
     PORT=6379
-    in_systemd systemctl start redis-server reuseport@1 reuseport@2
-    [ "$(from_outside ss -Htln "sport = :$PORT and src 127.0.0.1" | wc -l)" = 3 ]
-    for name in redis-server reuseport@1 reuseport@2; do
-        [ "$(property $name ActiveState)" = active ]
-        # By its own socket each says its PID.
-        [ "$(in_systemd cat "/proc/$(property $name MainPID)/comm")" = redis-server ]
+    REDIS=(redis-server reuseport@1 reuseport@2)
+}
+
+main_pids() {
+    local name
+    for name in "${REDIS[@]}"; do property "$name" MainPID; done | sort
+}
+
+# three_answer: the main processes of all three, and no others, share the port.
+three_answer() {
+    [ "$(from_outside ss -Htln "sport = :$PORT and src 127.0.0.1" | wc -l)" = 3 ] || return
+    from_outside bash -c 'for i in {1..60}; do redis-cli info server; done' | sed -n 's/^process_id:\([0-9]*\).*/\1/p' |
+        sort -u >answers
+    diff answers <(main_pids)
+}
+
+@test "The examples' drop-in lets instances of reuseport@.service join Debian's redis-server.service" {
+    local name
+    redis_units
+    in_systemd systemctl start "${REDIS[@]}"
+    three_answer
+    for name in "${REDIS[@]}"; do
+        [ "$(property "$name" ActiveState)" = active ]
+        [ "$(in_systemd cat "/proc/$(property "$name" MainPID)/comm")" = redis-server ]
     done
     in_systemd systemctl restart redis-server
     in_systemd systemctl stop reuseport@1 reuseport@2
     [ "$(from_outside redis-cli ping)" = PONG ]
+}
+
+# only_changed UNIT BEFORE: of the main processes one is another than BEFORE, that of UNIT, and all answer.
+only_changed() {
+    [ "$(property "$1" ActiveState)" = active ] && [ "$(comm -12 <(echo "$2") <(main_pids) | wc -l)" = 2 ] &&
+        ! grep -qx "$(property "$1" MainPID)" <<<"$2" && three_answer
+}
+
+@test "Of those three any is restarted, or comes back when it is killed, without the others noticing" {
+    local name before
+    redis_units
+    in_systemd systemctl start "${REDIS[@]}"
+    for name in "${REDIS[@]}"; do
+        before=$(main_pids)
+        in_systemd systemctl kill --signal KILL "$name"
+        wait_until only_changed "$name" "$before"
+        [ "$(property "$name" NRestarts)" = 1 ]
+        before=$(main_pids)
+        in_systemd systemctl restart "$name"
+        only_changed "$name" "$before"
+    done
+}
+
+@test "systemctl enable: the next boot starts the vendor's unit, two instances, or the unit of run -n" {
+    local name
+    redis_units
+    in_systemd env SYSTEMCTL_SKIP_SYSV=1 systemctl enable --now "${REDIS[@]}"
+    three_answer
+    in_systemd systemctl stop "${REDIS[@]}"
+    in_systemd systemctl start multi-user.target
+    wait_until three_answer
+    in_systemd env SYSTEMCTL_SKIP_SYSV=1 systemctl disable --now "${REDIS[@]}"
+    in_systemd systemctl stop multi-user.target
+    in_systemd systemctl enable reuseport-run
+    in_systemd systemctl start multi-user.target
+    wait_until is_active reuseport-run
+    for name in "${REDIS[@]}"; do [ "$(property "$name" ActiveState)" = inactive ]; done
+    [ "$(from_outside ss -Htln "sport = :$PORT and src 127.0.0.1" | wc -l)" = 2 ]
+    [ "$(from_outside redis-cli ping)" = PONG ]
+}
+
+is_active() {
+    [ "$(property "$1" ActiveState)" = active ]
 }
 
 @test "run -n 3 as a unit: systemctl stop ends all copies, and a copy that ends leaves the unit active" {
