@@ -166,6 +166,8 @@ help:
 	@echo 'make field-servers  test some fifty servers of Debian (root, 2 minutes), or'
 	@echo '                    those in SERVERS; their packages, of which some are large:'
 	@echo '                    make field-deps FIELD=servers'
+	@echo 'make field-containers  test the examples for containers under podman (root,'
+	@echo '                    5 minutes)'
 	@echo 'make recipes        renew the recipes in examples/retrofit/README.md'
 	@echo 'make soak           run the tests that take too long for the suite, with random'
 	@echo '                    rounds for an hour: ROUNDS ($(ROUNDS)), SEED'

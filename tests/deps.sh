@@ -3,8 +3,8 @@
 # Installs what the tests and `make lint` need, on Debian or Ubuntu, after saying what; elsewhere, and without root or
 # sudo, says what is missing.
 #     deps.sh         for `make test` and `make lint`
-#     deps.sh field   what `make field` needs: managers, cross-compilers, emulators, preload libraries of others, and what
-#                     roots.sh needs
+#     deps.sh field   what `make field` and `make field-containers` need: managers, podman, cross-compilers, emulators,
+#                     preload libraries of others, and what roots.sh and bookworm.sh need
 #     deps.sh field-servers   the servers that `make field-servers` runs
 set -eu
 
@@ -25,7 +25,9 @@ wanted='
     bats:bats unshare:util-linux ip:iproute2 systemctl:systemd systemd-run:systemd redis-server:redis-server
     runsv:runit supervisord:supervisor s6-supervise:s6 tini:tini dumb-init:dumb-init
     debootstrap:debootstrap dpkg-deb:dpkg lintian:lintian gcc:gcc clang:clang musl-gcc:musl-tools readelf:binutils qemu-s390x:qemu-user
-    faketime:faketime eatmydata:eatmydata torsocks:torsocks fakeroot:fakeroot valgrind:valgrind'
+    faketime:faketime eatmydata:eatmydata torsocks:torsocks fakeroot:fakeroot valgrind:valgrind
+    podman:podman runc:runc iptables:iptables /usr/libexec/podman/catatonit:catatonit /usr/lib/podman/netavark:netavark
+    /usr/lib/podman/aardvark-dns:aardvark-dns docker-compose:docker-compose'
 # Those of its servers that `make field` runs, or all.
 servers=${0%/*}/field/servers.table
 [ "$suite" != field ] || wanted="$wanted $(awk '$1 == "needs" { $1 = ""; needs = $0 } $1 == "slice" { print needs }' "$servers")"

@@ -36,7 +36,7 @@ ROUNDS ?= 1200
 soak: all probes
 	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests
 
-# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord; on every CPU, and with other
+# Where servers really live: under a systemd of the tests' own, runit, s6, supervisord, podman; on every CPU, and with other
 # libcs; and releases. Requires root, and seven minutes; CI has 30 for everything.
 # DEBIANS: releases whose programs the library is tried in: of those that run here natively, an old one and one that is
 # newer than what it is built on. All are 'bullseye bookworm trixie sid': before a release, in two minutes more. With sid,
@@ -52,6 +52,12 @@ field: all probes static
 FIELD_SERVERS = BUILD=$(ABSOLUTE) JOBS=$(JOBS) python3 -B tests/field/servers.py
 field-servers: all
 	$(FIELD_SERVERS) $(SERVERS)
+
+# The examples for containers, and what run, list and replace do in them, under podman. Requires root, and three minutes;
+# the first time as many for a root of Debian.
+field-containers: all probes static
+	sh tests/field/bookworm.sh $(BUILD)/bookworm gcc libc6-dev make musl-tools
+	BATS_TEST_TIMEOUT=900 $(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing tests/field/containers.bats
 
 # The recipes of examples/retrofit are what field-servers tries.
 recipes:
@@ -183,6 +189,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test field field-servers recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test field field-containers field-servers recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
