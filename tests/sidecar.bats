@@ -591,7 +591,7 @@ for word in yaml.safe_load(open(sys.argv[1]))["spec"]["containers"][0]["command"
     run chroot "$image" /reuseport --version
     echo "$output"
     [ "$output" = "$("$STATIC" --version)" ]
-    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile {compose,pod,service-pod,patch}.yaml | sort -u)" = "${output/ /:}" ]
+    [ "$(cd "$SIDECAR" && grep -ohE 'reuseport:[0-9.]+[0-9]' Dockerfile README.md {compose,pod,service-pod,patch}.yaml | sort -u)" = "${output/ /:}" ]
 }
 
 # --- install-lib

@@ -8,6 +8,8 @@ load containers
 setup_file() {
     need musl-gcc
     make -s -C "$ROOT" BUILD="$BUILD" static
+    IMAGE=$("$BUILD/reuseport" --version | tr ' ' :) # what the examples call it
+    export IMAGE
 }
 
 # Two containers' programs, as images that "somebody else built": one is the first process of its container, the
@@ -59,7 +61,7 @@ joins_not() {
 @test "podman kube play of pod.yaml: containers of musl and glibc share the port, as one user, and no others" {
     boot_podman
     pod_images
-    add_image reuseport:0.1.0 product 'ENTRYPOINT ["/reuseport"]'
+    add_image "$IMAGE" product 'ENTRYPOINT ["/reuseport"]'
     # Before 4.6 podman would restart the init container until it gives up: https://github.com/containers/podman/issues/16343
     sed 's/^spec:$/&\n  restartPolicy: OnFailure/' "$ROOT/examples/sidecar/pod.yaml" >pod.yaml
     pod_shares pod.yaml
@@ -269,18 +271,18 @@ debian_image() {
     need docker-compose
     boot_podman
     debian_image
-    podman build --tag reuseport:0.1.0 --file "$ROOT/examples/sidecar/Dockerfile" "$ROOT" >build.log 2>&1 || {
+    podman build --tag "$IMAGE" --file "$ROOT/examples/sidecar/Dockerfile" "$ROOT" >build.log 2>&1 || {
         tail -n 50 build.log
         return 1
     }
-    podman save --format oci-dir --output image reuseport:0.1.0
+    podman save --format oci-dir --output image "$IMAGE"
     layers >files
     cat files
     [ "$(xargs <files)" = "libreuseport.so reuseport" ]
-    [ "$(podman run --rm reuseport:0.1.0 --version)" = "$("$BUILD/reuseport" --version)" ]
+    [ "$(podman run --rm "$IMAGE" --version)" = "$("$BUILD/reuseport" --version)" ]
     pod_images
     LIBRARY=$PWD/built.so
-    podman run --rm --volume "$PWD:/here" reuseport:0.1.0 install-lib /here
+    podman run --rm --volume "$PWD:/here" "$IMAGE" install-lib /here
     mv libreuseport.so "$LIBRARY"
     # "always" has podman keep the init container, which before 4.6 it would restart and then fail to remove.
     pod_shares --annotation io.podman.annotations.init.container.type=always "$ROOT/examples/sidecar/pod.yaml"
@@ -334,7 +336,7 @@ app_image() {
     local before renew
     boot_podman
     image_roots
-    add_image reuseport:0.1.0 product 'ENTRYPOINT ["/reuseport"]'
+    add_image "$IMAGE" product 'ENTRYPOINT ["/reuseport"]'
     node_image
     mkdir app
     cat >app/server.js <<'END'
@@ -379,7 +381,7 @@ other_workers() {
 @test "A plain Deployment with patch.yaml runs as two containers that share the port; kubectl and kustomize patch it alike" {
     boot_podman
     pod_images
-    add_image reuseport:0.1.0 product 'ENTRYPOINT ["/reuseport"]'
+    add_image "$IMAGE" product 'ENTRYPOINT ["/reuseport"]'
     cat >deployment.yaml <<'END'
 apiVersion: apps/v1
 kind: Deployment

@@ -35,9 +35,11 @@ show_cgroups() {
 
 # Where the folder is on an overlay itself, as in a container, another cannot stand upon it.
 storage_driver() {
-    mkdir "$machine/lower" "$machine/upper" "$machine/work" "$machine/merged"
-    if mount -t overlay -o "lowerdir=$machine/lower,upperdir=$machine/upper,workdir=$machine/work" none "$machine/merged" 2>/dev/null; then
-        umount "$machine/merged"
+    mkdir "$machine/trial"
+    cd "$machine/trial"
+    mkdir lower upper work merged
+    if mount -t overlay -o lowerdir=lower,upperdir=upper,workdir=work none merged 2>/dev/null; then
+        umount merged
         echo overlay
     else
         echo vfs
