@@ -179,9 +179,9 @@ help:
 	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo
 	@echo 'Variables, also of the environment: CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX'
-	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC DIST_CPUS.'
-	@echo 'Give make install those that were given to make; PREFIX, the folders and'
-	@echo 'DESTDIR may differ. Of the command line alone: BUILD ($(BUILD)).'
+	@echo 'BINDIR LIBDIR MANDIR BASHCOMPDIR ZSHCOMPDIR FISHCOMPDIR STRIP MUSL_CC DIST_CPUS'
+	@echo 'DIST_MUSL. Give make install those that were given to make; PREFIX, the folders'
+	@echo 'and DESTDIR may differ. Of the command line alone: BUILD ($(BUILD)).'
 
 .PHONY: all static demo install install-strip uninstall clean help FORCE
 .DELETE_ON_ERROR:

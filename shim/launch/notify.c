@@ -66,8 +66,9 @@ static bool says_ready(const char *text, size_t length) {
     return false;
 }
 
-/* musl's CMSG_NXTHDR() makes an unsigned number of a negative one. */
+/* musl's CMSG_NXTHDR() makes an unsigned number of a negative one, and compares both kinds. */
 #pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-compare"
 #pragma GCC diagnostic ignored "-Wsign-conversion"
 
 /* Reads who sent the message, and how long ago. */

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Makes an archive for each CPU, to be unpacked in /usr/local, and SHA256SUMS. The command is static where there is a
-# compiler for musl. A CPU without any compiler is named, and makes this fail. Called by `make dist`.
-#     VERSION=... SOURCE_DATE_EPOCH=... dist.sh FOLDER CPU...
+# compiler for musl, or clang and musl in DIST_MUSL/CPU. A CPU without any compiler is named, and makes this fail. Called
+# by `make dist`.
+#     VERSION=... SOURCE_DATE_EPOCH=... [DIST_MUSL=...] dist.sh FOLDER CPU...
 set -eu
 
 folder=$1
@@ -22,6 +23,12 @@ triplet_of() {
     ppc64el) echo powerpc64le-linux-gnu ;;
     *) echo "$1-linux-gnu" ;;
     esac
+}
+
+# musl_compiler CPU TRIPLET: prints one that links statically; fails if there is none.
+musl_compiler() {
+    sh shim/release/compiler.sh "$(echo "$2" | sed s/gnu/musl/)" -static && return
+    [ -n "${DIST_MUSL-}" ] && [ -d "$DIST_MUSL/$1/usr/include" ] && echo "sh shim/release/musl-clang.sh $DIST_MUSL/$1 $2"
 }
 
 # build FOLDER COMPILER LDFLAGS [ARGUMENT...]: runs make. -s: without symbols.
@@ -59,7 +66,7 @@ for cpu; do
         absent="$absent $cpu"
         continue
     }
-    musl=$(sh shim/release/compiler.sh "$(echo "$triplet" | sed s/gnu/musl/)" -static) || musl=
+    musl=$(musl_compiler "$cpu" "$triplet") || musl=
     mkdir "$work/$cpu"
     stage "$work/$cpu" "$compiler" "$musl"
     pack "$work/$cpu/tree/usr/local" "$folder/reuseport-$VERSION-$cpu.tar.gz"

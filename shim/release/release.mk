@@ -3,12 +3,14 @@
 
 # By Debian's names.
 DIST_CPUS ?= amd64 arm64 armhf i386 ppc64el riscv64 s390x
+# A folder with the packages musl-dev of other CPUs, unpacked in folders of these names: then their commands are static.
+DIST_MUSL ?=
 DOCDIR ?= $(PREFIX)/share/doc/reuseport
 
 # The change log's date of this version is the time of every file: the same sources give the same bytes.
 RELEASE_DATE = $(or $(shell sed -n 's/^## $(VERSION), \([0-9-]*\)$$/\1/p' shim/doc/CHANGELOG.md), \
 	$(error shim/doc/CHANGELOG.md has no date for $(VERSION)))
-RELEASE = VERSION=$(VERSION) JOBS=$(JOBS) SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(date -ud $(RELEASE_DATE) +%s)} sh
+RELEASE = VERSION=$(VERSION) DIST_MUSL=$(call quote,$(DIST_MUSL)) JOBS=$(JOBS) SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(date -ud $(RELEASE_DATE) +%s)} sh
 
 dist:
 	$(RELEASE) shim/release/dist.sh $(BUILD)/dist $(DIST_CPUS)
