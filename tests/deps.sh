@@ -6,6 +6,7 @@
 #     deps.sh field   what `make field` and `make field-containers` need: managers, podman, cross-compilers, emulators,
 #                     preload libraries of others, and what roots.sh and bookworm.sh need
 #     deps.sh field-servers   the servers that `make field-servers` runs
+#     deps.sh field-suites   what suites.sh and the suites of `make field-suites` need
 set -eu
 
 suite=${1:-test}
@@ -32,6 +33,11 @@ wanted='
 servers=${0%/*}/field/servers.table
 [ "$suite" != field ] || wanted="$wanted $(awk '$1 == "needs" { $1 = ""; needs = $0 } $1 == "slice" { print needs }' "$servers")"
 [ "$suite" != field-servers ] || wanted="unshare:util-linux ip:iproute2 python3:python3 $(sed -n 's/^needs *//p' "$servers")"
+# The suite that `make field` runs, or all.
+suites=${0%/*}/field/suites.table
+sources='dpkg-source:dpkg-dev tclsh:tcl unshare:util-linux ip:iproute2'
+[ "$suite" != field ] || wanted="$wanted $sources"
+[ "$suite" != field-suites ] || wanted="$sources python3:python3 $(sed -n 's/^needs *//p' "$suites")"
 
 # compiles COMMAND...: whether it makes programs that use the system's headers.
 compiles() {

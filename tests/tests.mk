@@ -44,6 +44,7 @@ soak: all probes
 DEBIANS ?= bullseye trixie
 field: all probes static
 	$(FIELD_SERVERS) --slice
+	$(FIELD_SUITES) --slice
 	DEBIANS='$(DEBIANS)' $(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing \
 		--filter-tags '!long$(if $(filter sid,$(DEBIANS)),,$(comma)!sid)' tests/field
 
@@ -59,6 +60,13 @@ field-containers: all probes static
 	sh tests/field/bookworm.sh $(BUILD)/bookworm gcc libc6-dev make musl-tools
 	BATS_TEST_TIMEOUT=900 $(BATS) --tap --setup-suite-file tests/setup_suite.bash --timing tests/field/containers.bats
 
+# Other people's tests, without the library and with it: all suites, or those that SUITES names. Requires root, and
+# ten minutes.
+SUITE_NAMES = $(shell sed -n 's/^suite *//p' tests/field/suites.table)
+FIELD_SUITES = BUILD=$(ABSOLUTE) JOBS=$(JOBS) python3 -B tests/field/suites.py
+field-suites: all
+	$(FIELD_SUITES) $(SUITES)
+
 # The recipes of examples/retrofit are what field-servers tries.
 recipes:
 	python3 -B tests/field/recipes.py examples/retrofit/README.md >examples/retrofit/README.new
@@ -73,6 +81,7 @@ deps:
 field-deps:
 	sh tests/deps.sh field$(FIELD:%=-%)
 	$(if $(FIELD),,sh tests/field/roots.sh $(BUILD) foreign $(sort trixie $(DEBIANS)))
+	$(if $(FIELD:suites=),,sh tests/field/suites.sh $(BUILD)/suites $(if $(FIELD),$(SUITE_NAMES),tcl))
 
 # What a compiler is given to make a program of the first prerequisite.
 PROGRAM = $(CPPFLAGS) $(CFLAGS) $(COMMON) -o '$@' '$<' $(PROBE_FLAGS)
@@ -189,6 +198,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test field field-containers field-servers recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
