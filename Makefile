@@ -177,7 +177,7 @@ help:
 	@echo 'make lint           check layout, includes and the usual mistakes'
 	@echo 'make matrix         build with every compiler installed, without a warning'
 	@echo 'make asan           run tests of parser and hooks under sanitizers'
-	@echo 'make fuzz           fuzz the parsers for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make fuzz           fuzz each parser for FUZZ_SECONDS ($(FUZZ_SECONDS))'
 	@echo 'make bench          measure costs and gains in three minutes (as root)'
 	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo

@@ -144,23 +144,27 @@ $(BUILD)/asan/empty.so:
 	$(MKDIR)
 	$(CC) -shared -o '$@' -x c /dev/null
 
-fuzz: fuzz-ports fuzz-executable
+# Each parser by itself, from a corpus and on; what is found stays in BUILD. Targets that call static functions include
+# their file.
+FUZZED = $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))
+fuzz: $(FUZZED:%=fuzz-%)
 
-FUZZ_OPTIONS = -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/
-fuzz-ports: $(BUILD)/fuzz/ports
-	$(BUILD)/fuzz/ports $(FUZZ_OPTIONS) -dict=tests/fuzz/ports.dict
+FUZZ_OPTIONS = -max_total_time=$(FUZZ_SECONDS) -max_len=8192 -print_final_stats=1 -artifact_prefix=$(BUILD)/fuzz/
+$(FUZZED:%=fuzz-%): fuzz-%: $(BUILD)/fuzz/%
+	mkdir -p $(BUILD)/fuzz/found/$*
+	'$<' $(FUZZ_OPTIONS) $(patsubst %,-dict=%,$(wildcard tests/fuzz/$*.dict)) $(BUILD)/fuzz/found/$* tests/fuzz/corpus/$* \
+		>$(BUILD)/fuzz/$*.log 2>&1 || { tail -n 60 $(BUILD)/fuzz/$*.log; false; }
+	@sed -n 's/^Done \([0-9]*\) runs in \([0-9]*\) .*/$*: \1 inputs in \2 s/p' $(BUILD)/fuzz/$*.log
 
-fuzz-executable: $(BUILD)/fuzz/executable
-	mkdir -p $(BUILD)/fuzz/seeds
-	head -c 4096 /bin/true >$(BUILD)/fuzz/seeds/executable
-	printf '#!/usr/bin/env -S sh -u\n' >$(BUILD)/fuzz/seeds/script
-	$(BUILD)/fuzz/executable $(FUZZ_OPTIONS) -max_len=8192 $(BUILD)/fuzz/seeds
-
-$(BUILD)/fuzz/ports: tests/fuzz/ports.c shim/core/ports.c shim/core/address.c
-$(BUILD)/fuzz/executable: tests/fuzz/executable.c shim/launch/executable.c
-$(BUILD)/fuzz/ports $(BUILD)/fuzz/executable: $(wildcard shim/*/*.h)
+$(BUILD)/fuzz/ports: FUZZ_SOURCES = $(addprefix shim/core/,ports.c address.c)
+$(BUILD)/fuzz/executable: FUZZ_SOURCES = shim/launch/executable.c
+$(BUILD)/fuzz/netlink: FUZZ_SOURCES = $(addprefix shim/,core/address.c core/lines.c core/procnet.c base/die.c base/memory.c)
+$(BUILD)/fuzz/diag: FUZZ_SOURCES = shim/core/address.c
+$(BUILD)/fuzz/procnet: FUZZ_SOURCES = $(addprefix shim/core/,address.c lines.c procnet.c)
+$(BUILD)/fuzz/notify: FUZZ_SOURCES = $(addprefix shim/,base/die.c base/hurry.c base/memory.c inspect/process.c inspect/tree.c)
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard shim/*/*.[ch]) $(PROBE_NEEDS)
 	$(MKDIR)
-	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' $(filter %.c,$^)
+	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' '$<' $(FUZZ_SOURCES)
 
 BENCH = BUILD=$(ABSOLUTE) tests/bench/apart.sh /usr/bin/python3 tests/bench/bench.py
 
@@ -198,6 +202,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz fuzz-ports fuzz-executable lint matrix print-library-sources
+.PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz lint matrix print-library-sources $(FUZZED:%=fuzz-%)
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))

@@ -12,6 +12,9 @@
 
 enum { SOCK_DIAG = 4, BY_FAMILY = 20, REQUEST = 1, DUMP = 0x300, LAST = 3, ERROR = 2 };
 
+/* Of an answer. */
+enum progress { MORE, COMPLETE, REFUSED };
+
 struct head {
     uint32_t length;
     uint16_t type, flags;
@@ -56,25 +59,35 @@ static void visit_reply(const struct reply *reply, uint16_t port, rp_diag_visit 
     if (socket.local.port == port) visit(context, &socket);
 }
 
+/* Visits the sockets of one datagram of messages, each at a multiple of 4. */
+static enum progress read_messages(const char *at, size_t size, uint16_t port, rp_diag_visit *visit,
+                                   void *context) {
+    size_t left = size & ~(size_t)3;
+    while (left >= sizeof(struct head)) {
+        const struct head *head = (const struct head *)at;
+        if (head->type == LAST) return COMPLETE;
+        if (head->type == ERROR || head->length < sizeof(*head) || head->length > left)
+            return REFUSED;
+        if (head->length >= sizeof(struct reply))
+            visit_reply((const struct reply *)head, port, visit, context);
+        const size_t step = (head->length + (size_t)3) & ~(size_t)3;
+        at += step;
+        left -= step;
+    }
+    return MORE;
+}
+
 /* Reads the answer to the end. */
 static bool read_answer(int netlink, uint16_t port, rp_diag_visit *visit, void *context) {
     static _Alignas(8) char buffer[8192]; /* as much as the kernel puts into one message */
-    for (;;) {
+    enum progress progress;
+    do {
         const long got =
             syscall(SYS_recvfrom, netlink, buffer, sizeof(buffer), MSG_DONTWAIT, NULL, NULL);
         if (got <= 0) return false;
-        const struct head *head;
-        size_t left = (size_t)got;
-        for (const char *at = buffer; left >= sizeof(*head); at += head->length) {
-            head = (const struct head *)at;
-            if (head->type == LAST) return true;
-            if (head->type == ERROR || head->length < sizeof(*head) || head->length > left)
-                return false;
-            if (head->length >= sizeof(struct reply))
-                visit_reply((const struct reply *)head, port, visit, context);
-            left -= head->length; /* a multiple of 4, as all that sock_diag adds is */
-        }
-    }
+        progress = read_messages(buffer, (size_t)got, port, visit, context);
+    } while (progress == MORE);
+    return progress == COMPLETE;
 }
 
 bool rp_diag_sockets(int family, enum rp_proto proto, uint16_t port, uint32_t states,

@@ -40,11 +40,14 @@ static size_t read_file(int directory, const char *name, char text[FILE_SIZE]) {
 }
 
 /* The text of stat from that field on, numbered as in proc(5), greater than 2; or NULL. */
-static const char *stat_field(int directory, int number, char text[FILE_SIZE]) {
-    const size_t length = read_file(directory, "stat", text);
+static const char *find_field(const char *text, size_t length, int number) {
     const char *at = length ? memrchr(text, ')', length) : NULL;
     for (int field = 3; at && field <= number; field++) at = strchr(at + 1, ' ');
     return at;
+}
+
+static const char *stat_field(int directory, int number, char text[FILE_SIZE]) {
+    return find_field(text, read_file(directory, "stat", text), number);
 }
 
 bool rp_process_start(int directory, unsigned long long *start) {
@@ -72,13 +75,17 @@ static bool read_pid(const char *text, const char *key, pid_t *pid) {
     return value && sscanf(value, "%d", pid) == 1;
 }
 
-static bool read_status(int directory, struct rp_status *status) {
-    char text[FILE_SIZE];
-    const char *state = read_file(directory, "status", text) ? status_value(text, "State:") : NULL;
+static bool parse_status(const char *text, struct rp_status *status) {
+    const char *state = status_value(text, "State:");
     if (!state) return false;
     status->state = state[strspn(state, " \t")];
     return read_pid(text, "Tgid:", &status->leader) && read_pid(text, "PPid:", &status->parent) &&
            read_ids(text, "Uid:", status->users) && read_ids(text, "Gid:", status->groups);
+}
+
+static bool read_status(int directory, struct rp_status *status) {
+    char text[FILE_SIZE];
+    return read_file(directory, "status", text) && parse_status(text, status);
 }
 
 bool rp_process_find(pid_t pid, struct rp_process *process, struct rp_status *status) {
@@ -239,15 +246,21 @@ bool rp_process_creator(pid_t thread, uid_t *user, gid_t *group) {
 
 /* Reads what status says behind a key that may be beyond what read_file() reads: behind the list of
  * groups. */
-static bool read_value(pid_t pid, const char *key, char value[128]) {
-    char path[32], line[256];
+static bool find_value(FILE *file, const char *key, char value[128]) {
+    char line[256];
     bool found = false;
-    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
-    while (file && !found && fgets(line, sizeof(line), file)) {
+    while (!found && fgets(line, sizeof(line), file)) {
         found = !strncmp(line, key, strlen(key));
         if (found) sscanf(line + strlen(key), "%127s", value);
     }
+    return found;
+}
+
+static bool read_value(pid_t pid, const char *key, char value[128]) {
+    char path[32];
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
+    const bool found = file && find_value(file, key, value);
     if (file) fclose(file);
     return found;
 }

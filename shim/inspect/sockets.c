@@ -23,6 +23,9 @@ enum {
     BOUND_INACTIVE = 13, /* TCP sockets that are bound and do nothing; Linux 6.8 */
 };
 
+/* Of an answer. */
+enum progress { MORE, COMPLETE, REFUSED };
+
 void rp_sockets_add(struct rp_sockets *sockets, const struct rp_socket *socket) {
     sockets->list = rp_grow(sockets->list, sockets->count, sizeof(*sockets->list));
     sockets->list[sockets->count++] = *socket;
@@ -101,27 +104,36 @@ static bool ask(int netlink, int family, const struct rp_wanted *wanted, enum rp
                   sizeof(kernel)) == (ssize_t)sizeof(message);
 }
 
+/* Appends the sockets of one datagram. */
+static enum progress read_messages(const void *buffer, size_t size, enum rp_proto proto,
+                                   uint16_t port, struct rp_sockets *sockets) {
+    /* Of an odd size, NLMSG_NEXT would leave less than nothing. */
+    unsigned left = (unsigned)size & ~(NLMSG_ALIGNTO - 1);
+    for (const struct nlmsghdr *header = buffer; NLMSG_OK(header, left);
+         header = NLMSG_NEXT(header, left)) {
+        const struct inet_diag_msg *message = NLMSG_DATA(header);
+        if (header->nlmsg_type == NLMSG_DONE) return COMPLETE;
+        if (header->nlmsg_type == NLMSG_ERROR) return REFUSED;
+        /* Unbound UDP sockets have no port. */
+        if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || !message->id.idiag_sport)
+            continue;
+        if (!port || message->id.idiag_sport == htons(port)) append_diag(header, proto, sockets);
+    }
+    return MORE;
+}
+
 /* Reads the answer to the end. Returns false if the kernel refused. */
 static bool read_answer(int netlink, enum rp_proto proto, uint16_t port,
                         struct rp_sockets *sockets) {
     static _Alignas(struct nlmsghdr) char buffer[1 << 16];
-    for (;;) {
+    enum progress progress = MORE;
+    while (progress == MORE) {
         const ssize_t got = recv(netlink, buffer, sizeof(buffer), 0);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return false;
-        unsigned left = (unsigned)got;
-        for (const struct nlmsghdr *header = (const struct nlmsghdr *)buffer;
-             NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
-            const struct inet_diag_msg *message = NLMSG_DATA(header);
-            if (header->nlmsg_type == NLMSG_DONE) return true;
-            if (header->nlmsg_type == NLMSG_ERROR) return false;
-            /* Unbound UDP sockets have no port. */
-            if (header->nlmsg_len < NLMSG_LENGTH(sizeof(*message)) || !message->id.idiag_sport)
-                continue;
-            if (!port || message->id.idiag_sport == htons(port))
-                append_diag(header, proto, sockets);
-        }
+        progress = read_messages(buffer, (size_t)got, proto, port, sockets);
     }
+    return progress == COMPLETE;
 }
 
 static bool find_by_netlink(const struct rp_wanted *wanted, int family, enum rp_proto proto,
