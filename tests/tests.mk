@@ -30,11 +30,11 @@ PARALLEL = $(if $(filter-out 1,$(JOBS)),$(if $(shell parallel --version 2>/dev/n
 test: all probes
 	$(BATS) --timing $(PARALLEL) --filter-tags '!long' $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*.bats))
 
-# What takes too long for the suite, or must have the machine for itself. The random rounds take an hour; SEED repeats
-# them.
+# What takes too long for the suite, or must have the machine for itself. The random rounds take an hour, the service
+# under load SOAK_SECONDS; SEED repeats them.
 ROUNDS ?= 1200
 soak: all probes
-	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests
+	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests tests/field/soak.bats
 
 # Where servers really live: under a systemd of the tests' own, runit, s6, supervisord, podman; on every CPU, and with other
 # libcs; and releases. Requires root, and seven minutes; CI has 30 for everything.

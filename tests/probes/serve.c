@@ -8,8 +8,9 @@
  * then it says READY=1 if NOTIFY_SOCKET is set. deaf=MS: listens so late. life=MS: ends so long
  * after its start, with status=N. slow=MS: waits before each accept. queue=N: for listen(2). hold:
  * has each connection until the client closes it. work: answers when the client has sent
- * something. file=NAME: when it is ready, it makes NAME.PID. uid=N: becomes that user first. At
- * USR1 it loops and accepts no more. */
+ * something. file=NAME: when it is ready, it makes NAME.PID. count=NAME: NAME.PID holds how many
+ * connections it has accepted and answered, two numbers of 64 bits. uid=N: becomes that user first.
+ * At USR1 it loops and accepts no more. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -19,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
@@ -27,6 +29,8 @@
 static int argument_count;
 static char **arguments;
 static const char *number;
+static long long nowhere[2];
+static long long *counts = nowhere; /* accepted, answered */
 
 /* The value of the word with that name; NULL if it was not given. */
 static const char *word(const char *name) {
@@ -85,11 +89,23 @@ static void *prepare(void *none) {
     return none;
 }
 
+/* A mapped file outlives KILL. */
+static void count_in(const char *prefix) {
+    char name[4096];
+    snprintf(name, sizeof(name), "%s.%d", prefix, (int)getpid());
+    const int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0 || ftruncate(fd, sizeof(nowhere))) abort();
+    counts = mmap(NULL, sizeof(nowhere), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (counts == MAP_FAILED) abort();
+    close(fd);
+}
+
 static void *serve(void *given) {
     const int client = (int)(long)given;
     char got[64];
     if (word("work") && read(client, got, sizeof(got)) < 0) perror("read");
-    dprintf(client, "pid %d copy %s\n", (int)getpid(), number);
+    const int length = dprintf(client, "pid %d copy %s\n", (int)getpid(), number);
+    __atomic_add_fetch(&counts[1], length > 0, __ATOMIC_RELAXED);
     while (word("hold") && read(client, got, sizeof(got)) > 0) {
     }
     close(client);
@@ -112,6 +128,7 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     signal(SIGUSR1, loop);
     if (word("uid=") && setuid((uid_t)value("uid="))) return 2;
+    if (word("count=")) count_in(word("count="));
     if (word("life=")) start(live, NULL);
     rest(value("deaf="));
     address.sin_port = htons((in_port_t)atoi(argv[1]));
@@ -127,6 +144,7 @@ int main(int argc, char **argv) {
         rest(value("slow="));
         const int client = accept(listener, NULL, NULL);
         if (client < 0) continue;
+        __atomic_add_fetch(&counts[0], 1, __ATOMIC_RELAXED);
         if (now() < ready) printf("early %s\n", number);
         if (word("hold"))
             start(serve, (void *)(long)client);
