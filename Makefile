@@ -178,6 +178,8 @@ help:
 	@echo 'make matrix         build with every compiler installed, without a warning'
 	@echo 'make asan           run tests of parser and hooks under sanitizers'
 	@echo 'make fuzz           fuzz each parser for FUZZ_SECONDS ($(FUZZ_SECONDS))'
+	@echo 'make mutants        does a test notice if a condition is negated, a call dropped?'
+	@echo '                    COUNT ($(COUNT)) changes of each ROOM by SEED, as root'
 	@echo 'make bench          measure costs and gains in three minutes (as root)'
 	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo

@@ -166,6 +166,13 @@ $(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard shim/*/*.[ch]) $(PROBE_NEEDS)
 	$(MKDIR)
 	clang $(SANITIZE) -fsanitize=fuzzer -D_GNU_SOURCE -Ishim -o '$@' '$<' $(FUZZ_SOURCES)
 
+# One change at a time in a copy of shim/ROOM: do the tests notice? COUNT changes of each room, chosen by SEED.
+ROOM ?= core,preload,base,inspect,seccomp,launch,group,look,service,handover,command
+COUNT ?= 10
+SEED ?= 1
+mutants: all probes
+	/usr/bin/python3 tests/mutate.py '$(ROOM)' '$(COUNT)' '$(SEED)'
+
 BENCH = BUILD=$(ABSOLUTE) tests/bench/apart.sh /usr/bin/python3 tests/bench/bench.py
 
 FORM = quick
@@ -202,6 +209,6 @@ matrix:
 print-library-sources:
 	@echo $(filter-out $(addprefix %/,explain.c outside.c holder.c diag.c owners.c budget.c lines.c procnet.c),$(LIB_SOURCES))
 
-.PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz lint matrix print-library-sources $(FUZZED:%=fuzz-%)
+.PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz lint matrix print-library-sources $(FUZZED:%=fuzz-%) mutants
 
 -include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
