@@ -78,7 +78,7 @@ unit() {
 }
 
 # bats test_tags=sanitized
-@test "explaining a refusal keeps errno and counts nothing where nothing can be said" {
+@test "explaining a refusal keeps errno, and neither it nor a failure counts where nothing can be said" {
     run "$PROBES/core" errno
-    [ "$output" = "errno=4242 told=0" ]
+    [ "$output" = "errno=4242 told=0 failure=0 told=0" ]
 }

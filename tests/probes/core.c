@@ -4,7 +4,8 @@
  *     core addresses COUNT      reads and writes so many addresses, as libc does and as we do, and
  *                               prints the number of differences
  *     core errno                prints the errno that explaining a refused bind leaves, where
- *                               nothing can be written */
+ *                               nothing can be written, and what is counted of that and of an
+ *                               option that was not set */
 #include "core/explain.h"
 #include "core/message.h"
 
@@ -102,6 +103,9 @@ int main(int argc, char **argv) {
     }
     errno = 4242;
     rp_explain_refusal(&told, -1, NULL, &where);
-    printf("errno=%d told=%u\n", errno, told);
+    printf("errno=%d told=%u", errno, told);
+    const struct rp_failure failure = {.call = "setsockopt", .error = EPERM};
+    const bool reported = rp_explain_failure(&told, -1, NULL, &failure);
+    printf(" failure=%d told=%u\n", reported, told);
     return 0;
 }
