@@ -270,6 +270,8 @@ on_terminal() {
         "$COMMAND" replace --strict "$SERVER" /usr/bin/python3 notes.py "$PORT" >out 2>&1 3>&- </dev/null || { cat out; false; }
         cat out
         run ! grep 'may start it again' out
+        [[ $(<out) =~ pid\ ([0-9]+)\ \(python3\)\ has\ replaced ]]
+        kill -TERM "${BASH_REMATCH[1]}"
         echo exit >&"$keys"
         exec {keys}>&-
     done

@@ -177,8 +177,9 @@ static void end(int number) {
     ended = 1;
 }
 
-static void be_worker(int listener, const struct way *way, int cpu) {
+static void be_worker(int listener, const struct way *way, int cpu, pid_t parent) {
     prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent) _exit(0); /* it has ended already */
     pin(cpu);
     serve(listener, way);
     _exit(0);
@@ -186,9 +187,10 @@ static void be_worker(int listener, const struct way *way, int cpu) {
 
 /* Ends them by ending: PR_SET_PDEATHSIG. */
 static void run_workers(int listener, const struct way *way, const char *cpus, int workers) {
+    const pid_t parent = getpid();
     const char *cpu = cpus;
     for (int i = 0; i < workers; i++) {
-        if (fork() == 0) be_worker(listener, way, atoi(cpu));
+        if (fork() == 0) be_worker(listener, way, atoi(cpu), parent);
         cpu = strchr(cpu, ',') ? strchr(cpu, ',') + 1 : cpus;
     }
     int number;

@@ -75,9 +75,11 @@ int main(int argc, char **argv) {
     if (argc < 3 || argc > 4) return 2;
     const int listener = open_listener((in_port_t)strtoul(argv[1], NULL, 10));
     const unsigned long workers = strtoul(argv[2], NULL, 10);
+    const pid_t parent = getpid();
     for (unsigned long i = 1; i < workers; i++) {
         if (fork()) continue;
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) return 0; /* it has ended already */
         break;
     }
     signal(SIGPIPE, SIG_IGN);

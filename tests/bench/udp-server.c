@@ -58,9 +58,11 @@ int main(int argc, char **argv) {
     if (argc < 4 || argc > 5) return 2;
     const int fd = open_socket(argv[1], (in_port_t)strtoul(argv[2], NULL, 10));
     const unsigned long workers = argc > 4 ? strtoul(argv[4], NULL, 10) : 1;
+    const pid_t parent = getpid();
     for (unsigned long i = 1; i < workers; i++) {
         if (fork()) continue;
         prctl(PR_SET_PDEATHSIG, SIGTERM);
+        if (getppid() != parent) return 0; /* it has ended already */
         break;
     }
     prctl(PR_SET_TIMERSLACK, 1UL); /* ns; by default sleeps may last 50 µs longer */

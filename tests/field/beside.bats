@@ -6,6 +6,20 @@
 
 load work
 
+# fakeroot(1) ends its daemon when the program ends by itself, but not when it is terminated itself.
+end_daemons() {
+    local pid
+    for pid in $(pgrep -x faked-sysv); do
+        ! grep -qszxF "BATS_TEST_TMPDIR=$BATS_TEST_TMPDIR" "/proc/$pid/environ" || kill -TERM "$pid"
+    done
+}
+
+teardown() {
+    stop_all
+    end_daemons
+    tail -v -n +1 "$BATS_TEST_TMPDIR"/*.log || true
+}
+
 # find_other FILE: sets OTHER to the library of that name, which is in the folder of this machine's libraries.
 find_other() {
     local files=(/usr/lib/*-linux-gnu*/"$1")
@@ -74,6 +88,7 @@ sanitized() {
 }
 
 @test "beside fakeroot, and its command" {
+    need pgrep
     beside libfakeroot/libfakeroot-sysv.so
     with_command fakeroot
 }
