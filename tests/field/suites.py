@@ -3,8 +3,9 @@
 
 usage: suites.py [--slice | SUITE...]
 
-Each run has namespaces and a folder of its own, JOBS at a time. What differs between two runs without the library, or
-does not differ again, is named and left out. Requires root; a suite that is not installed is skipped, in CI a failure."""
+Each run has namespaces and a folder of its own, three times JOBS at a time. What differs between two runs without the
+library, or does not differ again, is named and left out. What a run said last is in BUILD/suites/*.log. Requires root; a
+suite that is not installed is skipped, in CI a failure."""
 
 import concurrent.futures
 import os
@@ -19,7 +20,8 @@ import outcomes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 BUILD = os.environ.get("BUILD") or os.path.abspath(f"{HERE}/../../build")
-JOBS = int(os.environ.get("JOBS") or os.cpu_count())
+# Suites wait most of the time.
+AT_ONCE = 3 * int(os.environ.get("JOBS") or os.cpu_count())
 PATIENCE = 600
 # What is signalled, bound or left behind stays inside. The shell is PID 1, since a suite may not be used to be that.
 APART = ["unshare", "--mount", "--net", "--pid", "--ipc", "--uts", "--fork", "--kill-child", "--mount-proc", "sh", "-ec"]
@@ -50,9 +52,9 @@ class Suite:
     def __getattr__(self, key):
         return self.values[key]
 
-    def differences(self, way, base):
-        """What is to differ that way, of the tests that were run."""
-        return {name for *where, name in self.differs if tuple(where) == way and name in base}
+    def differences(self, way):
+        """What is to differ that way."""
+        return {name for *where, name in self.differs if tuple(where) == way}
 
 
 def read():
@@ -126,6 +128,10 @@ def keep(suite, way, said):
         log.write(said)
 
 
+def passes(found):
+    return sum(outcome.startswith(("ok", "passed", "1 tests ok")) for outcome in found.values())
+
+
 def unlike(one, other):
     return {name for name in one.keys() | other.keys() if one.get(name) != other.get(name)}
 
@@ -136,7 +142,7 @@ def described(names, base, found):
 
 def judge(suite, way, base, unsteady, again, found):
     """Returns whether all is as the table says, a summary, and the lines that say more."""
-    expected = suite.differences(way, base) - unsteady
+    expected = suite.differences(way) - unsteady
     different = unlike(base, found) - unsteady
     more = []
     if different - expected:
@@ -185,6 +191,8 @@ def compare(pool, suite, line, ways, report):
     pending = [pool.submit(run, suite, line, way) for way in [("", ""), ("", ""), *ways]]
     try:
         base, second = (future.result() for future in pending[:2])
+        if passes(base) < int(suite.least):
+            raise RuntimeError(f"{passes(base)} tests passed, and not {suite.least}")
     except Exception as error:  # whatever went wrong fails the suite
         for _ in ways:
             report.tell(False, f"{suite.suite}: without the library", str(error).splitlines())
@@ -206,7 +214,7 @@ def main(*words):
         sys.exit("suites.py: requires root")
     suites, key, ways = choose(list(words))
     report = Report(len(suites) * len(ways))
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:
         for suite in suites:
             if missing := absent(suite):
                 for _ in ways:
