@@ -284,14 +284,14 @@ reuseport: copy 0: ended with status 3" ]
     need_root
     need setpriv
     chmod 755 "$BATS_RUN_TMPDIR"
+    local begin=$EPOCHSECONDS
     spawn service env MARK="$BATS_TEST_TMPDIR" setpriv --bounding-set=-sys_ptrace --inh-caps=-all \
         "$COMMAND" run -v -n 2 --on-exit=restart -p "$PORT" \
         setpriv --reuid 64731 --regid 64731 --clear-groups "$SERVE" "$PORT"
     SERVICE=$PID
     wait_until listeners_are "$PORT" 2
-    sleep 8
-    ready 0
     wait_until ready 2
+    [ $((EPOCHSECONDS - begin)) -ge 9 ]
     stop_service
 }
 
@@ -561,23 +561,30 @@ ended_now() {
     ! grep -qs '^State:[[:space:]]*[^ZX[:space:]]' "/proc/$SERVICE/status"
 }
 
-# wait_in_queue COPY COUNT: opens connections until that many wait for the copy.
+# is_ending PID: it has ended, or a TERM waits until it runs again.
+is_ending() {
+    local pending
+    pending=$(sed -n 's/^ShdPnd:[[:space:]]*//p' "/proc/$1/status" 2>/dev/null) || return 0
+    [ -z "$pending" ] || ((16#$pending >> 14 & 1))
+}
+
+# wait_in_queue PID COUNT: opens connections until that many wait for the copy, or it is already being ended.
 wait_in_queue() {
-    local fd pid
-    pid=$(pid_of "$1")
-    until ss -Htlnp "sport = :$PORT" |
-        awk -v who="pid=$pid," -v count="$2" 'index($0, who) && $2 >= count { found = 1 } END { exit !found }'; do
-        exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+    local fd
+    until is_ending "$1" || ss -Htlnp "sport = :$PORT" |
+        awk -v who="pid=$1," -v count="$2" 'index($0, who) && $2 >= count { found = 1 } END { exit !found }'; do
+        { exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"; } 2>/dev/null || true
     done
 }
 
 @test "--hung: a stopped copy, and one that loops, for which connections wait, are ended, and started again" {
-    local starts=2
+    local starts=2 looping
     service -v -n 2 --hung=1 --on-exit=restart --
     wait_until ready 2
     for how in STOP USR1; do
-        kill -$how "$(pid_of 1)"
-        wait_in_queue 1 5
+        looping=$(pid_of 1)
+        kill -$how "$looping"
+        wait_in_queue "$looping" 5
         storm 2 # the other is busy
         wait_until said "copy 1: accepted no connection for 1 s, while [0-9]+ wait; sending TERM" $((starts - 1))
         if [ "$how" = STOP ]; then # until it is killed, 5 s later, it gets no others
@@ -600,12 +607,14 @@ wait_in_queue() {
 }
 
 @test "--hung: where all copies loop, all are ended, and started again" {
+    local copies copy
     service -v -n 3 --hung=1 --on-exit=restart --
     wait_until ready 3
-    kill -USR1 "$(pid_of 0)" "$(pid_of 1)" "$(pid_of 2)"
-    wait_in_queue 2 1
-    wait_in_queue 1 3
-    wait_in_queue 0 5
+    mapfile -t copies < <(for copy in 0 1 2; do pid_of $copy; done)
+    kill -USR1 "${copies[@]}"
+    wait_in_queue "${copies[2]}" 1
+    wait_in_queue "${copies[1]}" 3
+    wait_in_queue "${copies[0]}" 5
     wait_until said "copy [0-2]: killed by TERM" 3
     wait_until ready 6
     [ "$(asked 60)" = "0 1 2" ]
