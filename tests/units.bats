@@ -59,6 +59,19 @@ unit() {
     [[ $output == *", 0 failed" ]]
 }
 
+@test "what this process may do to others is tried without a descriptor or a child left behind" {
+    unit rights
+}
+
+@test "a process is locked once, and not by a file that is mounted over its environ" {
+    need_root
+    need_unshare -pfm --mount-proc
+    echo x >"$BATS_TEST_TMPDIR/file"
+    run unshare -pfm --mount-proc "$BUILT_IN/units/lock" "$BATS_TEST_TMPDIR/file"
+    echo "$output"
+    [[ $status == 0 && $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
+}
+
 @test "a socket made for a target differs by security label and cgroup: as each module writes them, missing, unknown" {
     unit labels
 }
