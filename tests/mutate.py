@@ -27,7 +27,7 @@ TESTS = {
     "inspect": "units adopt who-holds identity check replace-origin",
     "seccomp": "seccomp seccomp-servers hostile system-calls",
     "launch": "units run check ready sidecar background",
-    "group": "units adopt service-dealing replace-steering",
+    "group": "units adopt service-dealing service-balance replace-steering",
     "look": "units replace-cover replace-arrival replace replace-to",
     "service": "units service-manager ready service-dealing service-balance service renewal",
     "handover": "units replace-init replace-keeper replace-arrival replace-origin replace-safety replace-to replace-steering replace",
