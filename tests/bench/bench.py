@@ -62,8 +62,9 @@ def publish(report, made_on):
     with open(readme, encoding="utf-8") as file:
         text = file.read()
     rows = table(SHORT, report.headline.items())
-    shown = (f"Made by `make bench-full` on {made_on}; [the report](tests/bench/report/report.md) has the rest, and where others win.\n\n"
-             f"{rows}\n\n![{SHOWN}](tests/bench/report/{SHOWN})\n")
+    shown = (f"Made by `make bench-full` on {made_on}; [the report](tests/bench/report/report.md) has the rest, and where others win. "
+             "In brackets is a ratio's interval of 95 %; its control is the base over itself, in the same rounds.\n\n"
+             f"{rows}\n\n![p99 over load, by what spreads the connections](tests/bench/report/{SHOWN})\n")
     with open(readme, "w", encoding="utf-8") as file:
         file.write(re.sub(r"(<!-- bench -->\n).*(<!-- /bench -->)", lambda found: found[1] + shown + found[2], text, flags=re.S))
 
