@@ -284,11 +284,16 @@ reuseport: copy 0: ended with status 3" ]
     need_root
     need setpriv
     chmod 755 "$BATS_RUN_TMPDIR"
-    local begin=$EPOCHSECONDS
+    # Both are out of sight before the first listens: otherwise it is the only one that can have what is new.
+    local go=$BATS_TEST_TMPDIR/go begin=$EPOCHSECONDS
+    mkfifo -m 666 "$go"
     spawn service env MARK="$BATS_TEST_TMPDIR" setpriv --bounding-set=-sys_ptrace --inh-caps=-all \
         "$COMMAND" run -v -n 2 --on-exit=restart -p "$PORT" \
-        setpriv --reuid 64731 --regid 64731 --clear-groups "$SERVE" "$PORT"
+        setpriv --reuid 64731 --regid 64731 --clear-groups sh -c 'read -r _ <"$1" && shift && exec "$@"' sh "$go" "$SERVE" "$PORT"
     SERVICE=$PID
+    both_wait() { [ "$(marked | sed 's/environ$/status/' | xargs -r grep -lsE '^Uid:[[:space:]]64731' | wc -l)" = 2 ]; }
+    wait_until both_wait
+    printf '\n\n' >"$go"
     wait_until listeners_are "$PORT" 2
     wait_until ready 2
     [ $((EPOCHSECONDS - begin)) -ge 9 ]
