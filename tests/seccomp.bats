@@ -763,7 +763,7 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
     run "$COMMAND" check -m seccomp "$PROBES/probe"
     [[ $status = 0 && $output == *"run -m auto: uses preload"* ]]
     run "$PROBES/without" pidfd_getfd "$COMMAND" check -m auto -p "$PORT" "$STATIC"
-    [[ $status = 1 && $output == *"run -m auto: refuses it; seccomp cannot be done: this kernel"* ]]
+    [[ $status = 1 && $output == *"run -m auto: refuses it; seccomp cannot be done: cannot hand over descriptors here: "* ]]
 }
 
 @test "the status is the program's; 126 and 127 where it cannot be run" {
