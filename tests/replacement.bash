@@ -19,8 +19,12 @@ setup() {
     setup_replacement
 }
 
-# The new servers are in sessions of their own: what was put in the place of what this test started.
 teardown() {
+    teardown_replacement
+}
+
+# The new servers are in sessions of their own: what was put in the place of what this test started.
+teardown_replacement() {
     local pid
     for pid in $("${NET[@]}" ss -Htlnup "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2 | sort -u); do
         PIDS+=("$pid")

@@ -15,6 +15,15 @@ setup() {
     echo "SEED=${SEED:-$$}"
 }
 
+# The service first: it would start again the copies that the common teardown finds on the port.
+teardown() {
+    if [ -n "${SERVER-}" ]; then
+        kill -TERM "$SERVER" 2>/dev/null || true
+        wait_until_ended "$SERVER" || kill -KILL "$SERVER"
+    fi
+    teardown_replacement
+}
+
 # keepers: the children of the supervisor.
 keepers() {
     cat "/proc/$SERVER/task/$SERVER/children"
