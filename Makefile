@@ -181,6 +181,7 @@ help:
 	@echo 'make mutants        does a test notice if a condition is negated, a call dropped?'
 	@echo '                    COUNT ($(COUNT)) changes of each ROOM by SEED, as root'
 	@echo 'make bench          measure costs and gains in three minutes (as root)'
+	@echo '                    SECTIONS chooses, FORCE=1 allows a busy machine'
 	@echo 'make bench-full     the same in twenty-five minutes, for the README'
 	@echo
 	@echo 'Variables, also of the environment: CC CFLAGS CPPFLAGS LDFLAGS DESTDIR PREFIX'
