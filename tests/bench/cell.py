@@ -11,13 +11,12 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 from machine import CPUS
 from rounds import percentile
-from servers import BUILD, PORT, REUSEPORT, running, wait_for
+from servers import BUILD, PORT, REUSEPORT, behind_haproxy, running, wait_for
 
 
 SLEEPER = f"{BUILD}/bench/sleeper"
@@ -99,27 +98,15 @@ def sleeper(kind, port=PORT, workers=1):
 
 
 @contextlib.contextmanager
-def behind_haproxy(way, server, count):
-    """Copies on ports of their own behind haproxy in TCP mode with one thread."""
-    ports = {PORT + 1 + i: 1 for i in range(count)}
-    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
-        config.write("global\n nbthread 1\n maxconn 8192\ndefaults\n mode tcp\n timeout connect 30s\n timeout client 30s\n timeout server 30s\n timeout queue 30s\n"
-                     f"listen all\n bind 127.0.0.1:{PORT} backlog 4096\n balance {'roundrobin' if way == 'roundrobin' else 'leastconn'}\n")
-        config.writelines(f" server s{port} 127.0.0.1:{port} {HAPROXY[way]}\n" for port in ports)
-        config.flush()
-        with running([server(port) for port in ports], ports) as copies, running([["haproxy", "-db", "-f", config.name]], {PORT: 1}) as proxy:
-            yield [process.pid for process in copies], proxy[0].pid
-
-
-@contextlib.contextmanager
 def serving(way, kind="even", server=None):
     """The copies' PIDs, and that of the process which deals connections out to them, or None. server: what to run on a
     port instead of the sleeper."""
     count = copies_for(kind)
     server = server or (lambda port: sleeper(kind, port))
     if way in HAPROXY:
-        with behind_haproxy(way, server, count) as found:
-            yield found
+        balance = "roundrobin" if way == "roundrobin" else "leastconn"
+        with behind_haproxy(balance, lambda port, _: server(port), count, HAPROXY[way]) as (copies, proxy):
+            yield [process.pid for process in copies], proxy.pid
     elif way == "shared":
         with running([sleeper(kind, PORT, count)], {PORT: 1}) as (process,):
             yield all_copies(process.pid, SLEEPER, count), None

@@ -7,7 +7,6 @@ import re
 import resource
 import statistics
 import subprocess
-import tempfile
 import time
 from typing import NamedTuple
 
@@ -15,7 +14,7 @@ from cell import cpu_seconds
 from machine import CPUS
 from report import table
 from rounds import Comparison, ratio, rounds_of
-from servers import PORT, REUSEPORT, placed, running
+from servers import PORT, REUSEPORT, behind_haproxy, placed
 
 CONNECTIONS = 64
 MODES = {"close": "new connections", "keep": "keep-alive"}
@@ -55,18 +54,11 @@ def share(count):
 
 
 @contextlib.contextmanager
-def behind_haproxy(balance, copy, count):
-    """Copies on ports of their own behind haproxy in TCP mode with one thread; copy(port, index) is a command. None
-    gets more than its share of the connections: what is more waits in haproxy."""
-    ports = {PORT + 1 + i: 1 for i in range(count)}
-    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
-        config.write("global\n nbthread 1\n maxconn 4096\ndefaults\n mode tcp\n timeout connect 5s\n timeout client 30s\n timeout server 30s\n timeout queue 30s\n"
-                     f"listen all\n bind 127.0.0.1:{PORT}\n balance {balance}\n")
-        config.writelines(f" server s{port} 127.0.0.1:{port} maxconn {share(count)}\n" for port in ports)
-        config.flush()
-        with running([placed(i, count, *copy(port, i)) for i, port in enumerate(ports)], ports) as copies:
-            with running([["haproxy", "-db", "-f", config.name]], {PORT: 1}) as proxy:
-                yield copies + proxy
+def dispatched(balance, copy, count):
+    """Copies behind haproxy; copy(port, index) is a command. None gets more than its share of the connections: what is
+    more waits in haproxy."""
+    with behind_haproxy(balance, lambda port, i: placed(i, count, *copy(port, i)), count, f"maxconn {share(count)}") as (copies, proxy):
+        yield [*copies, proxy]
 
 
 def watched(command, processes):

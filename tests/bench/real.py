@@ -4,7 +4,7 @@
 import os
 import tempfile
 
-from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, behind_haproxy, by_reuseport, measured, watched, wrk
+from closed import CONNECTIONS, METHODS, MODES, NAMES, Measured, by_reuseport, dispatched, measured, watched, wrk
 from machine import CPUS
 from servers import PORT, cpu_of, placed, running
 
@@ -38,7 +38,7 @@ SERVERS = {
 def start(server, way, count, directory):
     make = SERVERS[server]
     if way == "leastconn":
-        return behind_haproxy(way, lambda port, i: make(directory, port, i), count)
+        return dispatched(way, lambda port, i: make(directory, port, i), count)
     if way == "workers":
         return running([nginx(directory, PORT, 0, count)], {PORT: 1})
     if way in ("native", "again") and count > 1:

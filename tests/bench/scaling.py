@@ -4,7 +4,7 @@
 import statistics
 import subprocess
 
-from closed import CONNECTIONS, METHODS, MODES, NAMES, behind_haproxy, by_reuseport, measured, share, wrk
+from closed import CONNECTIONS, METHODS, MODES, NAMES, by_reuseport, dispatched, measured, share, wrk
 from machine import CPUS
 from servers import BUILD, PORT, SERVER, cpu_of, running
 
@@ -25,7 +25,7 @@ def synthetic(way, count, work):
     """The server of a fixed cost in that form, as a context."""
     cpus = [str(cpu_of(i, count)) for i in range(count)]
     if way in ("roundrobin", "leastconn"):
-        return behind_haproxy(way, lambda port, i: [SERVER, "plain", str(port), work, cpus[i]], count)
+        return dispatched(way, lambda port, i: [SERVER, "plain", str(port), work, cpus[i]], count)
     if way in SHARED:
         return running([[SERVER, way, str(PORT), work, ",".join(cpus), str(count), str(limit(count))]], {PORT: 1})
     mode = "native" if way in ("native", "again") else "plain"

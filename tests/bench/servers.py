@@ -5,6 +5,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import tempfile
 import time
 
 from machine import CPUS
@@ -72,3 +73,17 @@ def cpu_of(index, count):
 def placed(index, count, *command):
     """The command there."""
     return list(command) if cpu_of(index, count) < 0 else pinned(index, *command)
+
+
+@contextlib.contextmanager
+def behind_haproxy(balance, command, count, options=""):
+    """Copies on ports of their own behind haproxy in TCP mode with one thread; command(port, index) starts one, options
+    are haproxy's for each. Gives the processes of the copies, and haproxy's."""
+    ports = {PORT + 1 + i: 1 for i in range(count)}
+    with tempfile.NamedTemporaryFile("w", suffix=".cfg") as config:
+        config.write("global\n nbthread 1\n maxconn 8192\ndefaults\n mode tcp\n timeout connect 30s\n timeout client 30s\n timeout server 30s\n timeout queue 30s\n"
+                     f"listen all\n bind 127.0.0.1:{PORT} backlog 4096\n balance {balance}\n")
+        config.writelines(f" server s{port} 127.0.0.1:{port} {options}\n" for port in ports)
+        config.flush()
+        with running([command(port, i) for i, port in enumerate(ports)], ports) as copies, running([["haproxy", "-db", "-f", config.name]], {PORT: 1}) as (proxy,):
+            yield copies, proxy
