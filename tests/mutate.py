@@ -224,25 +224,27 @@ def known():
     return rows
 
 
-def judge(original, tree, change, times, counts):
-    """Makes one change and counts it. Returns whether it counts, and is new if it survived."""
+def judge(original, tree, change, times, counts, noticed):
+    """Makes one change and counts it, and which file noticed it. Returns whether it survived and nobody has said why."""
     path, before = change[0], apply(tree, change)
     number, line = place(before, change)
     try:
         made = tree.objects(path)
         if made is None or made == original.objects(path):
-            return False, False
+            return False
         found = verdict(original, tree, times) if tree.make("all", "probes") else ("make", "it does not link")
     finally:
         write(tree, path, before)
     where = f"{path}:{number}: {change[4]}: {line}"
     if found and found[1] == "busy":
         print(f"    unsure   {where} ({found[0]}.bats fails without it, too)", flush=True)
-        return False, False
+        return False
     reason = None if found else known().get((path, line, change[4]))
     counts["killed" if found else "survived"] += 1
+    if found and found[0] in noticed:
+        noticed[found[0]] += 1
     print(f"    killed   {where} ({found[0]}: {found[1]})" if found else f"    SURVIVED {where}" + (f" ({reason})" if reason else ""), flush=True)
-    return True, not found and not reason
+    return not found and not reason
 
 
 def room(original, tree, name, count, seed):
@@ -253,10 +255,12 @@ def room(original, tree, name, count, seed):
     times = baseline(original, TESTS[name].split())
     print(f"{name}: {len(every)} changes are possible; " + ", ".join(f"{file} {seconds:.0f} s" for file, seconds in times), flush=True)
     counts, fresh = {"killed": 0, "survived": 0}, 0
+    noticed = dict.fromkeys(TESTS[name].split(), 0)
     for change in every:
         if sum(counts.values()) >= count:
             break
-        fresh += judge(original, tree, change, times, counts)[1]
+        times.sort(key=lambda item: item[1] / (1 + noticed[item[0]]))
+        fresh += judge(original, tree, change, times, counts, noticed)
     total = max(sum(counts.values()), 1)
     print(f"{name}: {counts['killed']} of {total} changes noticed ({100 * counts['killed'] // total} %), SEED={seed}", flush=True)
     return fresh
