@@ -162,7 +162,7 @@ help:
 	@echo 'make field-deps     install what make field needs'
 	@echo 'make field          test under systemd, runit and the like, on every CPU, and in'
 	@echo '                    other releases of Debian: DEBIANS ($(DEBIANS));'
-	@echo '                    as root, in seven minutes'
+	@echo '                    as root, in ten minutes'
 	@echo 'make field-servers  test some fifty servers of Debian (root, 2 minutes), or'
 	@echo '                    those in SERVERS; their packages, of which some are large:'
 	@echo '                    make field-deps FIELD=servers'

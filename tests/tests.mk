@@ -37,7 +37,7 @@ soak: all probes
 	ROUNDS=$(ROUNDS) BATS_TEST_TIMEOUT=7200 $(BATS) --timing --filter-tags long tests tests/field/soak.bats
 
 # Where servers really live: under a systemd of the tests' own, runit, s6, supervisord, podman; on every CPU, and with other
-# libcs; and releases. Requires root, and seven minutes; CI has 30 for everything.
+# libcs; and releases. Requires root, and ten minutes; CI has 30 for everything.
 # DEBIANS: releases whose programs the library is tried in: of those that run here natively, an old one and one that is
 # newer than what it is built on. All are 'bullseye bookworm trixie sid': before a release, in two minutes more. With sid,
 # whose packages may be at odds for a day, its compiler builds the library, too.
