@@ -22,19 +22,19 @@ Any process of a shared port's user can join the port, with this library or with
 A process of another user cannot, root included, unless it changes its user. | own
 The exception is UDP where both sockets have SO_REUSEADDR, which the library never sets there. | own
 Sharing does not open privileged ports: those below net.ipv4.ip_unprivileged_port_start still require CAP_NET_BIND_SERVICE. | own
-The list is no access control: a program may set the option itself on a port that no entry names. | own
-In a secure-execution process (AT_SECURE) the library ignores every variable. | effect | a secure-execution process ignores every variable
+The list is not access control: a program may set the option itself on a port that no entry names. | own
+In secure-execution mode (AT_SECURE) the library ignores every variable. | effect | a secure-execution process ignores every variable
 The watcher has the rights of the user who started it. | own
 It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | each look into the program is followed by the question whether its call still waits
 It reads the memory and duplicates the descriptors of no program but the one that asks, and only while its call waits. | seccomp | a program that is killed while it is watched, and whose PID becomes another's, leaves that alone
-Of the process that holds a port it tells the program only what that could find out itself. | hostile | the watcher tells a program of a process only what it may see itself
+About the process that holds a port, it tells the program only what that could find out itself. | hostile | the watcher tells a program of a process only what it may see itself
 If a program holds it up for more than 2 seconds, another watcher replaces it. | seccomp | one that is held up for too long is replaced
 A user who does that repeatedly ties up four watchers, and keeps the binds of others waiting for less than 4 seconds. | hostile | who freezes watchers repeatedly ties up four, and keeps others waiting for less than 4 seconds
 A process of the watcher's user can kill it, with the same effect. | seccomp | the watcher killed before and during a bind, and the guard: each bind is shared
 Without CAP_SYS_ADMIN the program runs with no_new_privs. | seccomp | as an ordinary user, who takes no_new_privs, and as root, who does not
 A program that is set-user-ID is refused. | seccomp | set-user-id programs, and for others than root file capabilities, are refused with a way out
-Both act with the caller's rights, and refuse another user's server. | adopt | it refuses another user's server, and one that Yama or its own wish protects
-Both act with the caller's rights, and refuse another user's server. | replace | another user's server is refused, with the reason
+Both act with the caller's rights; without CAP_SYS_PTRACE they refuse another user's server. | adopt | it refuses another user's server, and one that Yama or its own wish protects
+Both act with the caller's rights; without CAP_SYS_PTRACE they refuse another user's server. | replace | another user's server is refused, with the reason
 A process of the server's user can replace the server. | own
 The new server has the caller's rights, not those of the server that it replaces. | own
 A process's name never decides which server it belongs to. | identity | a name that makes its bearer a child of replace does not make it the new server
@@ -147,7 +147,7 @@ while True:
     done
 }
 
-@test "The list is no access control: a program may set the option itself on a port that no entry names." {
+@test "The list is not access control: a program may set the option itself on a port that no entry names." {
     local method
     for method in preload seccomp; do
         run "$COMMAND" run -m $method -p 1 "$PROBES/probe" socket tcp4 reuseport 1 bind 127.0.0.1 "$PORT" get
