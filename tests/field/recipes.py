@@ -44,7 +44,7 @@ def shell_lines(row):
 
 
 def recipe(row):
-    packages = " ".join(dict.fromkeys(pair.partition(":")[2] for pair in row.needs.split()))
+    packages = ", ".join(dict.fromkeys(pair.partition(":")[2] for pair in row.needs.split()))
     yield f"### {row.server}\n"
     about = [f"Debian's {packages}; port {row.port}.", RESULTS[result(row)][1]]
     if row.differ != "nothing":
