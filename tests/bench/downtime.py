@@ -245,7 +245,7 @@ def conclusions(report, results, noise):
 def run(report, form):
     quick = form != "full"
     ways = [way for way in WAYS if not quick or WAYS[way] is not migrating]
-    report.add("## Downtime", f"A server is changed for another while {RATE} requests a second come: one every millisecond, the tries, the others at random (Poisson), each "
+    report.add("## Downtime", f"A server is replaced by another while {RATE} requests a second come: one every millisecond, the tries, the others at random (Poisson), each "
                f"on a connection of its own from an address drawn from 127/8. One that is not answered within {LIMIT / 1000:g} s is lost, and if it is a try, found nobody. "
                "Medians over the rounds, with the range; requests are those of all rounds. Short gaps show only while requests are sent in time: the last column says by how "
                "much 99 % of them were late at most.")

@@ -56,7 +56,7 @@ def run(report, form):
                      f"{medians['reuseport list']:.1f}", spread(times["list"]), counted["list"], compared, f"{compared.control:.3f}"))
         report.compare(f"list over ss, {what}", compared, 1, False)
         report.rank(f"milliseconds to list a port beside {what}", medians, ("reuseport list",), lower=True)
-    report.add("## list", "Milliseconds for one port, and system calls, in a PID namespace without other processes: both commands look into all there are.",
+    report.add("## list", "Milliseconds for one port, and system calls, in a PID namespace without other processes: both commands look into every process.",
                table(("", "ss", "range", "system calls", "reuseport list", "range", "system calls", "ratio", "control"), rows))
 
 

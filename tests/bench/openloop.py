@@ -160,10 +160,10 @@ def run(report, form):
                "each on a connection of its own, and count from when they were due. One shared socket: copies that block in accept(2), of which the kernel wakes one for a connection, "
                "as EPOLLEXCLUSIVE does for those that wait by epoll.",
                "In a round all ways get the same requests from the same addresses, drawn from 127/8, and ports: so the kernel's hash deals both its measurements alike, and its control "
-               "shows what the machine adds. The luck of the draw, other in each round, is in the interval. Medians of the rounds; p99.9 over all of them. Ratios are to the mean of the "
+               "shows what the machine adds. The luck of the draw, different in each round, is in the interval. Medians of the rounds; p99.9 over all of them. Ratios are to the mean of the "
                "round's two measurements.",
                f"The CPU-bound form of the uneven work ran, with {copies_for('burning')} copies." if "burning" in kinds else
-               f"The CPU-bound form of the uneven work did not run: it requires more than two CPUs, and here are {len(CPUS)}.")
+               f"The CPU-bound form of the uneven work did not run: it requires more than two CPUs, and this machine has {len(CPUS)}.")
     capacity = capacities(report, kinds, form)
     results = {}
     for cell, plan in cells.items():

@@ -109,7 +109,7 @@ def run(report, form):
         "## Scaling",
         f"CPU-bound: a single-threaded server whose request costs {COST} µs of CPU, and wrk with {CONNECTIONS} connections, on the same {len(CPUS)} CPUs. Each copy is pinned "
         f"to a CPU of its own, except with N = {' and '.join(map(str, free)) or 'none'}, where no CPU would be left for the load. haproxy has one thread, in TCP mode, and a "
-        "maxconn for each server of its share of the connections. Who passes on does so above 7/8 of a limit that makes that the fair share, "
+        "maxconn for each server of its share of the connections. The server that passes on does so above 7/8 of its connection limit, which is set so that 7/8 are its fair share, "
         "which a server does not know beforehand.",
         f"Rounds: {rounds}, of {seconds} s, every form in each. Medians; the base is {NAMES['native']} with as many copies; in brackets the interval of 95 %.",
     )

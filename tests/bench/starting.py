@@ -47,7 +47,7 @@ def cost_in_calls(report):
     ours = {method: system_calls([REUSEPORT, "run", "-m", method, "-p", "80", "true"], LC_ALL="C.UTF-8") for method in ("preload", "seccomp")}
     rows = [("env true, in the locale C.UTF-8", env), ("env true, in the locale C", system_calls(["env", "true"], LC_ALL="C")),
             *((f"reuseport run -m {method} -p 80 true", number) for method, number in ours.items())]
-    report.add("### System calls", "All of them until the end of true, whose own are among them; those of seccomp include the processes that watch.",
+    report.add("### System calls", "All of them until the end of true, whose own are among them; those of seccomp include the watcher and its guard.",
                table(("", "system calls"), rows))
     report.count("system calls of reuseport run -p 80 true, over those of env true", ours["preload"] - env, 0)
 

@@ -60,7 +60,7 @@ def show(report, kind, results, before):
 def run(report, form):
     before, after, rounds, ways, kinds = FORMS[form]
     report.add("## One of four copies is stopped", f"By SIGSTOP, {before:g} s after the first client has come, at {LOAD} % of what four copies could do if only the work took time. For "
-               f"{after:g} s more, clients come. Who has no answer within {PATIENCE / 1000:g} s goes, and counts with that time. Percentages are of the clients due after the stop. "
+               f"{after:g} s more, clients come. A client without an answer within {PATIENCE / 1000:g} s leaves, and counts with that time. Percentages are of the clients due after the stop. "
                f"Rounds: {rounds}.")
     for kind in kinds:
         results = {way: [] for way in ways}
