@@ -221,7 +221,8 @@ def verdict(original, tree, times):
         failed = tree.test(name, 3 * seconds + SLACK)
         if not failed:
             continue
-        if failed in ("the time limit", "its end") or not original.test(name, 3 * seconds + SLACK, failed):
+        whole = failed in ("the time limit", "its end")
+        if not original.test(name, 3 * seconds + SLACK, None if whole else failed):
             return name, failed
         return name, "busy"
     return None
