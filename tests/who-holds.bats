@@ -247,6 +247,19 @@ hinted() {
     hinted "tcp $PORT: its sockets are on different addresses"
 }
 
+@test "copies that each have several addresses, as those of stunnel and of nginx, are no mixture; one that lacks an address is" {
+    local copy
+    for copy in 1 2; do
+        spawn "$copy" shared "$PROBES/probe" socket tcp6 v6only 0 bind :: "$PORT" listen \
+            socket tcp4 bind 0.0.0.0 "$PORT" listen socket tcp4 bind 127.0.0.1 "$PORT" listen pause
+        wait_until listeners_are "$PORT" $((3 * copy))
+        run ! hinted "on different addresses"
+    done
+    spawn lacking shared "$PROBES/probe" socket tcp4 bind 0.0.0.0 "$PORT" listen pause
+    wait_until listeners_are "$PORT" 7
+    hinted "tcp $PORT: its sockets are on different addresses"
+}
+
 @test "connected UDP sockets hold a port, too: IPv4, IPv6, in the table and in JSON" {
     spawn four "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
     local four=$PID

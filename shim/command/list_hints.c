@@ -70,26 +70,46 @@ static bool are_rivals(const struct rp_socket *left, const struct rp_socket *rig
            (left->interface == right->interface || !left->interface || !right->interface);
 }
 
-static void compare(const struct rp_socket *left, const struct rp_socket *right, bool *addresses,
-                    bool *interfaces) {
-    if (!are_rivals(left, right)) return;
-    if (!are_alike(left, right))
-        *addresses = true;
-    else if (left->interface != right->interface)
-        *interfaces = true;
+/* Whether who holds one socket of the group holds one of the other's address, too. */
+static bool holds_both(const struct rp_socket *group, size_t count, const struct rp_socket *one,
+                       const struct rp_socket *other) {
+    if (!one->owner_count) return false;
+    for (size_t i = 0; i < count; i++)
+        if (are_alike(&group[i], other) && group[i].owner_count &&
+            group[i].owners[0].process.pid == one->owners[0].process.pid)
+            return true;
+    return false;
+}
+
+/* Whether a holder lacks an address of others that takes traffic from its own. The group is sorted
+ * by address, of which the first socket suffices. */
+static bool are_addresses_mixed(const struct rp_socket *group, size_t count) {
+    for (size_t j = 0; j < count; j++) {
+        if (j && are_alike(&group[j], &group[j - 1]) &&
+            group[j].interface == group[j - 1].interface)
+            continue;
+        for (size_t i = 0; i < count; i++)
+            if (are_rivals(&group[i], &group[j]) && !are_alike(&group[i], &group[j]) &&
+                !holds_both(group, count, &group[i], &group[j]))
+                return true;
+    }
+    return false;
 }
 
 static void hint_at_group(const struct rp_socket *group, size_t count) {
-    bool users = false, addresses = false, interfaces = false;
+    bool users = false, interfaces = false;
     for (size_t i = 1; i < count; i++) {
         users = users || group[i].uid != group[0].uid;
-        for (size_t j = 0; j < i; j++) compare(&group[i], &group[j], &addresses, &interfaces);
+        for (size_t j = 0; j < i; j++)
+            interfaces = interfaces ||
+                         (are_rivals(&group[i], &group[j]) && are_alike(&group[i], &group[j]) &&
+                          group[i].interface != group[j].interface);
     }
     if (users)
         printf("%s %u: its sockets are of different users, who cannot share an address: start all "
                "copies as one user\n",
                rp_proto_name(group), group->local.port);
-    if (addresses)
+    if (are_addresses_mixed(group, count))
         printf("%s %u: its sockets are on different addresses: they share the port, not the "
                "traffic, which goes to the "
                "most exact one; give all copies the same address\n",
