@@ -21,8 +21,8 @@ static const char help[] =
     "Say whether the library reaches COMMAND, and if not, why, and which method run\n"
     "would use; then what this kernel offers and what stands in the way. Prints one\n"
     "line for each finding; starts nothing, and ignores ARGs. Of a process, PID, say\n"
-    "whether the library is loaded there, with which list, and whether a sandbox may\n"
-    "be in the way.\n"
+    "whether the library is loaded there, with which list, whether a sandbox may be\n"
+    "in the way, and what it and its descendants share.\n"
     "\n"
     "  -p, --ports=LIST       check this list, too, as run would\n"
     "  -m, --method=METHOD    which method the exit status is about: preload, by the\n"
@@ -31,8 +31,8 @@ static const char help[] =
     "  -h, --help             print this help\n"
     "  -V, --version          print the version\n"
     "\n"
-    "Exit status: 0 if the method reaches COMMAND or PID, 1 if it does not, 125 if\n"
-    "reuseport itself fails.\n";
+    "Exit status: 0 if the method reaches COMMAND or PID, or PID shares what it\n"
+    "listens on, 1 if not, 125 if reuseport itself fails.\n";
 
 #define IN_VAIN                                                                                    \
     "list may not tell who shares, adopt cannot work, and replace only if the server shares "      \

@@ -4,7 +4,9 @@
 #include "command/check.h"
 
 #include "base/die.h"
+#include "core/procnet.h"
 #include "inspect/environ.h"
+#include "inspect/holders.h"
 #include "inspect/process.h"
 
 #include <errno.h>
@@ -38,7 +40,7 @@ static bool is_mapped(FILE *maps, const struct stat *library, bool *namesake) {
     return mapped;
 }
 
-static bool check_maps(int directory, const char *process, const char *library) {
+static bool check_maps(int directory, const char *process, const char *library, bool shares) {
     struct stat status;
     bool namesake = false;
     const int fd = openat(directory, "maps", O_RDONLY | O_CLOEXEC);
@@ -56,7 +58,8 @@ static bool check_maps(int directory, const char *process, const char *library) 
                "--library\n",
                process, library);
     else
-        printf("%s: the library is not loaded; start it by \"reuseport run\"\n", process);
+        printf("%s: the library is not loaded%s\n", process,
+               shares ? "" : "; start it by \"reuseport run\"");
     return mapped;
 }
 
@@ -77,23 +80,51 @@ static bool check_environment(int directory, const char *process, bool *watched)
         list = true;
         printf("%s: started with %s\n", process, rp_make_plain(entry));
     }
-    if (!list) printf("%s: started without REUSEPORT_PORTS\n", process);
+    if (!list) /* nginx and redis overwrite it with their title for ps(1) */
+        printf("%s: no REUSEPORT_PORTS in its environment, unless that was overwritten\n", process);
     free(text);
     return list;
 }
 
 /* Whether it has a seccomp filter that this process has not: those of a container all have. */
-static bool check_filters(pid_t pid, const char *process, bool *watched) {
+static bool check_filters(pid_t pid, const char *process, bool shares, bool *watched) {
     const int filters = rp_process_filters(pid), own = rp_process_filters(getpid());
     *watched = *watched && filters > 0;
     if (*watched)
         printf("%s: has a seccomp filter, and was started by \"reuseport run -m seccomp\"\n",
                process);
-    else if (filters > own)
+    else if (filters > own && !shares)
         printf("%s: has a seccomp filter, which may keep the library from sharing; \"reuseport run "
                "-m seccomp\" goes round that\n",
                process);
     return filters > own;
+}
+
+/* Whether the process and its descendants share all that they listen on, whoever sees to that. */
+static bool check_listeners(pid_t pid, const char *process) {
+    const struct rp_wanted wanted = {.protos = RP_TCP | RP_UDP};
+    struct rp_sockets sockets = {0};
+    struct rp_tree tree = {0};
+    char name[RP_SOCKET_TEXT], last[RP_SOCKET_TEXT] = "";
+    bool shared = false, unshared = false;
+    if (!rp_tree_plant(&tree, pid)) return false;
+    rp_tree_grow(&tree);
+    rp_sockets_find(&wanted, &sockets);
+    rp_sockets_find_members(&sockets, &tree);
+    rp_sockets_sort(&sockets);
+    for (size_t i = 0; i < sockets.count; i++) {
+        struct rp_socket *socket = &sockets.list[i];
+        if (!socket->owner_count || socket->remote.port) continue;
+        rp_socket_read_option(socket, &sockets.why_unknown);
+        shared = shared || socket->shares == RP_YES;
+        unshared = unshared || (socket->state == RP_LISTEN && socket->shares != RP_YES);
+        if (socket->shares != RP_YES || !strcmp(last, rp_socket_text(socket, name))) continue;
+        printf("%s: it, or what it has started, shares %s\n", process, name);
+        memcpy(last, name, sizeof(last));
+    }
+    rp_sockets_free(&sockets);
+    rp_tree_free(&tree);
+    return shared && !unshared;
 }
 
 bool rp_check_process(pid_t pid, const char *library, enum rp_method method) {
@@ -104,12 +135,13 @@ bool rp_check_process(pid_t pid, const char *library, enum rp_method method) {
     if (!rp_process_find(pid, &before, NULL)) rp_die("check: no process with the PID %d", (int)pid);
     const int directory = rp_process_open(pid);
     snprintf(process, sizeof(process), "pid %d (%s)", (int)pid, rp_process_name(&before, name));
-    const bool mapped = check_maps(directory, process, library);
+    const bool shares = check_listeners(pid, process);
+    const bool mapped = check_maps(directory, process, library, shares);
     const bool list = check_environment(directory, process, &watched);
-    const bool filtered = check_filters(pid, process, &watched);
+    const bool filtered = check_filters(pid, process, shares, &watched);
     if (!rp_process_start(directory, &start) || start != before.start)
         rp_die("check: %s has ended", process);
     close(directory);
     const bool preloaded = mapped && list && !filtered;
-    return method == RP_SECCOMP ? watched : preloaded || (method == RP_AUTO && watched);
+    return shares || (method == RP_SECCOMP ? watched : preloaded || (method == RP_AUTO && watched));
 }
