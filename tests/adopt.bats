@@ -190,6 +190,8 @@ left() {
     fails 'adopt: "80a": not a port' "$COMMAND" adopt 80a
     fails 'adopt: "80-90": not a single PORT or PORT/PROTO' "$COMMAND" adopt 80-90
     fails 'adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help' "$COMMAND" adopt
+    fails 'adopt: "--undo": options come before PORT' "$COMMAND" adopt "$PORT" --undo
+    fails 'list: "--watch": options come before PORT' "$COMMAND" list "$PORT" --watch
     fails 'adopt: "x": not a number from 1 to 2147483647' "$COMMAND" adopt "$PORT" x
 }
 

@@ -427,6 +427,37 @@ kill_at_renewal() {
     done
 }
 
+# The new one is ready later than the two that replace those, and then the third of two.
+@test "both old copies are killed during a renewal: they come back, and the copy beyond N is taken away" {
+    app 1
+    service 2 --on-exit=restart ./app "$PORT"
+    app 2 "time.sleep(0.5)"
+    kill -HUP "$SERVICE"
+    wait_until has_said 3 'copy .: started'
+    kill -KILL "$(pid_of 0)" "$(pid_of 1)"
+    wait_until has_said 1 'renewal ended: all copies are new'
+    wait_until both_are_new
+    [ "$(listeners "$PORT")" = 2 ]
+    [ "$(said 'copy .: draining')" = 1 ]
+}
+
+@test "the signal of --rolling that goes to keepers, too, as with pkill, is for the supervisor alone; ps tells them apart" {
+    local keepers
+    app 1
+    service 2 --on-exit=restart ./app "$PORT"
+    mapfile -t keepers < <(xargs -n 1 <"/proc/$SERVICE/task/$SERVICE/children")
+    [ "${#keepers[@]}" = 2 ]
+    for keeper in "${keepers[@]}"; do
+        [ "$(<"/proc/$keeper/comm") $(tr -d '\0' <"/proc/$keeper/cmdline")" = "reuseport-keep reuseport-keep" ]
+    done
+    app 2
+    storm ""
+    renewal_ends kill -HUP "$SERVICE" "${keepers[@]}"
+    nothing_lost
+    [[ $(versions) =~ ^2\ .,2\ .$ ]]
+    run ! grep -E 'killed by HUP' "$(log service)"
+}
+
 both_are_new() {
     [[ $(versions) =~ ^2\ .,2\ .$ ]]
 }

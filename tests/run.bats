@@ -328,6 +328,24 @@ os.execv(sys.argv[1], [sys.argv[1], "run", "-n", "2", "-p", sys.argv[2], "sleep"
     done
 }
 
+@test "a second copy that fails since the list names another port: a line says at once which port was bound instead" {
+    local UNUSED
+    lease_port UNUSED
+    spawn keep "$COMMAND" run -n 2 -p "$UNUSED" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until grep -qx "reuseport: nothing bound $UNUSED; $BUILD/examples/server bound 127.0.0.1:$PORT/tcp" "$(log keep)"
+    kill -TERM "$PID"
+    wait_until_ended "$PID"
+    spawn restart "$COMMAND" run -n 2 --on-exit=restart -p "$UNUSED" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until_ended "$PID"
+    [ "$(grep -c "nothing bound $UNUSED; $BUILD/examples/server bound 127.0.0.1:$PORT/tcp" "$(log restart)")" = 1 ]
+    # Not where it fails for another reason, or -q is given.
+    spawn other "$COMMAND" run -n 2 -p "$UNUSED" false
+    spawn silent "$COMMAND" run -q -n 2 -p "$UNUSED" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    wait_until grep -q "in use" "$(log silent)"
+    run ! grep "nothing bound" "$(log other)" "$(log silent)"
+}
+
 @test "with -v it says after 10 s that no port of the list was bound, and what was bound instead" {
     local OTHER UNUSED
     lease_port OTHER UNUSED

@@ -138,6 +138,8 @@ int rp_cmd_adopt(int argc, char **argv) {
         rp_die("adopt: expected PORT[/PROTO] [PID]; see reuseport adopt --help");
     const char *port = argv[optind];
     const struct rp_wanted wanted = rp_parse_port("adopt", port);
+    if (argc - optind == 2 && argv[optind + 1][0] == '-')
+        rp_die("adopt: \"%s\": options come before PORT", argv[optind + 1]);
     const pid_t pid =
         argc - optind == 2 ? (pid_t)rp_parse_number("adopt", argv[optind + 1], 1, INT_MAX) : 0;
     if (unsteer) return unsteer_port(&wanted, port, undo, pid);

@@ -73,6 +73,7 @@ struct rp_wanted rp_parse_port(const char *subcommand, const char *text) {
     char bad[RP_ENTRY_SIZE];
     const char *wrong = rp_ports_parse(&list, text, bad);
     const struct rp_entry *entry = &list.entries[0];
+    if (*text == '-') rp_die("%s: \"%s\": options come before PORT", subcommand, text);
     if (wrong) rp_die("%s: \"%s\": %s", subcommand, bad, wrong);
     if (list.count != 1 || entry->deny || !entry->any_address || entry->first != entry->last)
         rp_die("%s: \"%s\": not a single PORT or PORT/PROTO", subcommand, text);

@@ -158,7 +158,7 @@ static void parse_option(int option, struct rp_service_plan *plan) {
         plan->ready = rp_parse_ready(optarg);
         break;
     case ROLLING:
-        plan->rolling = parse_rolling(optarg);
+        plan->copies.rolling = parse_rolling(optarg);
         break;
     case DRAIN:
         plan->drain = rp_parse_number("--drain", optarg, 0, DAY);
@@ -188,7 +188,7 @@ static const char *name_of(int option) {
 static void check(struct rp_service_plan *plan, const char *only_copies) {
     const int count = plan->copies.count;
     if (!count && only_copies) rp_die("run: --%s requires -n", only_copies);
-    if (plan->in_place && !plan->rolling) rp_die("run: --in-place requires --rolling");
+    if (plan->in_place && !plan->copies.rolling) rp_die("run: --in-place requires --rolling");
     if (plan->in_place && count < 2)
         rp_die("run: --in-place: with one copy nothing serves meanwhile; use -n 2 or more");
     if (plan->most && plan->most < count)

@@ -13,6 +13,7 @@ struct rp_copies {
     const char *replace; /* the string that the copy's number replaces in the arguments, or NULL */
     const struct rp_notify *notify; /* of each copy, or NULL: NOTIFY_SOCKET stays as it is */
     void (*orphaned)(void);         /* in a keeper whose supervisor has died, or NULL */
+    int rolling;                    /* the signal that is for the supervisor alone, or 0 */
     bool restart;                   /* those that end are started again: each end is told of */
     bool verbose;
 };

@@ -3,6 +3,7 @@
 #include "launch/keeper.h"
 
 #include "base/die.h"
+#include "base/title.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
 
@@ -215,6 +216,7 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
     keeper.watched = copies->launch->method == RP_SECCOMP && !getenv("REUSEPORT_SECCOMP");
     detach(supervisor);
     start_copy(&keeper, mask);
+    rp_title_set("reuseport-keep"); /* who signals the supervisor by its name means that alone */
     while (left) {
         enum rp_origin from;
         const int number = rp_signals_wait(&from);
@@ -224,7 +226,7 @@ void rp_keep_copy(const struct rp_copies *copies, int index, pid_t supervisor,
             end_copy(&keeper, from == RP_TO_KILL);
         else if (rp_signal_stops(number))
             stop(&keeper, number, from == RP_FROM_TERMINAL && number != SIGTERM);
-        else if (rp_signal_is_passed_on(number))
+        else if (rp_signal_is_passed_on(number) && number != copies->rolling)
             pass_on(&keeper, number, true);
     }
     tell_end(&keeper);

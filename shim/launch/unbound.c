@@ -85,20 +85,24 @@ static void tell_unshared(const struct rp_socket *socket, enum rp_method method)
             method == RP_PRELOAD ? "; static and Go programs behind a script need -m seccomp" : "");
 }
 
-static void tell_nothing_bound(const struct rp_sockets *sockets, const struct rp_launch *launch) {
-    char text[256];
-    name_bound(sockets, text, sizeof(text));
-    rp_warn("nothing bound %s in %d s%s%s%s%s", rp_environment_list(launch->list), RP_BIND_TIME,
+/* Returns false if nothing else is bound that would explain a failure, and says nothing then. */
+static bool tell_nothing_bound(const struct rp_sockets *sockets, const struct rp_launch *launch,
+                               bool failed) {
+    char text[256], time[32] = "";
+    if (!*name_bound(sockets, text, sizeof(text)) && failed) return false;
+    if (!failed) snprintf(time, sizeof(time), " in %d s", RP_BIND_TIME);
+    rp_warn("nothing bound %s%s%s%s%s%s", rp_environment_list(launch->list), time,
             *text ? "; " : "", *text ? launch->command : "", *text ? " bound " : "", text);
+    return true;
 }
 
-void rp_tell_unbound(const struct rp_copies *copies) {
+bool rp_tell_unbound(const struct rp_copies *copies, bool failed) {
     const struct rp_launch *launch = copies->launch;
     const struct rp_wanted wanted = {.protos = RP_TCP | RP_UDP};
     struct rp_sockets sockets = {0};
     struct rp_tree tree = {0};
-    bool listed = false;
-    if (!rp_tree_plant(&tree, getpid())) return;
+    bool listed = false, told = true;
+    if (!rp_tree_plant(&tree, getpid())) return false;
     rp_tree_grow(&tree);
     rp_sockets_find(&wanted, &sockets);
     rp_sockets_find_members(&sockets, &tree);
@@ -106,8 +110,10 @@ void rp_tell_unbound(const struct rp_copies *copies) {
     const struct rp_socket *unshared = find_unshared(&sockets, &launch->config.ports, &listed);
     if (unshared)
         tell_unshared(unshared, launch->method);
-    else if (copies->verbose && !listed && all_near(&tree))
-        tell_nothing_bound(&sockets, launch);
+    else
+        told = (copies->verbose || failed) && !listed && all_near(&tree) &&
+               tell_nothing_bound(&sockets, launch, failed);
     rp_sockets_free(&sockets);
     rp_tree_free(&tree);
+    return told;
 }

@@ -244,3 +244,11 @@ struct rp_copy *rp_copy_free(struct rp_service *service) {
         if (service->list[i].state == RP_ABSENT) return &service->list[i];
     return NULL;
 }
+
+struct rp_copy *rp_copy_last(struct rp_service *service) {
+    for (int i = service->slots - 1; i >= 0; i--) {
+        struct rp_copy *copy = &service->list[i];
+        if (copy->state != RP_ABSENT && !copy->leaving && !copy->fresh) return copy;
+    }
+    return NULL;
+}

@@ -39,4 +39,8 @@ double rp_copies_due(const struct rp_service *service);
 /* The absent copy with the lowest number, or NULL. */
 struct rp_copy *rp_copy_free(struct rp_service *service);
 
+/* The copy with the highest number of those that neither are leaving nor wait to take another's
+ * place, or NULL. */
+struct rp_copy *rp_copy_last(struct rp_service *service);
+
 #endif

@@ -89,6 +89,13 @@ static void take_away(struct rp_service *service, struct rp_copy *old) {
     rp_copy_leave(service, old, RP_LEAVE_TIME);
 }
 
+/* Old copies that ended by themselves were started again, beside the new one. */
+static void take_surplus(struct rp_service *service) {
+    struct rp_copy *last = rp_copy_last(service);
+    const int others = rp_count(service, RP_SERVING) - (last->state == RP_SERVING);
+    if (others >= service->target) take_away(service, last);
+}
+
 void rp_renewal_step(struct rp_service *service) {
     const int spare = service->plan->in_place ? 0 : 1;
     if (!service->renewing || service->stopping || is_moving(service)) return;
@@ -102,6 +109,8 @@ void rp_renewal_step(struct rp_service *service) {
         take_away(service, old);
     else if (old)
         return; /* until another one serves */
+    else if (live > service->target)
+        take_surplus(service);
     else
         finish(service);
 }

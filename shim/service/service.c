@@ -62,11 +62,7 @@ static void add_copy(struct rp_service *service) {
 }
 
 static void remove_copy(struct rp_service *service) {
-    struct rp_copy *highest = NULL;
-    for (int i = 0; i < service->slots; i++) {
-        struct rp_copy *copy = &service->list[i];
-        if (copy->state != RP_ABSENT && !copy->leaving && !copy->fresh) highest = copy;
-    }
+    struct rp_copy *highest = rp_copy_last(service);
     if (!highest || rp_count_live(service) < 2 || service->target < 2) {
         rp_warn("TTOU: the last copy is not removed");
         return;
@@ -80,18 +76,30 @@ static void pass_on(struct rp_service *service, int number, enum rp_origin from)
         if (service->list[i].keeper) rp_signal_send(service->list[i].keeper, number, from);
 }
 
+/* Once, when it is time, or when a copy has failed and that tells why. */
+static void tell_unbound(struct rp_service *service, bool failed) {
+    if (service->unbound <= 0 || (!failed && rp_now() < service->unbound)) return;
+    const bool told = !service->stopping && rp_tell_unbound(&service->copies, failed);
+    if (told || !failed) service->unbound = 0;
+}
+
 static void reap(struct rp_service *service) {
     pid_t pid;
     int how;
-    while ((pid = rp_reap(&how)) > 0)
-        if (rp_copy_ended(service, pid, how)) service->next_look = 0;
+    bool failed = false;
+    while ((pid = rp_reap(&how)) > 0) {
+        if (!rp_copy_ended(service, pid, how)) continue;
+        service->next_look = 0;
+        failed = failed || how != 0;
+    }
+    if (failed) tell_unbound(service, true);
     service->orphaned = service->bereaved && rp_orphans_kill(service);
 }
 
 static void handle(struct rp_service *service, int number, enum rp_origin from) {
     if (number == SIGCHLD)
         reap(service);
-    else if (number == service->plan->rolling)
+    else if (number == service->copies.rolling)
         rp_renewal_begin(service);
     else if (rp_signal_stops(number))
         rp_copies_stop(service, number, from);
@@ -178,12 +186,6 @@ static void await(struct rp_service *service) {
     ppoll(turn, count, left < 0 ? NULL : &limit, NULL);
 }
 
-static void tell_unbound(struct rp_service *service) {
-    if (service->unbound <= 0 || rp_now() < service->unbound) return;
-    service->unbound = 0;
-    if (!service->stopping) rp_tell_unbound(&service->copies);
-}
-
 /* Returns whether anything is left. */
 static bool take_turn(struct rp_service *service) {
     enum rp_origin from;
@@ -192,7 +194,7 @@ static bool take_turn(struct rp_service *service) {
     rp_ready_read(service);
     while ((number = rp_signals_read(service->signals, &from))) handle(service, number, from);
     rp_copies_wake(service);
-    tell_unbound(service);
+    tell_unbound(service, false);
     const double begin = cpu_time();
     const bool looked = look(service);
     rp_renewal_step(service);

@@ -18,11 +18,10 @@ enum rp_on_exit { RP_KEEP, RP_STOP, RP_RESTART };
 
 /* What the command line asks for. Times are in seconds. */
 struct rp_service_plan {
-    struct rp_copies copies; /* count: how many at first */
+    struct rp_copies copies; /* count: how many at first; rolling starts a renewal */
     int most;                /* limit for TTIN; 0: copies.count */
     enum rp_on_exit on_exit;
     struct rp_ready ready;
-    int rolling;   /* the signal that starts a renewal, or 0 */
     bool in_place; /* a renewal stops the old copy first */
     bool balance;
     long drain, start_timeout;
