@@ -4,12 +4,20 @@
 
 load helpers
 
-# unit NAME: that program found nothing, and has checked something.
+# unit NAME [ARGUMENT]: that program found nothing, and has checked something.
 unit() {
-    run "$BUILT_IN/units/$1"
+    run "$BUILT_IN/units/$1" "${@:2}"
     echo "$output"
     [ "$status" = 0 ]
     [[ $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
+}
+
+@test "a message is one line in one write, a step takes its line on a terminal, and hurrying leaves signals as they were" {
+    unit base
+}
+
+@test "a service manager gets each message once, or the errno says why not; a barrier waits for it, and no longer than told" {
+    unit sd_notify "$BATS_TEST_TMPDIR/manager"
 }
 
 @test "a process is who it is, whatever it is called, and so are its parent and its descendants" {

@@ -17,10 +17,8 @@ char *rp_make_plain(char *text) {
 static void say(const char *format, va_list arguments) {
     char line[4096] = "reuseport: ";
     const size_t start = strlen(line);
-    const int length = vsnprintf(line + start, sizeof(line) - start - 1, format, arguments);
-    size_t end = start + (length > 0 ? (size_t)length : 0);
-    if (end > sizeof(line) - 2) end = sizeof(line) - 2;
-    rp_make_plain(line);
+    vsnprintf(line + start, sizeof(line) - start - 1, format, arguments);
+    const size_t end = strlen(rp_make_plain(line));
     line[end] = '\n';
     if (write(STDERR_FILENO, line, end + 1) < 0) return;
 }

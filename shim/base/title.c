@@ -5,18 +5,19 @@
 #include <string.h>
 #include <sys/prctl.h>
 
-static char *start, *end;
+static char *start;
+static size_t room; /* bytes from there on */
 
 void rp_title_init(int argc, char **argv) {
     if (argc < 1) return;
     start = argv[0];
-    end = argv[argc - 1] + strlen(argv[argc - 1]) + 1;
+    room = (size_t)(argv[argc - 1] + strlen(argv[argc - 1]) + 1 - start);
 }
 
 void rp_title_set(const char *title) {
     const size_t size = strlen(title) + 1;
     prctl(PR_SET_NAME, title);
-    if (end <= start || (size_t)(end - start) <= size) return;
-    memset(start, 0, (size_t)(end - start));
+    if (room < size) return;
+    memset(start, 0, room);
     memcpy(start, title, size);
 }
