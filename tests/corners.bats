@@ -30,6 +30,19 @@ options_set() {
 }
 
 # bats test_tags=sanitized
+@test "sockets whose numbers are higher than those that are remembered share, and a raw socket among them does not" {
+    need_root
+    [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 4200 ] || missing "4200 open files"
+    ulimit -n 4200
+    run shared "$PROBES/probe" below 4095 \
+        socket tcp4 bind 127.0.0.1 "$PORT" get socket tcp4 bind 127.0.0.1 "$PORT" get close \
+        socket raw4 bind 127.0.0.1 "$PORT" get
+    echo "$output"
+    [ "$(grep -c '^bind=ok$' <<<"$output")" = 3 ]
+    [ "$(grep reuseport <<<"$output" | xargs)" = "reuseport=1 reuseport=1 reuseport=0" ]
+}
+
+# bats test_tags=sanitized
 @test "a load and a bind that log leave the blocked and the pending signals as they were" {
     local plain
     plain=$("$PROBES/probe" blocked)

@@ -16,10 +16,10 @@
 
 __attribute__((used)) static const char version[] = RP_VERSION_MARK;
 
-/* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type.
- * Should a raw socket take such a number unseen, by dup(2), it may get the option, which means
- * nothing to it. */
-static bool known_inet[65536];
+/* Descriptors that socket() returned as TCP or UDP, so that bind() need not ask for the type; of
+ * higher numbers, which servers seldom listen on, it asks. Should a raw socket take such a number
+ * unseen, by dup(2), it may get the option, which means nothing to it. */
+static bool known_inet[4096];
 
 static unsigned refusals_told, failure_told;
 

@@ -11,7 +11,7 @@
  *     sigpipe           blocks SIGPIPE and raises it
  *     blocked           prints the masks of blocked and of pending signals
  *     close             user UID (changes to that user)         euser UID (the effective one alone)
- *     descriptors N     opens so many
+ *     descriptors N     opens so many         below N (all below that number)
  *     mark              a getppid(2) to be found in a trace
  *     cpu               prints the microseconds of CPU time since the last such step
  *     fork              goes on in parent and child
@@ -207,6 +207,13 @@ int main(int argc, char **argv) {
         } else if (!strcmp(word, "descriptors")) {
             for (int count = atoi(argv[++i]); count > 0; count--)
                 if (dup(STDIN_FILENO) < 0) show("dup", -1);
+        } else if (!strcmp(word, "below")) {
+            const int most = atoi(argv[++i]);
+            int next;
+            do next = dup(STDIN_FILENO);
+            while (next >= 0 && next < most);
+            if (next < 0) show("dup", -1);
+            close(next);
         } else if (!strcmp(word, "mark")) {
             syscall(SYS_getppid);
         } else if (!strcmp(word, "cpu")) {
