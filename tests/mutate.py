@@ -23,7 +23,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 TESTS = {
     "core": "units list effect refusal corners who-holds check",
-    "preload": "list effect transparency library-file refusal corners system-calls",
+    "preload": "list effect transparency library-file refusal corners moments system-calls units",
     "base": "units list-watch ready replace-safety service-manager",
     "inspect": "units adopt who-holds identity check replace-origin",
     "seccomp": "seccomp seccomp-servers hostile system-calls",

@@ -211,4 +211,4 @@ print-library-sources:
 
 .PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz lint matrix print-library-sources $(FUZZED:%=fuzz-%) mutants
 
--include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
+-include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(UNITS:%=%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))

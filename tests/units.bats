@@ -12,6 +12,20 @@ unit() {
     [[ $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
 }
 
+@test "a thread that comes second reads the settings by itself, and what stands in for libc does what libc would" {
+    unit preload
+}
+
+@test "lists, settings, lines and tables of the kernel are read to the last byte that they may have, and not beyond" {
+    unit core
+}
+
+@test "processes and their sockets are found within the budget, and users that a namespace maps are told from others" {
+    need_root
+    need_unshare -U
+    unit owners
+}
+
 @test "a message is one line in one write, a step takes its line on a terminal, and hurrying leaves signals as they were" {
     unit base
 }

@@ -95,6 +95,9 @@ static void check_telling(void) {
               wrote("reuseport: NOTIFY_SOCKET: /: Address family not supported by protocol\n"),
           "why it cannot be sent");
     check(rp_notify_now("/", "READY=1", &told) && told && wrote(""), "told once");
+    errno = EINTR; /* as an earlier call may have left it */
+    check(rp_notify(abstract, "", 1) == 0 && got(manager, ""), "an empty message");
+    check(!got(manager, ""), "sent once");
     check(rp_notify_now(abstract, "STATUS=x", &told) && told && got(manager, "STATUS=x"),
           "sent all the same");
 }
@@ -105,6 +108,8 @@ static void check_descriptors(void) {
     const int zero = fcntl(0, F_DUPFD_CLOEXEC, 100);
     close(0);
     check(rp_notify(abstract, "READY=1", 1) == 0 && got(manager, "READY=1"), "by descriptor 0");
+    check(rp_notify_barrier(abstract, 0) == ETIMEDOUT && got(manager, "BARRIER=1"),
+          "a barrier by descriptor 0");
     dup2(zero, 0);
     close(zero);
     const int next = open_next();

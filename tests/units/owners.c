@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/* core/: what /proc shows of processes and their sockets, within a budget. Requires root. Prints
+ * what is not as it should be, and how many checks were made. */
+#include "core/owners.h"
+#include "core/holder.h"
+#include "core/outside.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what) {
+    checks++;
+    failures += !good;
+    if (!good) printf("wrong: %s\n", what);
+}
+
+static void check_budget(void) {
+    struct rp_budget budget;
+    rp_budget_start(&budget, 0);
+    check(rp_budget_left(&budget, 15) && rp_budget_left(&budget, 5), "the clock is not looked at");
+    /* A microsecond may not have passed yet. */
+    for (int i = 0; i < 1000 && rp_budget_left(&budget, 21); i++) continue;
+    check(!rp_budget_left(&budget, 0), "what is spent stays so");
+    rp_budget_start(&budget, 1000000000);
+    for (int i = 0; i < 100; i++) check(rp_budget_left(&budget, 1000000), "time that is not spent");
+}
+
+static void check_list(void) {
+    static uint32_t pids[65536], last[2];
+    const unsigned count = rp_owners_list(pids, 65536);
+    bool ascending = true, found = false;
+    for (unsigned i = 0; i < count && i < 65536; i++) {
+        ascending = ascending && pids[i] > (i ? pids[i - 1] : 0);
+        found = found || pids[i] == (uint32_t)getpid();
+    }
+    check(count > 1 && ascending, "the lowest is first, and nothing but processes");
+    check(found, "this one is among them");
+    const unsigned again = rp_owners_list(last, 2);
+    check(again > 1 && last[(again - 1) % 2] > last[again % 2], "the highest if there is no room");
+    check(last[again % 2] > 2, "neither of them is the lowest");
+}
+
+/* Told of sockets: how many there are, the descriptors one after the other, and how many are asked
+ * for. */
+struct seen {
+    unsigned count, most;
+    char fds[64];
+};
+
+static bool visit(void *context, int pid, int fd, uint32_t inode) {
+    struct seen *seen = context;
+    check(pid == getpid() && inode > 0, "whose it is");
+    seen->count++;
+    snprintf(seen->fds + strlen(seen->fds), sizeof(seen->fds) - strlen(seen->fds), "%d ", fd);
+    return seen->count < seen->most;
+}
+
+static bool sees(unsigned from, unsigned to, unsigned most, bool go_on, const char *fds) {
+    struct seen seen = {.most = most};
+    struct rp_budget budget;
+    rp_budget_start(&budget, 1000000000);
+    const bool went_on =
+        rp_owners_of((uint32_t)getpid(), (struct rp_range){from, to}, &budget, visit, &seen);
+    if (strcmp(seen.fds, fds) != 0) printf("\"%s\", not \"%s\"\n", seen.fds, fds);
+    return went_on == go_on && !strcmp(seen.fds, fds);
+}
+
+static void check_sockets(void) {
+    static const int at[] = {200, 210, 220, 300};
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    for (int i = 0; i < 4; i++) dup2(fd, at[i]);
+    dup2(open("/dev/null", O_RDONLY | O_CLOEXEC), 205);
+    check(sees(200, UINT_MAX, 9, true, "200 210 220 300 "), "all sockets, and nothing else");
+    check(sees(201, 300, 9, true, "210 220 "), "those of a range");
+    check(sees(210, 221, 9, true, "210 220 "), "the first and the last of a range");
+    check(sees(200, UINT_MAX, 2, false, "200 210 "), "as many as are asked for");
+    check(sees(301, UINT_MAX, 9, true, ""), "none");
+    struct seen seen = {.most = 9};
+    struct rp_budget budget;
+    rp_budget_start(&budget, 0);
+    while (rp_budget_left(&budget, 100)) continue;
+    check(!rp_owners_of((uint32_t)getpid(), (struct rp_range){0, 999}, &budget, visit, &seen) &&
+              !seen.count,
+          "nothing once all is spent");
+    rp_budget_start(&budget, 1000000000);
+    check(rp_owners_of(INT_MAX, (struct rp_range){0, 999}, &budget, visit, &seen) && !seen.count,
+          "a process that is not there ends no walk");
+    for (int i = 0; i < 4; i++) close(at[i]);
+    close(205);
+    close(fd);
+}
+
+static bool is_number(const char *text, pid_t number) {
+    return text && rp_number(text, 10, 10) == (uint32_t)number;
+}
+
+static void check_status(void) {
+    struct rp_lines lines;
+    const uint32_t pid = (uint32_t)getpid();
+    check(is_number(rp_owner_status(&lines, pid, "Pid"), getpid()), "Pid");
+    check(is_number(rp_owner_status(&lines, pid, "PPid"), getppid()), "PPid");
+    const char *name = rp_owner_status(&lines, pid, "Name");
+    check(name && !strcmp(name, "owners"), "Name");
+    check(!rp_owner_status(&lines, pid, "Nam") && !rp_owner_status(&lines, pid, "Namer") &&
+              !rp_owner_status(&lines, pid, ""),
+          "keys that none is");
+    check(!rp_owner_status(&lines, INT_MAX, "Name"), "no process");
+    check(rp_own_pid() == pid, "this process by /proc/self");
+}
+
+static void put(const char *path, const char *text) {
+    const int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (write(fd, text, strlen(text)) != (ssize_t)strlen(text)) printf("%s: not written\n", path);
+    close(fd);
+}
+
+/* Whether nobody, whose number others are shown by, is outside where those are mapped. */
+static bool is_outside(const char *map) {
+    int ready[2], mapped[2], status;
+    char path[64];
+    fflush(stdout);
+    if (pipe2(ready, O_CLOEXEC) || pipe2(mapped, O_CLOEXEC)) exit(2);
+    const pid_t pid = fork();
+    if (!pid) {
+        close(mapped[1]);
+        if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) != 1) _exit(2);
+        if (read(mapped[0], &(char){0}, 1)) _exit(3);
+        _exit(rp_is_outside_user(65534) + 4 * rp_is_outside_user(65533));
+    }
+    close(ready[1]);
+    check(read(ready[0], &(char){0}, 1) == 1, "no user namespace");
+    snprintf(path, sizeof(path), "/proc/%d/uid_map", pid);
+    if (*map) put(path, map);
+    close(mapped[1]);
+    waitpid(pid, &status, 0);
+    close(ready[0]);
+    close(mapped[0]);
+    check(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "any other number is a user's");
+    return WIFEXITED(status) && WEXITSTATUS(status) == 1;
+}
+
+static void check_outside(void) {
+    check(is_outside(""), "nobody is mapped");
+    check(is_outside("0 0 65534\n"), "all below are mapped");
+    check(is_outside("65535 0 5\n"), "those above are mapped");
+    check(is_outside("0 0 1\n65533 1 1\n"), "one below is mapped");
+    check(!is_outside("0 0 65535\n"), "the last of those that are mapped");
+    check(!is_outside("65534 0 1\n"), "it alone is mapped");
+    check(!is_outside("0 70000 1\n65530 5 5\n70000 0 1\n"), "it is mapped by the second line");
+}
+
+static int next_descriptor(void) {
+    const int fd = dup(0);
+    close(fd);
+    return fd;
+}
+
+int main(void) {
+    const int before = next_descriptor();
+    check_budget();
+    check_list();
+    check_sockets();
+    check_status();
+    check_outside();
+    check(next_descriptor() == before, "no descriptor is left open");
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
