@@ -122,6 +122,17 @@ options_set() {
     done
 }
 
+# bats test_tags=sanitized
+@test "an address that ends where readable memory ends is shared" {
+    local kind
+    for kind in "4 2 16" "6 10 24" "6 10 28"; do
+        # shellcheck disable=SC2086 # words
+        REUSEPORT_LOG=info run shared "$PROBES/address" $kind "$PORT" end
+        echo "$kind: $output"
+        [[ ${lines[1]} == "libreuseport: bind "*":$PORT/tcp: shared" && ${lines[2]} == "bind=0 Success" ]]
+    done
+}
+
 @test "an address that the kernel takes as another, or refuses, sets no option" {
     need strace
     local list socket family length count result

@@ -43,7 +43,6 @@ bool rp_is_outside_user(uint32_t uid) {
 bool rp_has_outside(void) {
     static const char initial[] = "pid:[4026531836]"; /* PROC_PID_INIT_INO */
     char link[32] = {0};
-    const long length =
-        syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/pid", link, sizeof(link) - 1);
-    return length > 0 && memcmp(link, initial, sizeof(initial)) != 0;
+    syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/ns/pid", link, sizeof(link) - 1);
+    return *link && memcmp(link, initial, sizeof(initial)) != 0;
 }

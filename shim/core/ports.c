@@ -21,7 +21,7 @@ static const char *parse_address(struct rp_entry *entry, const char **at, const 
     const char *close = find(*at, end, ']'), *colon = find(*at, end, ':');
     unsigned char ipv4[4];
     entry->any_address = !colon;
-    if (*at < end && **at == '[') {
+    if (**at == '[') { /* nor does such a one follow an entry */
         if (!close) return "no ] after the address";
         if (!rp_parse_ipv6(*at + 1, close, entry->address.s6_addr)) return "not an IPv6 address";
         colon = close + 1;
@@ -68,7 +68,7 @@ static const char *parse_entry(struct rp_entry *entry, const char *at, const cha
         if (!entry->protos) return "the protocol is neither tcp nor udp";
         end = slash;
     }
-    entry->deny = at < end && *at == '!';
+    entry->deny = *at == '!';
     at += entry->deny;
     const char *wrong = parse_address(entry, &at, end);
     return wrong ? wrong : parse_range(entry, at, end);
