@@ -89,6 +89,9 @@ END
     [[ $output == "reuseport=1 reuseaddr=0 reuseport=1 reuseaddr=0 reuseport=1 reuseaddr=0" ]]
     probe socket udp4 get socket unix get socket netlink get
     [[ $output == "reuseport=0 reuseaddr=0 reuseport=0 reuseaddr=0 reuseport=0 reuseaddr=0" ]]
+    # A server's first socket may be descriptor 0.
+    run bash -c 'LD_PRELOAD=$0 exec "$@" <&-' "$LIBRARY" "$PROBES/probe" socket tcp4 get
+    [[ ${lines[0]} == reuseport=1 ]]
     # What the list denies is decided at bind, as always.
     probe socket tcp4 get bind 127.0.0.1 "$PORT" get
     [[ $output == "reuseport=1 reuseaddr=0 bind=ok reuseport=0 reuseaddr=0" ]]

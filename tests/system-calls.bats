@@ -164,13 +164,17 @@ instructions() {
 END
 }
 
-@test "at load the real functions are looked up where a list is set, and not where it is not" {
+@test "at load the real functions are looked up where a list is set, not where it is not, and never again" {
+    local call=(socket tcp4 bind 127.0.0.1 "$PORT")
     looked_up() {
-        LD_DEBUG=symbols LD_PRELOAD=$LIBRARY "$@" /bin/true 2>&1 | grep -cE 'symbol=(bind|socket);' || true
+        LD_DEBUG=symbols LD_PRELOAD=$LIBRARY "$@" 2>&1 | grep -cE 'symbol=(bind|socket);' || true
     }
     LD_DEBUG=symbols /bin/true 2>&1 | grep -q symbol= || missing "a loader that shows what it looks up"
-    [ "$(looked_up env)" = 0 ]
-    [ "$(looked_up env REUSEPORT_PORTS="$PORT")" -gt 0 ]
+    [ "$(looked_up /bin/true)" = 0 ]
+    [ "$(looked_up env REUSEPORT_PORTS="$PORT" /bin/true)" -gt 0 ]
+    local once
+    once=$(looked_up env REUSEPORT_PORTS="$PORT" "$PROBES/probe" "${call[@]}")
+    [ "$(looked_up env REUSEPORT_PORTS="$PORT" "$PROBES/probe" "${call[@]}" "${call[@]}")" = "$once" ]
 }
 
 @test "serving connections adds none: no other call is intercepted" {
