@@ -87,17 +87,14 @@ static void exhaust(void) {
 }
 
 static void check_messages(void) {
-    char text[5000] = "", line[4096], plain[] = "a\tb\n\x1f \x7f~\xc3\xa9";
+    char text[5000] = "", line[4097], plain[] = "a\tb\n\x1f \x7f~\xc3\xa9";
     check(!strcmp(rp_make_plain(plain), "a?b?? ?~\xc3\xa9"), "what is not plain is replaced");
     rp_warn("%s, %d", "one\ntwo", 3);
     check(wrote("reuseport: one?two, 3\n"), "a warning is one line in one write");
     rp_warn("%s", "");
     check(wrote("reuseport: \n"), "an empty one");
     memset(text, 'x', sizeof(text) - 1);
-    text[sizeof(text) - 1] = '\0';
-    memset(line, 'x', sizeof(line));
-    memcpy(line, "reuseport: ", strlen("reuseport: "));
-    strcpy(line + sizeof(line) - 2, "\n");
+    snprintf(line, sizeof(line), "reuseport: %.*s\n", 4083, text);
     rp_warn("%s", text);
     check(wrote(line), "one that is too long is cut off");
     check(status_of(die) == RP_FAILED && wrote("reuseport: 7 dwarfs\n"), "rp_die()");
@@ -188,7 +185,7 @@ static void check_hurry(void) {
     sigprocmask(SIG_BLOCK, &all, NULL);
     sigaction(SIGALRM, &action, NULL);
     setitimer(ITIMER_REAL, &later, NULL);
-    raise(SIGUSR1); /* fatal if anything but SIGALRM is unblocked */
+    kill(getpid(), SIGUSR1); /* fatal if anything but SIGALRM is unblocked */
     soil_stack();
     rp_hurry_begin(&before);
     for (int i = 0; i < 3; i++)

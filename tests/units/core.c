@@ -69,7 +69,7 @@ static void check_wrong(const char *text, size_t kept, const char *why) {
 }
 
 static void check_ports(void) {
-    char wide[128] = "all,[::1]:80,";
+    char three[128];
     check_wrong(many('7', RP_ENTRY_SIZE - 1), RP_ENTRY_SIZE - 1, "not a port from 1 to 65535");
     check_wrong(many('7', RP_ENTRY_SIZE), RP_ENTRY_SIZE - 1, "not a port, far too long");
     check_wrong(many('7', 500), RP_ENTRY_SIZE - 1, "not a port, far too long");
@@ -81,10 +81,10 @@ static void check_ports(void) {
     check_wrong("", 0, "empty entry");
     check_wrong("1-", 2, "not a port");
     check_wrong("-1", 2, "not a port");
-    strcat(wide, many('x', 20));
+    snprintf(three, sizeof(three), "all,[::1]:80,%s", many('x', 20));
     struct rp_ports list;
     char bad[RP_ENTRY_SIZE];
-    check(rp_ports_parse(&list, wide, bad) && !strcmp(bad, many('x', 20)), "the third is wrong");
+    check(rp_ports_parse(&list, three, bad) && !strcmp(bad, many('x', 20)), "the third is wrong");
     check(!rp_ports_parse(&list, "all/udp,all", bad) && list.count == 2 && list.all_tcp, "two");
 }
 
@@ -132,7 +132,8 @@ static void check_lines(void) {
     char text[3000];
     int fd = open_text(&lines, "one\n\nthree\nfour");
     check(next_is(&lines, "one") && next_is(&lines, "") && next_is(&lines, "three"), "lines");
-    check(next_is(&lines, NULL) && next_is(&lines, NULL), "one that does not end is none");
+    check(next_is(&lines, NULL), "one that does not end is none");
+    check(next_is(&lines, NULL), "nor is it the next time");
     rp_lines_close(&lines);
     close(fd);
     snprintf(text, sizeof(text), "first\n%s\n", many('l', sizeof(lines.buffer) - 1));

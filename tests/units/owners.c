@@ -30,7 +30,8 @@ static void check_budget(void) {
     rp_budget_start(&budget, 0);
     check(rp_budget_left(&budget, 15) && rp_budget_left(&budget, 5), "the clock is not looked at");
     /* A microsecond may not have passed yet. */
-    for (int i = 0; i < 1000 && rp_budget_left(&budget, 21); i++) continue;
+    for (int i = 0; i < 1000 && rp_budget_left(&budget, 21); i++) {
+    }
     check(!rp_budget_left(&budget, 0), "what is spent stays so");
     rp_budget_start(&budget, 1000000000);
     for (int i = 0; i < 100; i++) check(rp_budget_left(&budget, 1000000), "time that is not spent");
@@ -91,7 +92,8 @@ static void check_sockets(void) {
     struct seen seen = {.most = 9};
     struct rp_budget budget;
     rp_budget_start(&budget, 0);
-    while (rp_budget_left(&budget, 100)) continue;
+    while (rp_budget_left(&budget, 100)) {
+    }
     check(!rp_owners_of((uint32_t)getpid(), (struct rp_range){0, 999}, &budget, visit, &seen) &&
               !seen.count,
           "nothing once all is spent");
