@@ -158,6 +158,15 @@ among_many() {
     [ "$cpu" -le 5000 ]
 }
 
+# bats test_tags=sanitized
+@test "where a sandbox forbids the clock of CPU time, nothing is looked for" {
+    spawn holder "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    refused "127.0.0.1:$PORT/tcp: in use; its holder was not found within 5 ms" \
+        "$PROBES/without" clock env REUSEPORT_PORTS="$PORT" LD_PRELOAD="$LIBRARY" \
+        "$PROBES/probe" socket tcp4 bind 127.0.0.1 "$PORT"
+}
+
 @test "the low descriptors of all processes are looked at before the high ones of any" {
     need_root
     need_unshare -p -f --mount-proc

@@ -3,8 +3,8 @@
  *
  *     without WHAT COMMAND...
  *
- * WHAT: pidfd_getfd, pidfd_getfd:EPERM, pidfd_getfd:KILL, statx, netlink, mask, getsockopt,
- * setsockopt, tor or nothing.
+ * WHAT: pidfd_getfd, pidfd_getfd:EPERM, pidfd_getfd:KILL, statx, clock, netlink, mask,
+ * getsockopt, setsockopt, tor or nothing.
  *
  * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
  * pidfd_getfd:EPERM as in container runtimes, with EPERM; pidfd_getfd:KILL ends the caller, as
@@ -46,6 +46,7 @@ int main(int argc, char **argv) {
     const unsigned call_number = is_getting                  ? SYS_getsockopt
                                  : is_option                 ? SYS_setsockopt
                                  : !strcmp(argv[1], "statx") ? SYS_statx
+                                 : !strcmp(argv[1], "clock") ? SYS_clock_gettime
                                                              : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
                                  {JUMP_EQUAL, 0, 1, call_number},

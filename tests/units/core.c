@@ -81,7 +81,7 @@ static void check_ports(void) {
     check_wrong("", 0, "empty entry");
     check_wrong("1-", 2, "not a port");
     check_wrong("-1", 2, "not a port");
-    snprintf(three, sizeof(three), "all,[::1]:80,%s", many('x', 20));
+    snprintf(three, sizeof(three), "all,[::1]:80,%.20s", many('x', 20));
     struct rp_ports list;
     char bad[RP_ENTRY_SIZE];
     check(rp_ports_parse(&list, three, bad) && !strcmp(bad, many('x', 20)), "the third is wrong");
