@@ -23,8 +23,9 @@ static bool refill(struct rp_lines *lines, size_t *at) {
     lines->start = 0;
     const long got = syscall(SYS_read, lines->fd, lines->buffer + lines->end,
                              sizeof(lines->buffer) - lines->end);
-    if (got > 0) lines->end += (size_t)got;
-    return got > 0;
+    if (got <= 0) return false;
+    lines->end += (size_t)got;
+    return true;
 }
 
 char *rp_lines_next(struct rp_lines *lines) {

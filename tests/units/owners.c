@@ -2,6 +2,7 @@
 /* core/: what /proc shows of processes and their sockets, within a budget. Requires root. Prints
  * what is not as it should be, and how many checks were made. */
 #include "core/owners.h"
+#include "core/diag.h"
 #include "core/holder.h"
 #include "core/outside.h"
 
@@ -23,6 +24,14 @@ static void check(bool good, const char *what) {
     checks++;
     failures += !good;
     if (!good) printf("wrong: %s\n", what);
+}
+
+static int open_descriptors(void) {
+    DIR *fds = opendir("/proc/self/fd");
+    int count = 0;
+    while (readdir(fds)) count++;
+    closedir(fds);
+    return count;
 }
 
 static void check_budget(void) {
@@ -140,7 +149,9 @@ static bool is_outside(const char *map) {
         close(mapped[1]);
         if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) != 1) _exit(2);
         if (read(mapped[0], &(char){0}, 1)) _exit(3);
-        _exit(rp_is_outside_user(65534) + 4 * rp_is_outside_user(65533));
+        const int before = open_descriptors();
+        const int found = rp_is_outside_user(65534) + 4 * rp_is_outside_user(65533);
+        _exit(open_descriptors() == before ? found : 6);
     }
     close(ready[1]);
     check(read(ready[0], &(char){0}, 1) == 1, "no user namespace");
@@ -150,7 +161,8 @@ static bool is_outside(const char *map) {
     waitpid(pid, &status, 0);
     close(ready[0]);
     close(mapped[0]);
-    check(WIFEXITED(status) && WEXITSTATUS(status) <= 1, "any other number is a user's");
+    check(WIFEXITED(status) && WEXITSTATUS(status) <= 1,
+          "any other number is a user's, and no descriptor is left open");
     return WIFEXITED(status) && WEXITSTATUS(status) == 1;
 }
 
@@ -164,12 +176,24 @@ static void check_outside(void) {
     check(!is_outside("0 70000 1\n65530 5 5\n70000 0 1\n"), "it is mapped by the second line");
 }
 
-static int open_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
+static void visit_nothing(void *context, const struct rp_net_socket *socket) {
+    (void)context;
+    (void)socket;
+}
+
+/* Where descriptor 0 is the next. */
+static void check_zero(void) {
+    static uint32_t pids[65536];
+    struct rp_lines lines;
+    const int zero = fcntl(0, F_DUPFD_CLOEXEC, 100), before = open_descriptors();
+    close(0);
+    check(rp_owner_status(&lines, (uint32_t)getpid(), "Name") != NULL, "lines by descriptor 0");
+    check(rp_owners_list(pids, 65536) > 1, "a directory by descriptor 0");
+    check(rp_diag_sockets(AF_INET, RP_TCP, 1, UINT32_MAX, visit_nothing, NULL),
+          "netlink by descriptor 0");
+    dup2(zero, 0);
+    check(open_descriptors() == before, "none of them is left open");
+    close(zero);
 }
 
 int main(void) {
@@ -179,6 +203,7 @@ int main(void) {
     check_sockets();
     check_status();
     check_outside();
+    check_zero();
     check(open_descriptors() == before, "no descriptor is left open");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
