@@ -147,6 +147,12 @@ static void check_lines(void) {
     check(next_is(&lines, "first") && next_is(&lines, NULL), "one that exceeds the buffer");
     rp_lines_close(&lines);
     close(fd);
+    memset(&lines, '\n', sizeof(lines)); /* as an earlier use may have left it */
+    fd = open_text(&lines, "\nsecond\n");
+    check(next_is(&lines, "") && next_is(&lines, "second") && next_is(&lines, NULL),
+          "what is behind the end does not count");
+    rp_lines_close(&lines);
+    close(fd);
     check(!rp_lines_open(&lines, "/proc/self/fd/nothing"), "no file");
     check(rp_number("1234", 10, 3) == 123 && rp_number("12x", 10, 10) == 12 &&
               rp_number("", 10, 10) == 0 && rp_number("/:", 10, 2) == 0,
