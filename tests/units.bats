@@ -20,6 +20,10 @@ unit() {
     unit core
 }
 
+@test "of sockets on a port those in the way are told from others, and the one that explains most is named" {
+    unit holder
+}
+
 @test "processes and their sockets are found within the budget, and users that a namespace maps are told from others" {
     need_root
     need_unshare -U

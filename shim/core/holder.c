@@ -12,7 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { RANGES = 3 }; /* of descriptors, in the order in which they are looked at */
+/* Of descriptors, in the order in which they are looked at: standard input and output are last. */
+static const struct rp_range ranges[] = {
+    {3, RP_LOW_DESCRIPTORS}, {RP_LOW_DESCRIPTORS, UINT_MAX}, {0, 3}, {0, 0}};
 
 /* A bind(2) that failed, and what has been found out about it. */
 struct search {
@@ -53,8 +55,8 @@ static void consider(void *context, const struct rp_net_socket *socket) {
 static bool ask(struct search *search, uint32_t states, bool both) {
     enum { ASKING = 100 }; /* microseconds, but milliseconds where there are many connections */
     const int first = rp_is_ipv4(&search->where->address) ? AF_INET : AF_INET6;
-    const int families[] = {first, AF_INET + AF_INET6 - first};
-    for (int i = 0; i < 2 && (both || !search->holder->socket.state); i++) {
+    const int families[] = {first, AF_INET + AF_INET6 - first, 0};
+    for (int i = 0; families[i] && (both || !search->holder->socket.state); i++) {
         if (!rp_budget_left(&search->budget, ASKING)) break;
         if (!rp_diag_sockets(families[i], search->proto, search->where->port, states, consider,
                              search))
@@ -93,26 +95,22 @@ static bool visit_owner(void *context, int pid, int fd, uint32_t inode) {
 
 /* Looks into the process that binds, for a quarter of the time: it may have any number of
  * descriptors. */
-static void look_into_binder(struct search *search, uint32_t binder,
-                             const struct rp_range *ranges) {
+static void look_into_binder(struct search *search, uint32_t binder) {
     struct rp_budget part;
     rp_budget_start(&part, search->budget.most / 4);
-    for (int i = 0; i < RANGES && !search->holder->pid; i++)
+    for (int i = 0; ranges[i].to && !search->holder->pid; i++)
         rp_owners_of(binder, ranges[i], &part, visit_owner, search->holder);
 }
 
-/* Looks into standard input and output last, and starts at the highest PID: kernel threads have the
- * lowest. */
+/* Starts at the highest PID: kernel threads have the lowest. */
 static void find_process(struct search *search, uint32_t binder) {
     enum { PIDS = 4096 };
-    static const struct rp_range ranges[RANGES] = {
-        {3, RP_LOW_DESCRIPTORS}, {RP_LOW_DESCRIPTORS, UINT_MAX}, {0, 3}};
     static uint32_t pids[PIDS];
-    if (binder) look_into_binder(search, binder, ranges);
+    if (binder) look_into_binder(search, binder);
     const unsigned count = search->holder->pid ? 0 : rp_owners_list(pids, PIDS);
     const unsigned least = count > PIDS ? count - PIDS : 0;
     bool go_on = true;
-    for (int i = 0; i < RANGES; i++)
+    for (int i = 0; ranges[i].to; i++)
         for (unsigned j = count; j > least && go_on; j--)
             go_on = rp_owners_of(pids[(j - 1) % PIDS], ranges[i], &search->budget, visit_owner,
                                  search->holder);
@@ -147,6 +145,6 @@ void rp_holder_find(struct rp_holder *holder, const struct rp_endpoint *where, e
     holder->in_time = !search.budget.spent;
     if (holder->pid && holder->pid == pid)
         holder->kin = RP_ONESELF;
-    else if (holder->pid && pid && descends(holder->pid, pid))
+    else if (pid && descends(holder->pid, pid))
         holder->kin = RP_DESCENDANT;
 }

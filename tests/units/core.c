@@ -94,6 +94,7 @@ static void check_messages(void) {
         char behind[sizeof(guard)];
     } of = {.message = RP_MESSAGE, .behind = "guarded"};
     struct rp_message message = {0};
+    struct rp_endpoint where = {.port = 0};
     rp_say(&of.message, many('m', 500));
     check(of.message.length == sizeof(message.text) - 1, "a message leaves room for a newline");
     check(!memcmp(of.behind, guard, sizeof(guard)), "and is not written beyond");
@@ -110,6 +111,11 @@ static void check_messages(void) {
     rp_say_number(&message, 10);
     rp_say_number(&message, UINT32_MAX);
     check(!strcmp(message.text, "09104294967295"), "numbers");
+    message = (struct rp_message){0};
+    /* The zeros of the port are not the address's. */
+    check(inet_pton(AF_INET6, "1:0:0:2:3:4:0:0", &where.address) == 1, "no address");
+    rp_say_endpoint(&message, &where, 0);
+    check(!strcmp(message.text, "[1::2:3:4:0:0]:0"), "an endpoint of port 0");
 }
 
 /* Opens such a file. */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -138,8 +139,21 @@ static void put(const char *path, const char *text) {
     close(fd);
 }
 
-/* Whether nobody, whose number others are shown by, is outside where those are mapped. */
-static bool is_outside(const char *map) {
+/* Has the kernel's setting be another for this process. */
+static void pretend_overflow(const char *uid) {
+    char path[] = "/tmp/overflowuid-XXXXXX";
+    const int fd = mkstemp(path);
+    if (fd < 0 || write(fd, uid, strlen(uid)) < 0 || unshare(CLONE_NEWNS) ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+        mount(path, "/proc/sys/kernel/overflowuid", NULL, MS_BIND, NULL))
+        _exit(4);
+    unlink(path);
+    close(fd);
+}
+
+/* Whether the user whose number others are shown by is outside where those are mapped: nobody, or
+ * 4711 if pretended. */
+static bool is_outside(const char *map, bool pretended) {
     int ready[2], mapped[2], status;
     char path[64];
     fflush(stdout);
@@ -147,10 +161,12 @@ static bool is_outside(const char *map) {
     const pid_t pid = fork();
     if (!pid) {
         close(mapped[1]);
+        if (pretended) pretend_overflow("4711\n");
         if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) != 1) _exit(2);
         if (read(mapped[0], &(char){0}, 1)) _exit(3);
         const int before = open_descriptors();
-        const int found = rp_is_outside_user(65534) + 4 * rp_is_outside_user(65533);
+        const int found = rp_is_outside_user(pretended ? 4711 : 65534) +
+                          4 * rp_is_outside_user(pretended ? 65534 : 4711);
         _exit(open_descriptors() == before ? found : 6);
     }
     close(ready[1]);
@@ -167,13 +183,33 @@ static bool is_outside(const char *map) {
 }
 
 static void check_outside(void) {
-    check(is_outside(""), "nobody is mapped");
-    check(is_outside("0 0 65534\n"), "all below are mapped");
-    check(is_outside("65535 0 5\n"), "those above are mapped");
-    check(is_outside("0 0 1\n65533 1 1\n"), "one below is mapped");
-    check(!is_outside("0 0 65535\n"), "the last of those that are mapped");
-    check(!is_outside("65534 0 1\n"), "it alone is mapped");
-    check(!is_outside("0 70000 1\n65530 5 5\n70000 0 1\n"), "it is mapped by the second line");
+    check(is_outside("", false), "nobody is mapped");
+    check(is_outside("0 0 65534\n", false), "all below are mapped");
+    check(is_outside("65535 0 5\n", false), "those above are mapped");
+    check(is_outside("0 0 1\n65533 1 1\n", false), "one below is mapped");
+    check(!is_outside("0 0 65535\n", false), "the last of those that are mapped");
+    check(!is_outside("65534 0 1\n", false), "it alone is mapped");
+    check(is_outside("0 0 4711\n", true), "where the kernel has another number for them");
+    check(!is_outside("4711 0 1\n", true), "where that one is mapped");
+    check(!is_outside("0 70000 1\n65530 5 5\n70000 0 1\n", false),
+          "it is mapped by the second line");
+}
+
+static void check_namespaces(void) {
+    char link[32] = "";
+    int status;
+    check(readlink("/proc/self/ns/pid", link, sizeof(link) - 1) > 0, "no namespace");
+    check(rp_has_outside() == (strcmp(link, "pid:[4026531836]") != 0), "the initial namespace");
+    fflush(stdout);
+    const pid_t pid = fork();
+    if (!pid) {
+        if (unshare(CLONE_NEWPID)) _exit(2);
+        const pid_t inner = fork();
+        if (!inner) _exit(rp_has_outside());
+        _exit(waitpid(inner, &status, 0) == inner ? WEXITSTATUS(status) : 3);
+    }
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) == 1, "another namespace");
 }
 
 static void visit_nothing(void *context, const struct rp_net_socket *socket) {
@@ -203,6 +239,7 @@ int main(void) {
     check_sockets();
     check_status();
     check_outside();
+    check_namespaces();
     check_zero();
     check(open_descriptors() == before, "no descriptor is left open");
     printf("%u checks, %u failed\n", checks, failures);
