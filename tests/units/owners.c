@@ -99,6 +99,14 @@ static void check_sockets(void) {
     check(sees(210, 221, 9, true, "210 220 "), "the first and the last of a range");
     check(sees(200, UINT_MAX, 2, false, "200 210 "), "as many as are asked for");
     check(sees(301, UINT_MAX, 9, true, ""), "none");
+    const int zero = fcntl(0, F_DUPFD_CLOEXEC, 400);
+    dup2(fd, 0);
+    dup2(fd, 90);
+    check(sees(0, 1, 9, true, "0 "), "standard input");
+    check(sees(80, 100, 9, true, "90 "), "numbers of any digit");
+    dup2(zero, 0);
+    close(zero);
+    close(90);
     struct seen seen = {.most = 9};
     struct rp_budget budget;
     rp_budget_start(&budget, 0);
