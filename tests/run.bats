@@ -712,6 +712,20 @@ supervisor_of() {
     [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
 }
 
+@test "in a PID namespace with the /proc of another it passes on TERM, too" {
+    need_root
+    need_unshare --pid --fork
+    spawn one unshare --pid --fork "$COMMAND" run -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 4
+    wait_until seen_is started 2
+    local init status=0
+    init=$(cat "/proc/$PID/task/$PID/children")
+    kill -TERM "${init% }"
+    wait_until_ended "$PID"
+    wait "$PID" || status=$?
+    [ "$status" = 4 ]
+    [ "$(seen "0 TERM") $(seen "1 TERM")" = "1 1" ]
+}
+
 # random_starts COUNT: starts, signals and kills of supervisors, keepers and copies leave nothing behind.
 random_starts() {
     # Supervisor and keeper killed together leave nobody to end a daemon; each alone, and any copy, may go.

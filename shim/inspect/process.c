@@ -129,6 +129,12 @@ char rp_process_state(const struct rp_process *process) {
     return (char)(at && sscanf(at, "%llu", &start) == 1 && start == process->start ? state : '\0');
 }
 
+/* Whether /proc shows this process's PID namespace; if not, its PIDs are other processes'. */
+static bool is_own_proc(void) {
+    char text[32] = {0};
+    return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
+}
+
 /* Whether the kernel lists children. */
 static bool has_lists(void) {
     return !access("/proc/thread-self/children", R_OK);
@@ -180,7 +186,7 @@ static void note_child(void *context, pid_t child) {
 
 int rp_process_children(pid_t *children, int most) {
     struct children found = {children, 0, most};
-    if (access("/proc/self", F_OK)) return -1;
+    if (!is_own_proc()) return -1;
     rp_process_visit_children(getpid(), note_child, &found);
     return found.count;
 }
@@ -193,12 +199,6 @@ bool rp_process_is_below(pid_t pid, pid_t ancestor) {
         pid = rp_process_find(pid, &process, &status) ? status.parent : 0;
     }
     return false;
-}
-
-/* Whether /proc shows this process's PID namespace; if not, its PIDs are other processes'. */
-static bool is_own_proc(void) {
-    char text[32] = {0};
-    return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
 }
 
 /* 1 if it is in this process's network namespace, 0 if it is not, -1 if that is unknown. */
