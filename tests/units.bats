@@ -85,8 +85,29 @@ unit() {
     [[ $output == *", 0 failed" ]]
 }
 
+@test "without sock_diag the tables of /proc/net tell the same of the sockets that are wanted" {
+    need_root
+    need_unshare -m
+    mkdir "$BATS_TEST_TMPDIR/net"
+    run unshare -m "$BUILT_IN/units/table" "$BATS_TEST_TMPDIR/net"
+    echo "$output"
+    [[ $status == 0 && $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
+}
+
 @test "what this process may do to others is tried without a descriptor or a child left behind" {
     unit rights
+}
+
+@test "a script's first line is split as the kernel does it; a program is searched for Go, but not all of a large one" {
+    unit executable
+}
+
+@test "what cannot be known of a process is unknown: it has ended, has another network, or /proc is another's" {
+    unit unknown
+}
+
+@test "what a process holds: a socket that was asked for twice is one, and another is no longer the one found" {
+    unit holding
 }
 
 @test "a process is locked once, and not by a file that is mounted over its environ" {

@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,12 @@ static void check(bool good, const char *what) {
     checks++;
     failures += !good;
     if (!good) printf("wrong: %s\n", what);
+}
+
+static int descriptors(void) {
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
+    return count;
 }
 
 static pid_t sleeper(void) {
@@ -49,9 +56,30 @@ static void check_mounted(const struct rp_process *process, const char *path) {
     check(!rp_lock(process), "a lock once nothing is mounted there");
 }
 
+/* The lock of a process in a PID namespace that sees another one's /proc. */
+static void check_foreign(void) {
+    int status = -1;
+    const pid_t child = fork();
+    if (!child) {
+        pid_t inner = unshare(CLONE_NEWPID) ? -1 : fork();
+        if (!inner) {
+            struct rp_process self = {.pid = getpid()};
+            rp_process_find(self.pid, &self, NULL);
+            _exit(rp_lock(&self));
+        }
+        if (inner > 0) waitpid(inner, &status, 0);
+        _exit(WEXITSTATUS(status));
+    }
+    waitpid(child, &status, 0);
+    check(WEXITSTATUS(status) == EXDEV, "a lock by way of another PID namespace's /proc");
+}
+
 int main(int argc, char **argv) {
     struct rp_process processes[3];
     if (argc < 2) return 2;
+    close(STDIN_FILENO); /* so that 0 is a descriptor like others */
+    const int before = descriptors();
+    check_foreign();
     for (int i = 0; i < 3; i++) check(rp_process_find(sleeper(), &processes[i], NULL), "a child");
     check(!rp_lock_holder(&processes[0]), "a holder before there is one");
     check(!rp_lock(&processes[0]), "the first lock");
@@ -66,6 +94,7 @@ int main(int argc, char **argv) {
         waitpid(processes[i].pid, NULL, 0);
     }
     check(rp_lock(&processes[0]) == ESRCH, "a lock on a process that has ended");
+    check(descriptors() == before, "descriptors that are left");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

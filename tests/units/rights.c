@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* inspect/rights: what it tries leaves no descriptor and no child behind. Prints what is not as it
- * should be, and how many checks were made. */
+/* inspect/rights and inspect/trial: what they try leaves no descriptor and no child behind, and
+ * this process the user that it was. Prints what is not as it should be, and how many checks were
+ * made. */
 #include "inspect/rights.h"
+#include "inspect/trial.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +26,29 @@ static int descriptors(void) {
     return count;
 }
 
+/* Whom a socket belongs to. */
+static bool belongs_to(int fd, uid_t user, gid_t group) {
+    struct stat status;
+    return fd >= 0 && !fstat(fd, &status) && status.st_uid == user && status.st_gid == group;
+}
+
+static void check_user(void) {
+    enum { OTHER = 65533 };
+    const uid_t user = geteuid();
+    const gid_t group = getegid();
+    const int others = rp_socket_of_user(OTHER, OTHER, AF_INET, SOCK_STREAM, 0);
+    if (user)
+        check(others < 0 && errno == EPERM, "a socket of another user, without the right");
+    else
+        check(belongs_to(others, OTHER, OTHER), "whose a socket of another user is");
+    const int own = rp_socket_of_user(user, group, AF_INET, SOCK_STREAM, 0);
+    check(belongs_to(own, user, group), "whose this process's own socket is, then");
+    if (others >= 0) close(others);
+    close(own);
+}
+
 int main(void) {
+    check_user();
     const int before = descriptors();
     const bool filtered = rp_is_filtered();
     check(descriptors() == before, "descriptors after trying it on itself");

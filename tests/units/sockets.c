@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -68,7 +69,32 @@ static void check_pair(enum rp_proto proto, const char *text) {
     close(server);
 }
 
+/* Bytes of memory that this process has for data. */
+static long data_size(void) {
+    long pages = -1;
+    FILE *file = fopen("/proc/self/statm", "re");
+    if (!file || fscanf(file, "%*d %*d %*d %*d %*d %ld", &pages) != 1) perror("statm");
+    if (file) fclose(file);
+    return pages * sysconf(_SC_PAGESIZE);
+}
+
+/* What is found and freed a thousand times leaves nothing. */
+static void check_memory(void) {
+    enum { COUNT = 1000, SOCKETS = 32 };
+    const struct rp_socket socket = {.proto = RP_TCP};
+    const long before = data_size();
+    for (int i = 0; i < COUNT; i++) {
+        struct rp_sockets sockets = {NULL, 0, 0};
+        for (int j = 0; j < SOCKETS; j++) rp_sockets_add(&sockets, &socket);
+        sockets.list[0].owners = malloc(sizeof(struct rp_owner[SOCKETS]));
+        rp_sockets_free(&sockets);
+    }
+    check(data_size() - before < COUNT * (long)sizeof(struct rp_owner[SOCKETS]) / 2, "memory",
+          "no address");
+}
+
 int main(void) {
+    check_memory();
     check_pair(RP_TCP, "127.0.0.1");
     check_pair(RP_UDP, "127.0.0.3");
     check_pair(RP_TCP, "::1");
