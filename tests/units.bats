@@ -102,6 +102,10 @@ unit() {
     unit executable
 }
 
+@test "a question has the environment and signal mask of before, and an end; what it leaves behind ends with it" {
+    unit question
+}
+
 @test "what cannot be known of a process is unknown: it has ended, has another network, or /proc is another's" {
     unit unknown
 }
