@@ -106,6 +106,10 @@ unit() {
     unit question
 }
 
+@test "READY=1 is a line of its own, of one of the server's processes; of others it is told once" {
+    unit notify
+}
+
 @test "what cannot be known of a process is unknown: it has ended, has another network, or /proc is another's" {
     unit unknown
 }
