@@ -110,6 +110,10 @@ unit() {
     unit notify
 }
 
+@test "a supervisor's front process passes on signals and texts, the last one, too, and wakes only for them" {
+    unit apart
+}
+
 @test "what cannot be known of a process is unknown: it has ended, has another network, or /proc is another's" {
     unit unknown
 }
