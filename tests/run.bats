@@ -439,18 +439,24 @@ in_terminal() {
 }
 
 @test "servers in the background are supervised: signals reach the daemon, whose end is the copy's" {
-    spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -v -n 2 -p "$PORT" "$PROBES/signals" "$SEEN" 5 daemon
-    wait_until seen_is started 2
-    kill -HUP "$PID"
-    wait_until seen_is HUP 2
-    [[ $(<"$(log copies)") != *ended* ]]
-    kill -TERM "$PID"
-    local status=0
-    wait "$PID" || status=$?
-    cat "$(log copies)" "$SEEN"
-    [ "$status" = 5 ]
-    [ "$(seen "0 HUP") $(seen "1 HUP") $(seen "0 TERM") $(seen "1 TERM")" = "1 1 1 1" ]
-    wait_until none_left
+    local method status
+    for method in preload seccomp; do
+        : >"$SEEN"
+        spawn copies env MARK="$BATS_TEST_TMPDIR" "$COMMAND" run -m $method -v -n 2 -p "$PORT" \
+            "$PROBES/signals" "$SEEN" 5 daemon
+        wait_until seen_is started 2
+        kill -HUP "$PID"
+        wait_until seen_is HUP 2
+        [[ $(<"$(log copies)") != *ended* ]]
+        kill -TERM "$PID"
+        wait_until_ended "$PID"
+        status=0
+        wait "$PID" || status=$?
+        cat "$(log copies)" "$SEEN"
+        [ "$status" = 5 ]
+        [ "$(seen "0 HUP") $(seen "1 HUP") $(seen "0 TERM") $(seen "1 TERM")" = "1 1 1 1" ]
+        wait_until none_left
+    done
 }
 
 @test "a server behind a shell that dies of the signal gets it, too" {
