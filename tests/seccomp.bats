@@ -465,6 +465,35 @@ kill_guard() {
     guard_and_watcher
 }
 
+# descriptors_of PID NAME: writes there what the process has open.
+descriptors_of() {
+    readlink "/proc/$1/fd/"* | sed "s/\[[0-9]*]//" | LC_ALL=C sort >"$2"
+}
+
+has_descriptors() {
+    descriptors_of "$1" now
+    diff "$2" now
+}
+
+@test "neither a bind nor the end of a watcher or of a guard leaves a descriptor in those that watch" {
+    binds_server
+    guard_and_watcher
+    descriptors_of "$WATCHER" watcher
+    descriptors_of "$GUARD" guard
+    cat guard
+    [ "$(grep -vxF "$(log binds)" guard | xargs)" = "/dev/null /dev/null /dev/null anon_inode:seccomp notify pipe:" ]
+    bind_one
+    wait_until has_descriptors "$WATCHER" watcher
+    kill_watcher
+    guard_and_watcher
+    wait_until has_descriptors "$WATCHER" watcher
+    has_descriptors "$GUARD" guard
+    kill_guard
+    guard_and_watcher
+    wait_until has_descriptors "$WATCHER" watcher
+    has_descriptors "$GUARD" guard
+}
+
 # bats test_tags=long
 @test "watchers and guards killed at any moment: each bind is shared" {
     local call
@@ -594,6 +623,15 @@ starts_and_kills() {
     starts_and_kills 20
 }
 
+@test "a launcher killed before there is a filter leaves no process behind" {
+    need strace
+    # Not with run, which waits for whoever holds its pipe.
+    strace -qq -o trace -e trace=seccomp -e inject=seccomp:signal=KILL \
+        "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark >out 2>&1 3>&- || true
+    grep -q 'killed by SIGKILL' trace
+    wait_until no_watcher
+}
+
 # bats test_tags=long
 @test "500 starts, and 500 kills, leave no process behind" {
     starts_and_kills 500
@@ -606,6 +644,14 @@ starts_and_kills() {
     [ "$status" = 0 ]
     PIDS+=("$output")
     kill -0 "$output"
+    # Nor does a watcher keep what it has written a line to.
+    run timeout 20 sh -c '"$@" 2>&1 | cat' sh env REUSEPORT_LOG=info "$COMMAND" run -m seccomp -p "$PORT" sh -c '
+        "$0" socket tcp4 bind 127.0.0.1 "$1"
+        tail -f /dev/null >/dev/null 2>&1 </dev/null 3>&- 4>&- & echo $!' "$STATIC" "$PORT"
+    PIDS+=("${lines[-1]}")
+    echo "$output"
+    [[ $status = 0 && $output == *": shared"* ]]
+    kill -0 "${lines[-1]}"
 }
 
 # adopting COMMAND...: a subreaper becomes that.

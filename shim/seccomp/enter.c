@@ -124,7 +124,6 @@ static void start_guard(const struct rp_config *config, const int pair[2], pid_t
     if (guard <= 0 && write(pair[1], &message, sizeof(message)) != sizeof(message)) _exit(1);
     if (guard == 0) rp_guard_run(config, pair[1], launcher, pair[0]);
     close(pair[0]);
-    close(pair[1]);
     waitpid(guard, NULL, 0);
     _exit(0);
 }
