@@ -4,8 +4,10 @@
 #include "look/remains.h"
 #include "base/clock.h"
 #include "inspect/holders.h"
+#include "seccomp/channel.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -24,9 +26,11 @@ static void check(bool good, const char *what) {
     if (!good) puts(what);
 }
 
-/* A listener on any port of the loopback address. */
-static int listener(uint16_t *port) {
-    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+/* A listener at 127.0.0.LAST; *port 0: on any port. */
+static int listener_at(unsigned last, uint16_t *port) {
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons(*port),
+                               .sin_addr.s_addr = htonl((127U << 24) + last)};
     socklen_t size = sizeof(name);
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (bind(fd, (struct sockaddr *)&name, size) || listen(fd, 1) ||
@@ -36,12 +40,20 @@ static int listener(uint16_t *port) {
     return fd;
 }
 
-/* A child that waits for its end, with that descriptor alone, or with none for -1. */
+static int listener(uint16_t *port) {
+    *port = 0;
+    return listener_at(1, port);
+}
+
+enum { HIGH = 64 };
+
+/* A child that waits for its end, with that descriptor alone, or with none for -1, and with those
+ * from HIGH on. */
 static pid_t child(int fd) {
     const pid_t pid = fork();
     if (pid) return pid;
     alarm(60);
-    for (int i = 3; i < 64; i++)
+    for (int i = 3; i < HIGH; i++)
         if (i != fd) close(i);
     for (;;) pause();
 }
@@ -60,7 +72,7 @@ struct scene {
     struct rp_remains remains;
 };
 
-static void begin(struct scene *scene, pid_t old, uint16_t port) {
+static void begin(struct scene *scene, pid_t old, uint16_t port, size_t sockets) {
     struct rp_ports list = {.count = 0};
     char text[16], bad[RP_ENTRY_SIZE];
     memset(scene, 0, sizeof(*scene));
@@ -69,7 +81,7 @@ static void begin(struct scene *scene, pid_t old, uint16_t port) {
     check(rp_server_plant(&scene->servers.old, old), "no such server");
     for (int i = 0; i < 100 && !scene->held.count; i++, poll(NULL, 0, 20))
         rp_server_find(&scene->servers.old, &list, &scene->held);
-    check(scene->held.count == 1, "the old server's socket is not found");
+    check(scene->held.count == sockets, "the old server's sockets are not found");
     rp_look_again(&scene->look, &scene->servers, &scene->held, 0);
 }
 
@@ -99,7 +111,7 @@ static void check_holder(bool kept, bool known) {
     const int fd = listener(&port);
     const pid_t old = child(fd), holder = child(kept ? fd : -1);
     close(fd);
-    begin(&scene, old, port);
+    begin(&scene, old, port, 1);
     check(!remains(&scene), "the old server's own socket remains of it");
     if (known) rp_sockets_find_owners(&scene.look.of[RP_OLD]);
     end(old);
@@ -134,7 +146,7 @@ static void check_descendant(bool has_it) {
         for (;;) pause();
     }
     if (read(pair[0], &worker, sizeof(worker)) != sizeof(worker)) perror("read");
-    begin(&scene, old, port);
+    begin(&scene, old, port, 1);
     check(!remains(&scene), "a server and its worker's socket remain");
     if (has_it) close(fd);
     end(old);
@@ -161,7 +173,7 @@ static void check_search(void) {
     const pid_t old = child(fd);
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_port = htons(port)};
     close(fd);
-    begin(&scene, old, port);
+    begin(&scene, old, port, 1);
     name.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1);
     const int other = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     check(!bind(other, (struct sockaddr *)&name, sizeof(name)) && !listen(other, 1), "no listener");
@@ -178,7 +190,61 @@ static void check_search(void) {
     finish(&scene);
 }
 
+/* Each of five holders has both of the old server's sockets. */
+static void check_many(void) {
+    struct scene scene;
+    uint16_t port;
+    pid_t holders[RP_HOLDERS_MAX + 1];
+    char text[RP_REMAINS_TEXT], expected[96];
+    const int fd = listener(&port), other = listener_at(2, &port);
+    const int high = fcntl(other, F_DUPFD_CLOEXEC, HIGH);
+    const pid_t old = child(fd);
+    for (int i = 0; i <= RP_HOLDERS_MAX; i++) holders[i] = child(fd);
+    close(fd);
+    close(other);
+    close(high);
+    begin(&scene, old, port, 2);
+    end(old);
+    check(remains(&scene) && scene.remains.count == RP_HOLDERS_MAX, "four of five are named");
+    for (int i = 2; i <= RP_HOLDERS_MAX; i++) end(holders[i]);
+    check(remains(&scene) && scene.remains.count == 2, "two, each of whom has both sockets");
+    const bool swapped = scene.remains.holders[0].pid == holders[1];
+    snprintf(expected, sizeof(expected), "pid %d (remains), pid %d (remains)",
+             (int)holders[swapped], (int)holders[!swapped]);
+    check(!strcmp(rp_remains_text(&scene.remains, text), expected), text);
+    for (int i = 0; i < 2; i++) end(holders[i]);
+    for (int i = 0; i <= RP_HOLDERS_MAX; i++) waitpid(holders[i], NULL, 0);
+    waitpid(old, NULL, 0);
+    finish(&scene);
+}
+
+/* The socket is on its way from one process to another, so that nobody has it. */
+static void check_unseen(void) {
+    struct scene scene;
+    uint16_t port;
+    int pair[2];
+    char text[RP_REMAINS_TEXT];
+    const int fd = listener(&port);
+    const pid_t old = child(fd);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) perror("socketpair");
+    check(rp_channel_send(pair[0], 0, fd), "the socket is not sent");
+    close(fd);
+    begin(&scene, old, port, 1);
+    end(old);
+    check(remains(&scene) && !scene.remains.count, "it does not remain where the old is a zombie");
+    waitpid(old, NULL, 0);
+    check(remains(&scene) && !scene.remains.count, "it does not remain where the old is gone");
+    check(!strcmp(rp_remains_text(&scene.remains, text), "a process that this one may not see"),
+          text);
+    close(pair[0]);
+    close(pair[1]);
+    check(!remains(&scene), "what is gone remains");
+    finish(&scene);
+}
+
 int main(void) {
+    check_many();
+    check_unseen();
     check_search();
     check_holder(true, false);
     check_holder(true, true);
