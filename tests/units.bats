@@ -131,6 +131,10 @@ unit() {
     [[ $status == 0 && $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
 }
 
+@test "whose calls held watchers up has less patience for a minute, or none; a sleeping guard wakes in time" {
+    unit patience
+}
+
 @test "a socket made for a target differs by security label and cgroup: as each module writes them, missing, unknown" {
     unit labels
 }

@@ -19,7 +19,7 @@ static unsigned milliseconds(void) {
 
 static bool counts(const struct rp_patience *patience, unsigned i) {
     return patience->strikes[i].watcher ||
-           (patience->strikes[i].when && (unsigned)rp_now() - patience->strikes[i].when < MINUTE);
+           (patience->strikes[i].when && (unsigned)rp_now() < patience->strikes[i].when + MINUTE);
 }
 
 static unsigned strikes_of(const struct rp_patience *patience, uid_t user) {
