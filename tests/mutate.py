@@ -26,7 +26,7 @@ TESTS = {
     "preload": "list effect transparency library-file refusal corners moments system-calls units",
     "base": "units list-watch ready replace-safety service-manager",
     "inspect": "units adopt who-holds identity check replace-origin",
-    "seccomp": "seccomp seccomp-servers hostile system-calls",
+    "seccomp": "units seccomp seccomp-servers hostile system-calls",
     "launch": "units run check ready sidecar background",
     "group": "units adopt service-dealing service-balance replace-steering",
     "look": "units replace-cover replace-arrival replace replace-to",

@@ -475,13 +475,18 @@ has_descriptors() {
     diff "$2" now
 }
 
+# are_a_guards FILE LOG: these descriptors are what a guard needs, and the program's stderr.
+are_a_guards() {
+    cat "$1"
+    [ "$(grep -vxF "$2" "$1" | xargs)" = "/dev/null /dev/null /dev/null anon_inode:seccomp notify pipe:" ]
+}
+
 @test "neither a bind nor the end of a watcher or of a guard leaves a descriptor in those that watch" {
     binds_server
     guard_and_watcher
     descriptors_of "$WATCHER" watcher
     descriptors_of "$GUARD" guard
-    cat guard
-    [ "$(grep -vxF "$(log binds)" guard | xargs)" = "/dev/null /dev/null /dev/null anon_inode:seccomp notify pipe:" ]
+    are_a_guards guard "$(log binds)"
     bind_one
     wait_until has_descriptors "$WATCHER" watcher
     kill_watcher
@@ -621,6 +626,27 @@ starts_and_kills() {
 
 @test "20 starts, and 20 kills, leave no process behind" {
     starts_and_kills 20
+}
+
+@test "a guard keeps none of the descriptors that it inherits, also where close_range is missing" {
+    local without
+    for without in nothing close_range; do
+        spawn program "$PROBES/without" "$without" "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" pause
+        guard_and_watcher
+        descriptors_of "$GUARD" guard
+        are_a_guards guard "$(log program)"
+        stop_all
+        wait_until no_watcher
+    done
+}
+
+@test "a launcher that ignores the end of its children, or has a low soft limit, is served" {
+    local setting
+    for setting in 'trap "" CHLD' 'ulimit -Sn 7'; do
+        run bash -c "exec 3>&- 4>&-; $setting; "'exec "$@"' bash "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get
+        [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=0' ]
+        wait_until no_watcher
+    done
 }
 
 @test "a launcher killed before there is a filter leaves no process behind" {

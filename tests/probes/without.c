@@ -3,7 +3,7 @@
  *
  *     without WHAT COMMAND...
  *
- * WHAT: pidfd_getfd, pidfd_getfd:EPERM, pidfd_getfd:KILL, statx, clock, netlink, mask,
+ * WHAT: pidfd_getfd, pidfd_getfd:EPERM, pidfd_getfd:KILL, statx, clock, close_range, netlink, mask,
  * getsockopt, setsockopt, tor or nothing.
  *
  * The call fails with ENOSYS; getsockopt, setsockopt, what tor's sandbox forbids, and
@@ -43,11 +43,12 @@ int main(int argc, char **argv) {
     const int is_getting = !strcmp(argv[1], "getsockopt");
     const int is_option = is_getting || !strcmp(argv[1], "setsockopt");
     const int is_denied = is_option || !strcmp(argv[1], "pidfd_getfd:EPERM");
-    const unsigned call_number = is_getting                  ? SYS_getsockopt
-                                 : is_option                 ? SYS_setsockopt
-                                 : !strcmp(argv[1], "statx") ? SYS_statx
-                                 : !strcmp(argv[1], "clock") ? SYS_clock_gettime
-                                                             : 438 /* pidfd_getfd */;
+    const unsigned call_number = is_getting                        ? SYS_getsockopt
+                                 : is_option                       ? SYS_setsockopt
+                                 : !strcmp(argv[1], "statx")       ? SYS_statx
+                                 : !strcmp(argv[1], "clock")       ? SYS_clock_gettime
+                                 : !strcmp(argv[1], "close_range") ? 436
+                                                                   : 438 /* pidfd_getfd */;
     struct instruction call[] = {{LOAD, 0, 0, 0},
                                  {JUMP_EQUAL, 0, 1, call_number},
                                  {RETURN, 0, 0,
