@@ -54,6 +54,17 @@ unit() {
     unit arrival
 }
 
+@test "looks, and what they tell, read nothing but what is theirs, and free it" {
+    need valgrind
+    local name
+    for name in handover arrival remains; do
+        run valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite --show-leak-kinds=definite \
+            "$BUILT_IN/units/$name"
+        echo "$output"
+        [[ $status = 0 && $output == *" checks, 0 failed" ]]
+    done
+}
+
 @test "a copy's states lead where they should, and the delay before it is started again doubles, and begins anew" {
     unit life
 }

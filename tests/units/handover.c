@@ -192,6 +192,34 @@ static void check_ways(void) {
     finish(&look, &groups);
 }
 
+static bool excepts(struct rp_group *group, uint32_t inode, unsigned number) {
+    struct rp_exception exception = {0, 0};
+    group->guest = (struct rp_guest){0x7f000009, inode};
+    return rp_group_except(group, &exception) && exception.address == 0x7f000009 &&
+           exception.number == number;
+}
+
+static void check_exceptions(void) {
+    struct rp_look look;
+    struct rp_groups groups;
+    begin(&look, &groups);
+    rp_groups_count(&groups, &look);
+    const struct rp_socket new = listener("127.0.0.1", 80);
+    put(&look, RP_NEW, new);
+    put(&look, RP_OTHERS, listener("127.0.0.1", 80));
+    rp_groups_count(&groups, &look);
+    check(excepts(groups.list, new.inode, 1), "the guest is not sent to the new server");
+    check(!excepts(groups.list, 0, 0), "nobody is a guest");
+    check(!excepts(groups.list, new.inode - 1000, 0), "a guest is sent to who is not there");
+    finish(&look, &groups);
+    begin(&look, &groups);
+    put(&look, RP_NEW, new);
+    rp_groups_count(&groups, &look);
+    check(!excepts(groups.list, new.inode, 0) && !excepts(groups.list, new.inode, 1),
+          "a guest is sent by a number that is unknown");
+    finish(&look, &groups);
+}
+
 static const char *weakness(struct rp_groups *groups, const struct rp_look *look) {
     rp_groups_count(groups, look);
     return rp_group_weakness(groups->list, look);
@@ -328,6 +356,7 @@ int main(void) {
     check_counts();
     check_up();
     check_ways();
+    check_exceptions();
     check_weakness();
     check_waiting();
     check_connections();

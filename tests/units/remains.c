@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 static unsigned checks, failures;
+static char own_name[16]; /* as the kernel has it, and the children have it too */
 
 static void check(bool good, const char *what) {
     checks++;
@@ -118,7 +119,7 @@ static void check_holder(bool kept, bool known) {
     check(remains(&scene) == kept, kept ? "the holder's socket does not remain" : "none remains");
     check(scene.remains.count == kept, "holders are counted");
     if (kept) {
-        snprintf(expected, sizeof(expected), "pid %d (remains)", (int)holder);
+        snprintf(expected, sizeof(expected), "pid %d (%s)", (int)holder, own_name);
         check(!strcmp(rp_remains_text(&scene.remains, text), expected), text);
         check(remains(&scene) && scene.remains.count == 1, "another look finds no holder");
     }
@@ -209,8 +210,8 @@ static void check_many(void) {
     for (int i = 2; i <= RP_HOLDERS_MAX; i++) end(holders[i]);
     check(remains(&scene) && scene.remains.count == 2, "two, each of whom has both sockets");
     const bool swapped = scene.remains.holders[0].pid == holders[1];
-    snprintf(expected, sizeof(expected), "pid %d (remains), pid %d (remains)",
-             (int)holders[swapped], (int)holders[!swapped]);
+    snprintf(expected, sizeof(expected), "pid %d (%s), pid %d (%s)", (int)holders[swapped],
+             own_name, (int)holders[!swapped], own_name);
     check(!strcmp(rp_remains_text(&scene.remains, text), expected), text);
     for (int i = 0; i < 2; i++) end(holders[i]);
     for (int i = 0; i <= RP_HOLDERS_MAX; i++) waitpid(holders[i], NULL, 0);
@@ -243,6 +244,7 @@ static void check_unseen(void) {
 }
 
 int main(void) {
+    prctl(PR_GET_NAME, own_name);
     check_many();
     check_unseen();
     check_search();
