@@ -308,9 +308,9 @@ static void check_unsettled(void) {
     struct rp_socket elsewhere = connection(SYN_RECV, 6), half = connection(SYN_RECV, 1);
     inet_pton(AF_INET6, "::ffff:127.0.0.2", &elsewhere.local.address);
     half.inode = 0;
-    put(&look, RP_NOBODY, half);
+    put(&look, RP_NOBODY, connection(CLOSE_WAIT, 3)); /* not in the order of their ends */
     put(&look, RP_NOBODY, connection(ESTABLISHED, 2));
-    put(&look, RP_NOBODY, connection(CLOSE_WAIT, 3));
+    put(&look, RP_NOBODY, half);
     put(&look, RP_NOBODY, connection(TIME_WAIT, 4));
     put(&look, RP_NOBODY, elsewhere);
     put(&look, RP_OLD, connection(ESTABLISHED, 5));

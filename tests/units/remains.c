@@ -130,35 +130,39 @@ static void check_holder(bool kept, bool known) {
     finish(&scene);
 }
 
-/* PID ends, and a descendant goes on: with the socket the old server has not ended, without it,
- * and where another process has it, it has. */
-static void check_descendant(bool has_it) {
+enum holder { WORKER, STRANGER, NOBODY };
+
+/* PID ends, and a descendant goes on: where that has the socket, or may have it as nobody is seen
+ * to, the old server has not ended; where another process has it, it has. */
+static void check_descendant(enum holder holder) {
     struct scene scene;
     uint16_t port;
     int pair[2];
     pid_t worker = 0;
     const int fd = listener(&port);
-    if (pipe(pair)) perror("pipe");
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) perror("socketpair");
     const pid_t old = fork();
     if (!old) {
         alarm(60);
-        worker = child(has_it ? fd : -1);
+        worker = child(holder == WORKER ? fd : -1);
         if (write(pair[1], &worker, sizeof(worker)) < 0) _exit(1);
         for (;;) pause();
     }
     if (read(pair[0], &worker, sizeof(worker)) != sizeof(worker)) perror("read");
     begin(&scene, old, port, 1);
     check(!remains(&scene), "a server and its worker's socket remain");
-    if (has_it) close(fd);
+    if (holder == NOBODY) check(rp_channel_send(pair[0], 0, fd), "the socket is not sent");
+    if (holder != STRANGER) close(fd);
     end(old);
-    check(remains(&scene) == !has_it,
-          has_it ? "a worker's socket remains" : "a worker holds it up");
-    if (!has_it) {
+    check(remains(&scene) == (holder == STRANGER),
+          holder == STRANGER ? "a worker holds it up" : "a worker's socket remains");
+    if (holder == STRANGER) {
         check(scene.remains.count == 1 && scene.remains.holders[0].pid == getpid(), "holder");
         close(fd);
     }
-    finish(&scene);
     end(worker);
+    check(remains(&scene) == (holder == NOBODY), "what nobody has when the worker has ended");
+    finish(&scene);
     waitpid(worker, NULL, 0);
     waitpid(old, NULL, 0);
     close(pair[0]);
@@ -252,8 +256,9 @@ int main(void) {
     check_holder(true, true);
     check_holder(false, false);
     prctl(PR_SET_CHILD_SUBREAPER, 1);
-    check_descendant(true);
-    check_descendant(false);
+    check_descendant(WORKER);
+    check_descendant(STRANGER);
+    check_descendant(NOBODY);
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }
