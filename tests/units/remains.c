@@ -7,6 +7,8 @@
 #include "seccomp/channel.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -25,6 +27,15 @@ static void check(bool good, const char *what) {
     checks++;
     failures += !good;
     if (!good) puts(what);
+}
+
+/* How many processes' descriptors have been read: stands in for libc's. */
+static unsigned walks;
+DIR *fdopendir(int fd) {
+    DIR *(*real)(int);
+    *(void **)&real = dlsym(RTLD_NEXT, "fdopendir");
+    walks++;
+    return real(fd);
 }
 
 /* A listener at 127.0.0.LAST; *port 0: on any port. */
@@ -169,6 +180,41 @@ static void check_descendant(enum holder holder) {
     close(pair[1]);
 }
 
+/* A new server, this process and its children, is found as it starts; afterwards nobody's
+ * descriptors are read until another socket is there. */
+static void check_settled(void) {
+    struct scene scene;
+    uint16_t port;
+    const int fd = listener(&port);
+    const pid_t old = child(fd);
+    close(fd);
+    begin(&scene, old, port, 1);
+    check(rp_server_plant(&scene.servers.new, getpid()), "no such process");
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    const int other = listener_at(2, &port);
+    const pid_t new = child(other);
+    close(other);
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    const struct rp_sockets *news = &scene.look.of[RP_NEW], *olds = &scene.look.of[RP_OLD];
+    check(news->count == 1 && news->list[0].owner_count == 1 &&
+              news->list[0].owners[0].process.pid == new,
+          "the new server's socket is not found");
+    walks = 0;
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    check(walks == 0 && news->count == 1 && olds->count == 1, "what is known is looked for");
+    const int stranger = listener_at(3, &port);
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    check(walks > 0, "what is not known is not looked for");
+    close(stranger);
+    end(new);
+    rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
+    check(news->count == 0 && olds->count == 1, "what has ended is there");
+    end(old);
+    waitpid(new, NULL, 0);
+    waitpid(old, NULL, 0);
+    finish(&scene);
+}
+
 /* Somebody else's listeners, at other addresses of the port, are searched for only when it is
  * time. */
 static void check_search(void) {
@@ -252,6 +298,7 @@ int main(void) {
     check_many();
     check_unseen();
     check_search();
+    check_settled();
     check_holder(true, false);
     check_holder(true, true);
     check_holder(false, false);
