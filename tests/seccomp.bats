@@ -499,6 +499,28 @@ are_a_guards() {
     has_descriptors "$GUARD" guard
 }
 
+both_are_attached() {
+    [ "$(grep -c attached "$(log tracer)")" = 2 ]
+}
+
+@test "a call that two watchers have died of goes on as it is, and says so; the next is shared" {
+    local tracer
+    need strace
+    binds_server
+    guard_and_watcher
+    spawn tracer strace -f -o trace -p "$GUARD" -p "$WATCHER" -e trace=pidfd_getfd -e inject=pidfd_getfd:signal=KILL
+    tracer=$PID
+    wait_until both_are_attached
+    echo "$PORT" >&"$STEPS"
+    wait_until grep -qx 'reuseport 0' "$(log binds)"
+    cat trace "$(log binds)"
+    [ "$(grep -c 'killed by SIGKILL' trace)" = 2 ]
+    grep -qE '^libreuseport: pid [0-9]+: its call goes on as it is: looking into the program takes too long$' "$(log binds)"
+    kill -INT "$tracer"
+    wait_until ended "$tracer"
+    bind_one
+}
+
 # bats test_tags=long
 @test "watchers and guards killed at any moment: each bind is shared" {
     local call
