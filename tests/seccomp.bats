@@ -376,6 +376,25 @@ END
     done
 }
 
+@test "a kernel that is too old, or refuses the filter, is said to be so" {
+    local error reason
+    setarch --uname-2.6 true || missing "setarch --uname-2.6"
+    run -125 setarch --uname-2.6 "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
+    [ "$output" = "reuseport: $STATIC: sharing by seccomp needs Linux 5.9" ]
+    need strace
+    while read -r error reason; do
+        run -125 strace -qq -o trace -e trace=seccomp -e inject=seccomp:error="$error" \
+            "$COMMAND" run -m seccomp -p "$PORT" "$STATIC" mark
+        echo "$error: $output"
+        [ "$output" = "reuseport: $STATIC: sharing by seccomp cannot be done: $reason" ]
+        wait_until no_watcher
+    done <<'END'
+ENOSYS this kernel has no seccomp for it
+EINVAL this kernel has no seccomp for it
+EPERM Operation not permitted
+END
+}
+
 @test "REUSEPORT_REUSEADDR and REUSEPORT_AT do what they do in the library" {
     REUSEPORT_REUSEADDR=1 run watched "$STATIC" socket tcp4 bind 127.0.0.1 "$PORT" get socket udp4 bind 127.0.0.1 "$PORT" get
     [ "$output" = $'bind=ok\nreuseport=1\nreuseaddr=1\nbind=ok\nreuseport=1\nreuseaddr=0' ]
@@ -795,6 +814,35 @@ for flags in 0, socket.SOCK_NONBLOCK, socket.SOCK_CLOEXEC, socket.SOCK_NONBLOCK 
         run "${without[@]}" "$COMMAND" run -m seccomp -p "$list" "$STATIC" mark
         echo "$output"
         [[ $status = 125 && $output == "reuseport: $STATIC: sharing by seccomp cannot be done: cannot hand over descriptors here"*"only a list with all or all/tcp"* ]]
+    done
+}
+
+sockets_are() {
+    [ "$(grep -cx "$2" "$(log makes)")" = "$1" ]
+}
+
+@test "where the kernel cannot hand over a socket and answer in one step, it is handed over in two" {
+    local step count=0
+    need strace
+    cat >makes.py <<'END'
+import socket, sys
+for line in sys.stdin:
+    with socket.socket() as made:
+        print(made.fileno(), made.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT), flush=True)
+END
+    mkfifo steps
+    exec {STEPS}<>steps
+    INPUT=steps spawn makes "$PROBES/without" pidfd_getfd "$COMMAND" run -m seccomp -p all /usr/bin/python3 makes.py
+    wait_until watchers_are 2
+    for step in 99 "" 99; do # 99: as ever
+        trace_watcher ioctl "error=EINVAL:when=${step:-$(grep -n ADDFD trace | cut -d: -f1)}"
+        echo >&"$STEPS"
+        count=$((count + 1))
+        wait_until sockets_are "$count" "3 1"
+        kill -INT "$TRACER"
+        wait_until ended "$TRACER"
+        cat trace
+        [ "$(grep -c ADDFD trace)" = $((step ? 1 : 2)) ]
     done
 }
 
