@@ -185,6 +185,7 @@ static void check_descendant(enum holder holder) {
 static void check_settled(void) {
     struct scene scene;
     uint16_t port;
+    int pair[2];
     const int fd = listener(&port);
     const pid_t old = child(fd);
     close(fd);
@@ -193,6 +194,8 @@ static void check_settled(void) {
     rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
     const int other = listener_at(2, &port);
     const pid_t new = child(other);
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair)) perror("socketpair");
+    check(rp_channel_send(pair[0], 0, other), "the socket is not sent");
     close(other);
     rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
     const struct rp_sockets *news = &scene.look.of[RP_NEW], *olds = &scene.look.of[RP_OLD];
@@ -208,7 +211,10 @@ static void check_settled(void) {
     close(stranger);
     end(new);
     rp_look_again(&scene.look, &scene.servers, &scene.held, 0);
-    check(news->count == 0 && olds->count == 1, "what has ended is there");
+    check(news->count == 0 && scene.look.of[RP_NOBODY].count == 1 && olds->count == 1,
+          "a socket is that of a server that has ended");
+    close(pair[0]);
+    close(pair[1]);
     end(old);
     waitpid(new, NULL, 0);
     waitpid(old, NULL, 0);
