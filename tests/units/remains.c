@@ -291,6 +291,9 @@ static void check_unseen(void) {
     check(remains(&scene) && !scene.remains.count, "it does not remain where the old is a zombie");
     waitpid(old, NULL, 0);
     check(remains(&scene) && !scene.remains.count, "it does not remain where the old is gone");
+    struct rp_server none = {.users = {0}};
+    check(!rp_server_plant(&none, old), "a process that is gone is a server");
+    rp_tree_free(&none.tree);
     check(!strcmp(rp_remains_text(&scene.remains, text), "a process that this one may not see"),
           text);
     close(pair[0]);
