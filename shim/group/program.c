@@ -65,6 +65,13 @@ static void land(struct code *code, size_t from) {
     if (from < BPF_MAXINSNS) code->list[from].jf = (uint8_t)(code->count - from - 1);
 }
 
+/* A = A ^ A >> 16: mixes the high bits into the low ones; X is lost. */
+static void fold(struct code *code) {
+    statement(code, BPF_MISC | BPF_TAX, 0);
+    statement(code, BPF_ALU | BPF_RSH | BPF_K, 16);
+    statement(code, BPF_ALU | BPF_XOR | BPF_X, 0);
+}
+
 /* A = a hash of source address and port. Classic BPF has no access to the kernel's own hash. */
 static void hash_source(struct code *code) {
     load_version(code);
@@ -79,11 +86,9 @@ static void hash_source(struct code *code) {
     statement(code, BPF_LD | BPF_H | BPF_ABS, (uint32_t)IPV6_SOURCE_PORT);
     for (unsigned word = 0; word < 4; word++) mix(code, (uint32_t)IPV6_SOURCE + 4 * word);
     land(code, done);
-    /* Mix the high bits into the low ones. */
+    fold(code); /* a product's low bits know nothing of high ones */
     statement(code, BPF_ALU | BPF_MUL | BPF_K, 0x85ebca6b);
-    statement(code, BPF_MISC | BPF_TAX, 0);
-    statement(code, BPF_ALU | BPF_RSH | BPF_K, 16);
-    statement(code, BPF_ALU | BPF_XOR | BPF_X, 0);
+    fold(code);
 }
 
 /* A = A + the length of each run of numbers that are not chosen and not above A. */
