@@ -30,7 +30,7 @@ static void add(struct rp_members *members, uint32_t inode) {
 /* The last takes the place of the one that leaves. Where it is among members in unknown order, so
  * is the last from then on. */
 static void leave(struct rp_members *members, size_t number) {
-    const bool shrinks = number < members->unordered && members->unordered == members->count;
+    const bool shrinks = members->unordered == members->count;
     members->inodes[number] = members->inodes[--members->count];
     if (shrinks) members->unordered--;
     if (members->unordered < 2) members->unordered = 0;

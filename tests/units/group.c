@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* group/: members' numbers beside a model of the kernel's array, and programs, visits and invisible
- * members beside the kernel itself. Prints what is not as it should be, and how many checks were
- * made. */
+/* group/: members' order, programs, visits and invisible members, beside the kernel itself. Prints
+ * what is not as it should be, and how many checks were made. */
 #include "core/procnet.h"
 #include "group/members.h"
 #include "group/program.h"
@@ -10,6 +9,7 @@
 #include "inspect/trial.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
@@ -29,115 +29,12 @@ static void check(bool good, const char *what) {
     if (!good) printf("wrong: %s\n", what);
 }
 
-/* A group as the kernel keeps it: numbers in array, the order of joining in joined. */
-struct model {
-    uint32_t array[64], joined[64];
-    size_t count;
-};
-
-static void join(struct model *model) {
-    static uint32_t next = 1;
-    model->array[model->count] = model->joined[model->count] = next++;
-    model->count++;
-}
-
-static void leave(struct model *model, size_t number) {
-    const uint32_t inode = model->array[number];
-    size_t kept = 0;
-    model->array[number] = model->array[model->count - 1];
-    for (size_t i = 0; i < model->count; i++)
-        if (model->joined[i] != inode) model->joined[kept++] = model->joined[i];
-    model->count--;
-}
-
-static bool is_known(const struct rp_members *members, const struct model *model) {
-    for (size_t i = members->unordered; i < model->count; i++)
-        if (members->inodes[i] != model->array[i]) return false;
-    return members->count == model->count;
-}
-
-/* Whether those in unknown order are the ones that have these numbers. */
-static bool are_the_first(const struct rp_members *members, const struct model *model) {
-    for (size_t i = 0; i < members->unordered; i++) {
-        bool is = false;
-        for (size_t j = 0; j < members->unordered; j++)
-            is = is || members->inodes[i] == model->array[j];
-        if (!is) return false;
-    }
-    return true;
-}
-
-static void check_numbers(void) {
-    for (unsigned run = 0; run < 300; run++) {
-        struct model model = {.count = 0};
-        struct rp_members members = {.inodes = NULL};
-        for (unsigned i = 0; i < run % 5; i++) join(&model);
-        if (run % 2 && model.count > 2) leave(&model, 0); /* seen by nobody */
-        bool good = true;
-        for (unsigned step = 0; step < 40; step++) {
-            rp_members_update(&members, model.joined, model.count);
-            good = good && is_known(&members, &model) && are_the_first(&members, &model);
-            if (model.count && (random() % 2 || model.count == 64))
-                leave(&model, (size_t)random() % model.count);
-            else
-                join(&model);
-        }
-        check(good, "a number, with one change between two looks");
-        rp_members_free(&members);
-    }
-}
-
-static void check_two_changes(void) {
-    for (int joins = 0; joins < 2; joins++) {
-        struct model model = {.count = 0};
-        struct rp_members members = {.inodes = NULL};
-        rp_members_update(&members, NULL, 0);
-        for (int i = 0; i < 4; i++) join(&model);
-        rp_members_update(&members, model.joined, 4);
-        check(!members.unordered, "numbers of those seen to join are not known");
-        leave(&model, 0);
-        if (joins)
-            join(&model);
-        else
-            leave(&model, 1);
-        rp_members_update(&members, model.joined, model.count);
-        check(members.unordered == model.count, "numbers are taken for known after two changes");
-        rp_members_free(&members);
-    }
-}
-
-/* After two departures and two joiners, of which nobody knows the order, one member after the other
- * is excluded by the number that it seems to have, and gets connections if that is wrong. */
-static void check_doubt(void) {
-    for (unsigned run = 0; run < 300; run++) {
-        struct model model = {.count = 0};
-        struct rp_members members = {.inodes = NULL};
-        bool chosen[8], good = true;
-        rp_members_update(&members, NULL, 0);
-        for (int i = 0; i < 6; i++) join(&model);
-        rp_members_update(&members, model.joined, 6);
-        if (run % 3) {
-            leave(&model, (size_t)random() % model.count);
-            leave(&model, (size_t)random() % model.count);
-        } else {
-            leave(&model, 0);
-            join(&model);
-        }
-        rp_members_update(&members, model.joined, model.count);
-        for (size_t i = 0; i < model.count; i++) {
-            const uint32_t stuck = model.array[i];
-            size_t tries = 0, at = 0;
-            for (; tries < 2 * model.count; tries++) {
-                for (size_t j = 0; j < model.count; j++) chosen[j] = members.inodes[j] != stuck;
-                for (at = 0; chosen[at];) at++;
-                if (at == i) break;
-                rp_members_doubt(&members, stuck, chosen);
-            }
-            good = good && at == i && tries < model.count;
-        }
-        check(good, "a number that is found by what comes to the member");
-        rp_members_free(&members);
-    }
+static int count_descriptors(void) {
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (readdir(directory)) count++;
+    closedir(directory);
+    return count;
 }
 
 /* A group of sockets of this process, on one address. */
@@ -350,9 +247,7 @@ static void check_order(const char *address, int type) {
 
 int main(void) {
     static const char *const addresses[] = {"127.0.0.1", "0.0.0.0", "::1", "::"};
-    check_numbers();
-    check_two_changes();
-    check_doubt();
+    const int descriptors = count_descriptors();
     for (int i = 0; i < 4; i++) {
         check_order(addresses[i], SOCK_STREAM);
         check_order(addresses[i], SOCK_DGRAM);
@@ -364,6 +259,7 @@ int main(void) {
     }
     check_exception("127.0.0.1");
     check_exception("::");
+    check(count_descriptors() == descriptors, "descriptors are left");
     printf("%u checks, %u failed\n", checks, failures);
     return failures != 0;
 }
