@@ -116,6 +116,12 @@ holders() {
     [ "$status" = 0 ]
 }
 
+@test "in a time namespace, whose clock is not that of programs, none deals" {
+    need_unshare -T
+    run unshare --fork -T --monotonic 100 "$BUILT_IN/units/dealer"
+    [ "$output" = "rp_dealer_open: Operation not supported" ]
+}
+
 @test "connections that are kept spread in turn over 4 copies, on IPv4 and IPv6" {
     serve 4 --balance
     in_turn 400 "${COPIES[@]}"

@@ -42,7 +42,19 @@ unit() {
     unit processes
 }
 
-@test "a group's members have the numbers that the kernel gives them; programs, visits and invisible members do as promised" {
+@test "a group's members have the numbers that a model gives them, and what is not known is not taken for known" {
+    unit members
+    need valgrind
+    run valgrind -q --error-exitcode=9 "$BUILT_IN/units/members"
+    echo "$output"
+    [ "$status" = 0 ]
+}
+
+@test "a group's program chooses the members that it should, evenly, and keeps each flow together" {
+    unit program
+}
+
+@test "members join in the order that the kernel shows; programs, visits and invisible members do as promised" {
     unit group
 }
 

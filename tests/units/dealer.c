@@ -7,11 +7,14 @@
 #include "inspect/holders.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,6 +27,14 @@ static void check(bool good, const char *what) {
     checks++;
     failures += !good;
     if (!good) printf("wrong: %s\n", what);
+}
+
+static int count_descriptors(void) {
+    int count = 0;
+    DIR *directory = opendir("/proc/self/fd");
+    while (readdir(directory)) count++;
+    closedir(directory);
+    return count;
 }
 
 struct group {
@@ -72,12 +83,12 @@ static void end(struct group *group) {
     rp_sockets_free(&group->sockets);
 }
 
-/* Queues by member; negative: not among the players. */
+/* Queues by member; negative: not among the players, but behind them. One more has no seat. */
 static void choose(struct group *group, const long *queues, bool looked) {
-    struct rp_player players[MEMBERS];
-    size_t count = 0;
+    struct rp_player players[MEMBERS + 1] = {{UINT32_MAX, 0}};
+    size_t count = 1, end = MEMBERS + 1;
     for (size_t i = 0; i < MEMBERS; i++)
-        if (queues[i] >= 0) players[count++] = (struct rp_player){group->inodes[i], queues[i]};
+        players[queues[i] < 0 ? --end : count++] = (struct rp_player){group->inodes[i], queues[i]};
     if (looked) rp_dealer_look(group->dealer);
     rp_dealer_choose(group->dealer, players, count);
     rp_dealer_renew(group->dealer);
@@ -130,6 +141,10 @@ static void check_turns(void) {
     check(gets(&group, CALLS, 0, CALLS / 2, 0, CALLS / 2), "some excluded");
     choose(&group, (const long[]){-1, -1, 7, -1}, true);
     check(gets(&group, CALLS, 0, 0, CALLS, 0), "one alone");
+    rp_dealer_choose(group.dealer, NULL, 0);
+    check(gets(&group, CALLS, 0, 0, CALLS, 0), "without players nothing changes");
+    choose(&group, (const long[]){0, 0, 0, -1}, true);
+    check(gets(&group, 3, 1, 1, 1, 0), "each of three once");
     end(&group);
 }
 
@@ -176,17 +191,56 @@ static void check_refusal(void) {
     end(&group);
     other = rp_dealer_open();
     group = begin();
-    group.sockets.list[2].owner_count = 0;
-    check(rp_dealer_seat(other, &group.sockets) != 0, "a seat without an owner");
+    group.sockets.list[0].owner_count = 0;
+    check(rp_dealer_seat(other, &group.sockets) == EPERM, "a seat without an owner");
     rp_dealer_close(other);
     end(&group);
 }
 
+/* As many descriptors as it may have, it does with, or leaves none. */
+static void check_limit(void) {
+    enum { NEEDED = 3 };
+    struct rlimit before, limit;
+    int fds[NEEDED];
+    const int count = count_descriptors();
+    getrlimit(RLIMIT_NOFILE, &before);
+    for (int i = 0; i < NEEDED; i++) fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    for (int i = 0; i < NEEDED; i++) close(fds[i]);
+    limit = before;
+    for (int i = 0; i < NEEDED; i++) {
+        limit.rlim_cur = (rlim_t)fds[i];
+        setrlimit(RLIMIT_NOFILE, &limit);
+        errno = 0;
+        check(!rp_dealer_open() && errno == EMFILE, "too few descriptors");
+        setrlimit(RLIMIT_NOFILE, &before);
+        check(count_descriptors() == count, "a descriptor is left");
+    }
+}
+
+/* Where standard input is closed, 0 is a descriptor like others. */
+static void check_descriptor_0(void) {
+    struct group group = begin();
+    close(STDIN_FILENO);
+    struct rp_dealer *other = rp_dealer_open();
+    check(other && fcntl(STDIN_FILENO, F_GETFD) >= 0, "a map with descriptor 0");
+    rp_dealer_close(other);
+    check(fcntl(STDIN_FILENO, F_GETFD) < 0, "descriptor 0 is left");
+    check(!rp_dealer_attach(group.dealer, &group.sockets.list[0], &group.sockets), "program 0");
+    choose(&group, (const long[]){-1, 0, -1, -1}, true);
+    check(gets(&group, CALLS, 0, CALLS, 0, 0), "what is descriptor 0 deals");
+    check(open("/dev/null", O_RDONLY) == STDIN_FILENO, "descriptor 0 is left by the program");
+    end(&group);
+}
+
 int main(void) {
+    const int descriptors = count_descriptors();
     check_turns();
     check_queues();
     check_end();
     check_refusal();
+    check_limit();
+    check_descriptor_0();
+    check(count_descriptors() == descriptors, "descriptors are left");
     printf("%u checks, %u failed\n", checks, failures);
     return failures != 0;
 }
