@@ -360,6 +360,15 @@ unsteers_kind() {
         "${AS[@]}" "$PROBES/without" pidfd_getfd "$COMMAND" adopt --unsteer "$PORT/udp"
 }
 
+@test "a visitor drops what arrives before it listens, and is out of sight before it detaches and closes" {
+    need strace
+    three_of tcp ::1
+    strace -f -o trace -e trace=setsockopt,listen "$PROBES/without" pidfd_getfd "$COMMAND" adopt --unsteer "$PORT"
+    cat trace
+    [ "$(grep -oE 'IP_MINTTL|IPV6_MINHOPCOUNT|SO_ATTACH_FILTER|listen|SO_BINDTOIFINDEX|SO_DETACH_REUSEPORT_BPF' trace | xargs)" = \
+        "IP_MINTTL SO_ATTACH_FILTER IPV6_MINHOPCOUNT listen SO_BINDTOIFINDEX SO_DETACH_REUSEPORT_BPF" ]
+}
+
 @test "--unsteer says for each group of the port what it did, and leaves SO_REUSEPORT and lone sockets as they are" {
     three_of tcp 127.0.0.1
     spawn v6 /usr/bin/python3 "$BATS_TEST_DIRNAME/group.py" serve tcp ::1 "$PORT"
