@@ -45,7 +45,7 @@ unit() {
 @test "a group's members have the numbers that a model gives them, and what is not known is not taken for known" {
     unit members
     need valgrind
-    run valgrind -q --error-exitcode=9 "$BUILT_IN/units/members"
+    run valgrind -q --leak-check=full --error-exitcode=9 "$BUILT_IN/units/members"
     echo "$output"
     [ "$status" = 0 ]
 }
