@@ -317,7 +317,7 @@ time.sleep(600)' "$PORT"
     need valgrind
     spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    clients many 127.0.0.1 50
+    clients many 127.0.0.1 64
     # Sockets that come and go make it search again and again.
     spawn churn bash -c 'while :; do timeout 1 "$1" socket udp4 bind 127.0.0.1 "$2" pause; done' bash "$PROBES/probe" "$PORT"
     spawn watch "$COMMAND" list --watch --json "$PORT"

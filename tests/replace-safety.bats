@@ -428,6 +428,40 @@ END
     rehearse 125 "$SERVER" true
 }
 
+@test "a server of 64 ports can be replaced, each named once, and one of 65 in parts only" {
+    local count
+    cat >many.py <<'END'
+import signal, socket, sys
+kept = []
+def serve(address, port):
+    kept.append(socket.socket())
+    kept[-1].bind((address, port))
+    kept[-1].listen()
+    return kept[-1].getsockname()[1]
+for _ in range(int(sys.argv[1])):
+    port = serve("127.0.0.1", 0)
+    try:
+        serve("127.0.0.2", port)
+    except OSError:  # somebody else's on all addresses
+        pass
+print("listens", flush=True)
+signal.pause()
+END
+    for count in 64 65; do
+        spawn "many$count" /usr/bin/python3 many.py "$count"
+        wait_until grep -q listens "$(log "many$count")"
+        run "$COMMAND" replace --dry-run "$PID" sh
+        echo "$output"
+        if [ "$count" = 64 ]; then
+            [ "$status" = 0 ]
+            [ "$(sed -n 's/^would start sh, sharing \(.*\) by -m preload$/\1/p' <<<"$output" | tr , '\n' | sort -u | wc -l)" = 64 ]
+        else
+            [ "$status" = 125 ]
+            [[ $output == *"reuseport: replace: more than 64 ports; choose with -p" ]]
+        fi
+    done
+}
+
 @test "--dry-run says what would be done, and changes nothing" {
     need strace
     local other kept before
