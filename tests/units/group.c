@@ -186,7 +186,9 @@ static void check_sets(const char *address, int type, char by) {
 static void check_exception(const char *address) {
     struct live live = begin(SOCK_STREAM, address, MOST);
     const struct rp_exception exception = {ntohl(inet_addr("127.77.77.77")), 4};
+    close(STDIN_FILENO); /* so that the visitor is 0 */
     check(!steer(&live, "110000", 'v', &exception), "a program with an exception");
+    check(open("/dev/null", O_RDONLY) == STDIN_FILENO, "descriptor 0 is left");
     check(is_shared_by(&live, "127.77.77.77", "000010"), "from the address, to that member");
     check(is_shared_by(&live, NULL, "110000"), "from others, to the chosen");
     end(&live);
