@@ -340,11 +340,11 @@ between_lines() {
     CALLS=$(awk '/^write\(1,/ { lines++; next } lines == 1' "$BATS_TEST_TMPDIR/trace")
 }
 
-@test "a refresh reads the descriptors of the port's processes alone" {
+@test "a refresh reads the descriptors of the port's processes alone, and asks for the connections of each family once" {
     need strace
-    spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1
+    spawn a python3 "$KEEPER" serve "$PORT" 127.0.0.1 127.0.0.2 ::1
     local server=$PID
-    wait_until listens "$PORT"
+    wait_until listeners_are "$PORT" 3
     clients many 127.0.0.1 300
     all_accepted() { [ "$(find "/proc/$server/fd" -type l | wc -l)" -ge 300 ]; }
     wait_until all_accepted
@@ -355,6 +355,8 @@ between_lines() {
     echo "$(wc -l <<<"$CALLS") system calls, of which $(grep -c ^readlink <<<"$CALLS") read a link"
     [ "$(grep -c ^readlink <<<"$CALLS")" -ge 300 ]
     [ "$(wc -l <<<"$CALLS")" -lt 450 ]
+    # For IPv4 and IPv6: what holds the port, TCP and UDP, and TCP's connections.
+    [ "$(grep -c ^sendto <<<"$CALLS")" = 6 ]
 }
 
 @test "for the owner of a socket that it may not see it does not search each second" {
