@@ -495,16 +495,25 @@ END
     is_free "$SERVER"
 }
 
+in_time_wait() {
+    [ "$(ss -Htan state time-wait "sport = :$PORT" | wc -l)" = "$1" ]
+}
+
 @test "--dry-run leaves the option as it is, and counts sockets and connections" {
-    local kept
+    local kept closed
     server_that_waits
     start /usr/bin/python3 waits.py "$PORT"
-    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT" {closed}<>"/dev/tcp/127.0.0.1/$PORT"
     read -r -u "$kept" _
+    printf x >&"$closed"
+    cat <&"$closed"
+    exec {closed}>&-
+    wait_until in_time_wait 1
     run "$COMMAND" replace --dry-run --no-steer --foreground --ready='touch asked' "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     echo "$output"
     [ "$status" = 0 ]
     [[ $output == *"would switch SO_REUSEPORT on in 1 of its 1 sockets"* ]]
+    [[ $output == *"would wait at most 65 s for connections that block a bind; now: 1"* ]]
     [[ $output == *"for connections of pid $SERVER to end; now: 1"* ]]
     [[ $output == *"would stay until the new server ends"* ]]
     [[ $output != *"would send new connections"* ]]
