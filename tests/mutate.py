@@ -32,7 +32,7 @@ TESTS = {
     "look": "units replace-cover replace-arrival replace replace-to",
     "service": "units service-manager ready service-dealing service-balance service renewal",
     "handover": "units replace-init replace-keeper replace-arrival replace-origin replace-safety replace-to replace-steering replace",
-    "command": "completion list-watch who-holds adopt run check service replace replace-safety replace-to replace-origin",
+    "command": "completion list-watch who-holds adopt run check sidecar service replace replace-safety replace-to replace-origin",
 }
 SWAPS = {"==": "!=", "!=": "==", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "&&": "||", "||": "&&"}
 OPERATOR = re.compile(r"==|!=|&&|\|\||(?<![<>-])[<>]=?(?![<>=])")

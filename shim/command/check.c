@@ -48,11 +48,12 @@ static void check_kernel(int error) {
         {4, 5, "cannot steer a group, which replace needs (4.5)"},
         {5, 14,
          "resets connections in the queue of a copy that ends (net.ipv4.tcp_migrate_req, 5.14)"},
+        {0, 0, NULL},
     };
     struct utsname name;
     int major = 0, minor = 0, lacking = 0;
     if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2) return;
-    for (size_t i = 0; i < sizeof(needs) / sizeof(*needs); i++) {
+    for (size_t i = 0; needs[i].lacks; i++) {
         if (major > needs[i].major || (major == needs[i].major && minor >= needs[i].minor))
             continue;
         printf("kernel %s: %s\n", name.release, needs[i].lacks);
