@@ -405,19 +405,23 @@ time.sleep(100)' "$PORT"
 }
 
 @test "--dry-run makes the checks, changes nothing, and has the status that the transfer would have" {
-    local old new
-    server old
+    local old new kept
+    server_that_waits
+    join old /usr/bin/python3 waits.py "$PORT"
     old=$JOINED
+    exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -u "$kept" _
     server new
     new=$JOINED
     run "$COMMAND" replace --dry-run --strict --drain 3 "$old" --to="$new"
     [ "$status" = 0 ]
-    [ "$output" = "would replace pid $old (server) on 127.0.0.1:$PORT/tcp
+    [ "$output" = "would replace pid $old (python3) on 127.0.0.1:$PORT/tcp
 would wait at most 30 s until pid $new listens there
 would send new connections to pid $new alone
-would wait at most 3 s for connections of pid $old to end; now: 0
+would wait at most 3 s for connections of pid $old to end; now: 1
 would send signal 15 (Terminated) to pid $old and wait at most 30 s for its end
 nothing has been changed" ]
+    exec {kept}>&-
     answers_are "$old" "$new"
     server other
     run "$COMMAND" replace --dry-run --strict "$old" --to="$new"
