@@ -544,12 +544,15 @@ END
     storm_over
 }
 
-@test "-I puts the copy's number into the arguments, and a wrong REUSEPORT_LOG is refused beforehand" {
+@test "-I puts the copy's number into the arguments, COMMAND has the settings that a replacement needs, and a wrong one is refused" {
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     run env REUSEPORT_LOG=loud "$COMMAND" replace "$SERVER" true
     serves_as_before 125 'reuseport: REUSEPORT_LOG: "loud": not off, warn or info'
-    replace -n 3 -I @ -- sh -c 'echo "copy @" >>copies; exec "$0" "$1" 127.0.0.1' "$BUILD/examples/server" "$PORT"
-    [ "$(sort copies)" = $'copy 0\ncopy 1\ncopy 2' ]
+    # REUSEPORT_AT=socket would refuse the list, which is not "all".
+    REUSEPORT_AT=socket REUSEPORT_REUSEADDR=0 replace -n 3 -I @ --ready='env >question' -- \
+        sh -c 'echo "copy @ $REUSEPORT_AT $REUSEPORT_REUSEADDR" >>copies; exec "$0" "$1" 127.0.0.1' "$BUILD/examples/server" "$PORT"
+    [ "$(sort copies)" = $'copy 0 bind 1\ncopy 1 bind 1\ncopy 2 bind 1' ]
+    [ "$(grep -E '^REUSEPORT_(AT|REUSEADDR)=' question | sort | xargs)" = "REUSEPORT_AT=socket REUSEPORT_REUSEADDR=0" ]
 }
 
 @test "on a terminal progress is one line that is written over, in a log a line for each step" {
