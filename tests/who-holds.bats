@@ -492,14 +492,14 @@ END
 }
 
 # Room for so many is full at each power of two: one more than there are is somebody else's memory.
-@test "of one socket it reads no second, nor does --watch or adopt, and frees what it has" {
+@test "of one socket it reads no second, nor do --watch, adopt and check, and they free what they have" {
     need valgrind
     local words
     spawn one shared "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    for words in "list" "list --json" "list --watch" "adopt --undo"; do
+    for words in "list" "list $PORT" "list --json $PORT" "list --watch $PORT" "adopt --undo $PORT" "check $PID"; do
         # shellcheck disable=SC2086 # words
-        valgrind -q --leak-check=full --log-file="$BATS_TEST_TMPDIR/memory" "$COMMAND" $words "$PORT" | head -n 2
+        valgrind -q --leak-check=full --log-file="$BATS_TEST_TMPDIR/memory" "$COMMAND" $words | head -n 2
         run ! grep '^==' "$BATS_TEST_TMPDIR/memory" # it may also say that it does not know pidfd_open(2)
     done
 }
