@@ -123,6 +123,30 @@ tcp 127.0.0.2 $PORT $inetd python3 runs 0/1024 2 22% ####"
     table_is "$expected" again
 }
 
+@test "a connection that a child has counts at its parent's socket, also if the child listens on another address" {
+    spawn parent python3 -c '
+import os, socket, sys, time
+def listen(address):
+    server = socket.socket()
+    server.bind((address, int(sys.argv[1])))
+    server.listen(8)
+    return server
+server = listen("127.0.0.1")
+connection = server.accept()[0]
+if os.fork():
+    connection.close()
+else:
+    server.close()
+    own = listen("127.0.0.2")
+    print(os.getpid(), flush=True)
+time.sleep(600)' "$PORT"
+    wait_until listens "$PORT"
+    clients one 127.0.0.1 1
+    wait_until test -s "$(log parent)"
+    table_is "tcp 127.0.0.1 $PORT ${PIDS[0]} python3 runs 0/8 1 100% ####################
+tcp 127.0.0.2 $PORT $(<"$(log parent)") python3 runs 0/8 0 0% "
+}
+
 @test "of a process with sockets of several addresses each has its own connections; of twins they are unknown" {
     spawn server python3 "$KEEPER" serve "$PORT" 127.0.0.1 0.0.0.0 :: 127.0.0.2 127.0.0.2
     wait_until listeners_are "$PORT" 5

@@ -72,12 +72,13 @@ static void add_child(void *context, pid_t pid) {
     if (rp_process_find(pid, &child, NULL)) add_relative(brood->family, &child, brood->parent);
 }
 
-/* By PID, owners before children. */
+/* By PID, children before owners: an owner that is another's child may have a connection that came
+ * in through its parent's socket. */
 static int by_pid(const void *a, const void *b) {
     const struct rp_relative *left = a, *right = b;
     if (left->process.pid != right->process.pid)
         return left->process.pid < right->process.pid ? -1 : 1;
-    return (left->parent.pid != left->process.pid) - (right->parent.pid != right->process.pid);
+    return (left->parent.pid == left->process.pid) - (right->parent.pid == right->process.pid);
 }
 
 static void drop_twins(struct rp_family *family) {

@@ -29,7 +29,8 @@ void rp_watch_look(struct rp_watch *watch);
 
 /* Processes that may have sockets of the watched ports. */
 struct rp_relative {
-    struct rp_process process, parent; /* parent: itself, if it is known to have a socket */
+    struct rp_process process,
+        parent; /* parent: itself, unless it is the child of one that has a socket */
 };
 
 struct rp_family {
