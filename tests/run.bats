@@ -64,6 +64,7 @@ keepers() {
     [ "$(sort "$SEEN" | xargs)" = "a0b 00 0 a1b 11 1 a2b 22 2" ]
     run "$BUILD/examples/client" "$PORT" 200
     [ "${#lines[@]}" = 3 ]
+    run ! grep -q map_id "/proc/$PID/fdinfo/"* # --balance was not asked for
 }
 
 @test "the library comes first in LD_PRELOAD, once, absolute, whatever was there" {
