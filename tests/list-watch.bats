@@ -117,8 +117,13 @@ END
     local inetd=$PID
     wait_until listeners_are "$PORT" 2
     clients two 127.0.0.2 2 close # its server keeps it: CLOSE_WAIT
-    local expected="tcp 127.0.0.1 $PORT $prefork+2 python3 runs 0/1024 7 78% ################
-tcp 127.0.0.2 $PORT $inetd python3 runs 0/1024 2 22% ####"
+    spawn other python3 "$KEEPER" inetd "$PORT" 127.0.0.3
+    local other=$PID
+    wait_until listeners_are "$PORT" 3
+    clients three 127.0.0.3 3
+    local expected="tcp 127.0.0.1 $PORT $prefork+2 python3 runs 0/1024 7 58% ############
+tcp 127.0.0.2 $PORT $inetd python3 runs 0/1024 2 17% ###
+tcp 127.0.0.3 $PORT $other python3 runs 0/1024 3 25% #####"
     wait_until table_is "$expected"
     table_is "$expected" again
 }
