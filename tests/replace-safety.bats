@@ -380,6 +380,12 @@ rehearse() {
     local locked
     start "$BUILD/examples/server" "$PORT" 127.0.0.1
     rehearse 125 4194305 true
+    # One that has ended and that nobody has waited for, too.
+    spawn parent /usr/bin/python3 -c 'import os, time; print(os.fork() or os._exit(0), flush=True); time.sleep(600)'
+    wait_until test -s "$(log parent)"
+    wait_until grep -q '^State:.Z' "/proc/$(<"$(log parent)")/status"
+    rehearse 125 "$(<"$(log parent)")" true
+    [[ $output == *": there is no such process" ]]
     rehearse 125 $$ true
     rehearse 125 -p 1-99 "$SERVER" true
     rehearse 125 -p x "$SERVER" true
