@@ -359,6 +359,9 @@ time.sleep(600)' "$PORT"
         "$BATS_TEST_TMPDIR/leaks" "$COMMAND" "$PORT"
     [ "${#lines[@]}" -ge 8 ]
     run ! grep '^==' "$BATS_TEST_TMPDIR/leaks" # it may also say that it does not know pidfd_open(2)
+    python3 "$BATS_TEST_DIRNAME/screen.py" 24 80 redraws 2 key $'\x03' end -- env TERM=xterm \
+        valgrind -q --leak-check=full --log-file="$BATS_TEST_TMPDIR/leaks" "$COMMAND" list --watch "$PORT"
+    run ! grep '^==' "$BATS_TEST_TMPDIR/leaks"
     wait_until lines_are 4
     has_as_many() { [ "$(descriptors)" -le "$before" ]; } # a refresh has some for a moment
     wait_until has_as_many
