@@ -145,6 +145,16 @@ static void check_turns(void) {
     check(gets(&group, CALLS, 0, 0, CALLS, 0), "without players nothing changes");
     choose(&group, (const long[]){0, 0, 0, -1}, true);
     check(gets(&group, 3, 1, 1, 1, 0), "each of three once");
+    choose(&group, (const long[]){-1, -1, -1, 0}, true);
+    check(gets(&group, 1, 0, 0, 0, 1), "the fourth");
+    choose(&group, (const long[]){0, 0, 0, 0}, true);
+    choose(&group, (const long[]){0, 0, 0, -1}, true);
+    check(gets(&group, 1, 1, 0, 0, 0), "the first, as the last to get one plays no more");
+    group.sockets.count--; /* its last socket stands behind the list then */
+    check(!rp_dealer_seat(group.dealer, &group.sockets), "seats for three");
+    choose(&group, (const long[]){0, 0, 0, 0}, true);
+    check(gets(&group, CALLS, CALLS / 3, CALLS / 3 + 1, CALLS / 3, 0), "none for the fourth");
+    group.sockets.count++;
     end(&group);
 }
 
