@@ -89,6 +89,22 @@ unit() {
     unit choice
 }
 
+@test "an excluded copy whose queue grows has another number: of the next one tried, after more time each round" {
+    unit exclusion
+}
+
+@test "a copy hangs that accepts nothing while connections wait that cannot all be others', whoever accepts in it" {
+    unit hung
+}
+
+@test "a listener belongs to the copy whose processes hold it, and one that nobody shows to those that hide theirs" {
+    unit ownership
+}
+
+@test "a copy listens once it has the ports of those that are ready; a look finds groups, members and queues" {
+    unit listening
+}
+
 @test "who keeps the old server's sockets open once it has ended: neither itself nor a worker; searches are rationed" {
     unit remains
 }

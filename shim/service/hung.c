@@ -58,14 +58,13 @@ static uint32_t *find_accepted(const struct rp_sockets *connections, struct rp_c
     for (size_t i = 0; i < connections->count; i++)
         if (connections->list[i].inode) rp_sockets_add(&found, &connections->list[i]);
     rp_tree_grow(&copy->server.tree);
-    rp_sockets_find_members(&found, &copy->server.tree);
+    rp_sockets_find_members(&found, &copy->server.tree); /* sorts */
     uint32_t *inodes = calloc(found.count + 1, sizeof(*inodes));
     if (!inodes) rp_die("%s", strerror(errno));
     *count = 0;
     for (size_t i = 0; i < found.count; i++)
         if (found.list[i].owner_count) inodes[(*count)++] = found.list[i].inode;
     rp_sockets_free(&found);
-    if (*count) qsort(inodes, *count, sizeof(*inodes), by_number);
     return inodes;
 }
 

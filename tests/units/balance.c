@@ -2,6 +2,8 @@
 /* service/balance: whose queues are short. Prints what is not as it should be, and how many checks
  * were made. */
 #include "service/balance.h"
+#include "fence.h"
+
 #include "base/clock.h"
 
 #include <stdio.h>
@@ -16,10 +18,10 @@ static void check(bool good, const char *what) {
 }
 
 /* One group of four copies, with those queues. */
-static struct rp_copy copies[4];
-static struct rp_listener listeners[4];
-static struct rp_service service = {.list = copies, .slots = 4};
-static struct rp_shared shared = {.list = listeners, .count = 4};
+static struct rp_copy *copies;
+static struct rp_listener *listeners;
+static struct rp_service service = {.slots = 4};
+static struct rp_shared shared = {.count = 4};
 
 static void queue(long one, long two, long three, long four) {
     const long queues[] = {one, two, three, four};
@@ -89,6 +91,8 @@ static void check_stall(void) {
 }
 
 int main(void) {
+    service.list = copies = fenced(4, sizeof(*copies));
+    shared.list = listeners = fenced(4, sizeof(*listeners));
     check_threshold();
     check_states();
     check_stall();

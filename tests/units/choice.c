@@ -2,6 +2,7 @@
 /* service/choice: which members' numbers get connections while copies leave. Prints what is not as
  * it should be, and how many checks were made. */
 #include "service/choice.h"
+#include "fence.h"
 
 #include "base/clock.h"
 
@@ -18,17 +19,19 @@ static void check(bool good, const char *what) {
 
 enum { COPIES = 3, MOST = 16 };
 
-static struct rp_copy copies[COPIES];
-static struct rp_listener listeners[MOST];
+static struct rp_copy *copies;
+static struct rp_listener *listeners, *listeners_end;
+static bool *chosen_end;
 static const struct rp_service_plan plan; /* without --balance */
-static struct rp_service service = {.plan = &plan, .list = copies, .slots = COPIES};
-static struct rp_shared shared = {.list = listeners};
+static struct rp_service service = {.plan = &plan, .slots = COPIES};
+static struct rp_shared shared;
 
 /* A group whose members, by number, are of those copies, such as "0011"; the order of the first
  * `unordered` is unknown. "?": nobody's that we see. All copies serve. */
 static void group(const char *owners, size_t unordered) {
     uint32_t inodes[MOST];
     shared.count = strlen(owners);
+    shared.list = listeners = listeners_end - shared.count;
     for (size_t i = 0; i < shared.count; i++) {
         inodes[i] = (uint32_t)i + 1;
         listeners[i] = (struct rp_listener){
@@ -41,7 +44,7 @@ static void group(const char *owners, size_t unordered) {
 
 /* Whether that is to be attached, and if it chooses, those numbers, such as "..xx". */
 static bool goes(enum rp_target target, const char *numbers) {
-    bool chosen[MOST] = {false};
+    bool *chosen = chosen_end - shared.count;
     char text[MOST + 1] = "";
     const enum rp_target is = rp_choose(&service, &shared, chosen);
     for (size_t i = 0; i < shared.count; i++) text[i] = chosen[i] ? 'x' : '.';
@@ -107,6 +110,9 @@ static void check_departures(void) {
 }
 
 int main(void) {
+    service.list = copies = fenced(COPIES, sizeof(*copies));
+    listeners_end = (struct rp_listener *)fenced(MOST, sizeof(*listeners)) + MOST;
+    chosen_end = (bool *)fenced(MOST, sizeof(*chosen_end)) + MOST;
     check_states();
     check_unknown_numbers();
     check_departures();
