@@ -598,7 +598,7 @@ signal.signal(signal.SIGTERM, end)
 while True:
     clients = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(20)]
     for client in clients:
-        client.settimeout(2)
+        client.settimeout(20)
         client.sendto(b"?", ("127.0.0.1", int(sys.argv[1])))
         sent += 1
     for client in clients:
