@@ -207,6 +207,7 @@ passed_over() {
     # shellcheck disable=SC2046 # PIDs
     [ -z "$(holders bpf-prog $(descendants "$SERVICE"))" ]
     [ -n "$(holders bpf-map "$SERVICE")" ]
+    run ! grep eBPF "$(log service)"
 }
 
 @test "a copy that was killed and restarted gets its turns again, and meanwhile no client fails" {
@@ -270,6 +271,24 @@ turns_again() {
     deal 5
     sleep 0.3
     in_turn 400 "${COPIES[@]}"
+}
+
+@test "while somebody holds the replace lock of its PID nothing is attached, and it is again afterwards" {
+    local lock
+    need flock
+    serve 4 --balance
+    steered
+    spawn lock flock "/proc/$SERVICE/environ" sleep 1000
+    wait_until grep "FLOCK.* $PID " /proc/locks
+    deal 4 0.3
+    not_steered
+    mapfile -t lock < <(descendants "$PID")
+    kill "${lock[@]}"
+    wait_until steered_again
+}
+steered_again() {
+    deal 4 0.3
+    steered
 }
 
 @test "MPTCP listeners, which the map refuses, are left to a classic program" {

@@ -359,7 +359,16 @@ asked() {
     wait_until numbers_are "0 1"
     said "copy 2: ending" 1
     said "copy 2: killed by TERM" 1
+    wait_until idle
     stop_service
+}
+
+# idle: the service, which has nothing to wait for but signals, does not run.
+idle() {
+    local before
+    before=$(grep ^voluntary "/proc/$SERVICE/status")
+    sleep 0.3
+    [ "$(grep ^voluntary "/proc/$SERVICE/status")" = "$before" ]
 }
 
 @test "a copy that TTOU takes away has --drain for its connections; its number is the next copy's" {

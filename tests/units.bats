@@ -93,6 +93,10 @@ unit() {
     unit exclusion
 }
 
+@test "what follows from a copy's end: its status, a restart, the end of a renewal or of all; when KILL is due" {
+    unit copies
+}
+
 @test "a copy hangs that accepts nothing while connections wait that cannot all be others', whoever accepts in it" {
     unit hung
 }

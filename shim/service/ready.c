@@ -12,11 +12,8 @@
  * listening; between two questions. */
 static const double first_time = 1, hidden_time = 10, question_pause = 0.2;
 
-/* Whether another copy is ready, whose ports this one must have. */
-static bool has_model(const struct rp_service *service, const struct rp_copy *copy) {
-    return rp_count(service, RP_SERVING) > (copy->state == RP_SERVING);
-}
-
+/* Whether a copy that starts listens: on all ports of those that are ready, or, while none is, long
+ * enough to have bound its own. */
 static bool listens(const struct rp_service *service, struct rp_copy *copy) {
     const double now = rp_now();
     bool does = rp_listens(service, copy);
@@ -26,7 +23,7 @@ static bool listens(const struct rp_service *service, struct rp_copy *copy) {
     }
     if (!does) return false;
     if (copy->listened <= 0) copy->listened = now;
-    return has_model(service, copy) || now - copy->listened >= first_time;
+    return rp_count(service, RP_SERVING) || now - copy->listened >= first_time;
 }
 
 /* The PID of the copy's first process, the keeper's oldest child; 0 if there is none. */

@@ -82,6 +82,10 @@ static void check_models(void) {
     service.list[1].state = RP_DRAINING;
     check(listens(), "one that is not ready is no model");
     check(rp_listens(&service, &service.list[1]), "nor is a copy its own");
+    begin("8000-8001");
+    service.list[0].state = RP_SERVING;
+    add(RP_TCP, 8000, 0);
+    check(!rp_listens(&service, &service.list[1]), "the first copy is one for the second");
 }
 
 /* Whether a port counts that a copy has alone, by the list. */
