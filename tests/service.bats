@@ -343,7 +343,7 @@ asked() {
 }
 
 @test "TTIN starts one copy more; TTOU drains the highest: no new connections, open ones are finished" {
-    service -v -n 2 -- hold
+    service -v -n 2 --drain=60 -- hold
     wait_until ready 2
     kill -TTIN "$SERVICE"
     wait_until ready 3

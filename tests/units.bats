@@ -97,6 +97,10 @@ unit() {
     unit copies
 }
 
+@test "a renewal goes step by step: old copies that do not serve first, the last that serves not before another does" {
+    unit renewal
+}
+
 @test "a copy hangs that accepts nothing while connections wait that cannot all be others', whoever accepts in it" {
     unit hung
 }
