@@ -200,10 +200,22 @@ passed_over() {
     wait_until none_exists "${ids[@]}"
 }
 
-@test "copies inherit no BPF descriptor, and no process holds a program" {
-    serve 4 --balance
+# own_of_keepers: the descriptors that the service's keepers have beside those that it was started with.
+own_of_keepers() {
+    local keeper
+    for keeper in $(cat "/proc/$SERVICE/task/$SERVICE/children"); do
+        find "/proc/$keeper/fd" '(' -lname 'anon_inode:*' -o -lname 'socket:*' -o -lname '*/snmp' ')' -printf '%p %l\n'
+    done
+}
+
+@test "neither copies nor keepers inherit descriptors of the service's, and no process holds a program" {
+    serve 4 --balance --on-exit=restart
     in_turn 400 "${COPIES[@]}"
+    kill -KILL "${COPIES[1]}"
+    wait_until ready 5
+    COPIES[1]=$(pid_of 1)
     [ -z "$(holders 'bpf*' "${COPIES[@]}")" ]
+    [ -z "$(own_of_keepers)" ]
     # shellcheck disable=SC2046 # PIDs
     [ -z "$(holders bpf-prog $(descendants "$SERVICE"))" ]
     [ -n "$(holders bpf-map "$SERVICE")" ]

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/die.h"
+#include "group/dealer.h"
 #include "launch/keeper.h"
 #include "service/drain.h"
 #include "service/ownership.h"
@@ -39,6 +40,8 @@ static void leave(const struct rp_service *service) {
     if (service->counters >= 0) close(service->counters);
     for (int i = 0; i < service->slots; i++)
         if (service->notify && service->notify[i].fd >= 0) close(service->notify[i].fd);
+    for (size_t i = 0; i < service->listening.count; i++)
+        rp_dealer_close(service->listening.list[i].dealing.dealer);
 }
 
 /* A new socket for each start, so that READY=1 of an earlier copy with that number does not
