@@ -366,9 +366,13 @@ asked() {
 # idle: the service, which has nothing to wait for but signals, does not run.
 idle() {
     local before
-    before=$(grep ^voluntary "/proc/$SERVICE/status")
+    before=$(runs)
     sleep 0.3
-    [ "$(grep ^voluntary "/proc/$SERVICE/status")" = "$before" ]
+    [ "$(runs)" = "$before" ]
+}
+runs() {
+    grep ^voluntary "/proc/$SERVICE/status"
+    cut -d ' ' -f 14,15 "/proc/$SERVICE/stat"
 }
 
 @test "a copy that TTOU takes away has --drain for its connections; its number is the next copy's" {

@@ -76,6 +76,10 @@ static void check_states(void) {
     copies[0].state = RP_DRAINING;
     listeners[2].since = rp_now();
     check(goes(RP_TO_SOME, ".x."), "a new listener that is still searched for");
+    copies[1].started = copies[2].started = listeners[2].since;
+    check(goes(RP_TO_SOME, ".x."), "one that may be of a copy that has just started");
+    copies[1].started = copies[2].started = listeners[2].since + 1;
+    check(goes(RP_BY_KERNEL, ""), "one that was there before all copies");
 }
 
 static void check_unknown_numbers(void) {
