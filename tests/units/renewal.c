@@ -58,6 +58,12 @@ static void check_steps(void) {
     check(are(RP_DRAINING, RP_SERVING, RP_SERVING) && copies[0].leaving, "an old one leaves");
     rp_renewal_step(&service);
     check(copies[2].state == RP_SERVING, "one at a time");
+    begin(2, "RRr");
+    plan.in_place = true;
+    rp_renewal_step(&service);
+    service.manager.extend = 0;
+    rp_renewal_step(&service);
+    check(are(RP_DRAINING, RP_SERVING, RP_SERVING) && !service.manager.extend, "and once");
     begin(2, "rRS");
     rp_renewal_step(&service);
     check(are(RP_SERVING, RP_SERVING, RP_DRAINING), "first one that does not serve");
