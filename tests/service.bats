@@ -367,7 +367,7 @@ asked() {
 idle() {
     local before
     before=$(runs)
-    sleep 0.3
+    sleep 1.1 # more than any pause between two looks
     [ "$(runs)" = "$before" ]
 }
 runs() {
