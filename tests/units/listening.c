@@ -212,6 +212,26 @@ static int stream(const char *address, uint16_t port) {
     return bound(SOCK_STREAM, address, &port);
 }
 
+/* A group is found among many by its address, so these stand in order. */
+static void check_order(uint16_t port) {
+    const struct rp_listening *listening = &service.listening;
+    bool ordered = true;
+    for (int i = 10; i < 20; i++) {
+        char address[16];
+        snprintf(address, sizeof(address), "127.0.0.%d", i);
+        stream(address, port);
+    }
+    rp_listening_look(&service, true);
+    for (size_t i = 1; i < listening->count; i++) {
+        const struct rp_socket *one = &listening->list[i - 1].like;
+        const struct rp_socket *next = &listening->list[i].like;
+        if (one->proto == next->proto && one->ipv6 == next->ipv6)
+            ordered = ordered && memcmp(&one->local.address, &next->local.address,
+                                        sizeof(one->local.address)) < 0;
+    }
+    check(ordered && listening->count > 10, "groups stand in order");
+}
+
 static void check_looks(void) {
     uint16_t port = 0, other = 0;
     char text[16];
@@ -256,6 +276,7 @@ static void check_looks(void) {
     rp_listening_look(&service, true);
     check(count("127.0.0.3") == 1 && find("127.0.0.3", RP_TCP)->list->copy == 0, "one has gone");
     check_queue(port, first);
+    check_order(port);
 }
 
 int main(void) {
