@@ -117,6 +117,14 @@ unit() {
     unit remains
 }
 
+@test "which server gets the connections that begin: neither those from before nor a few stragglers count" {
+    unit evidence
+}
+
+@test "the control process of a unit's reload serves on after a signal, and leaves no process that it has named" {
+    unit control
+}
+
 @test "a group of more than 1024 members: numbers are known, none is hidden, and the steward still detaches" {
     [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 1100 ] || missing "1100 open files"
     unit steward

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* handover/evidence: which server gets the connections that begin, asked of two processes that
+ * have some. Prints what is not as it should be, and how many checks were made. */
+#include "handover/evidence.h"
+
+#include "inspect/pidfd.h"
+
+#include <arpa/inet.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    KEPT = 800, /* connections that a server has at most */
+    PACE = 2000 /* microseconds from one to the next: so few come during a look */
+};
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what) {
+    checks++;
+    failures += !good;
+    if (!good) puts(what);
+}
+
+static void must(bool good, const char *what) {
+    if (good) return;
+    perror(what);
+    exit(2);
+}
+
+/* Binds a socket that shares its address; port 0: any. Returns it, and stores the port. */
+static int share(uint32_t address, uint16_t *port) {
+    struct sockaddr_in name = {
+        .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(address)};
+    socklen_t size = sizeof(name);
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    must(!bind(fd, (struct sockaddr *)&name, size), "bind");
+    must(!getsockname(fd, (struct sockaddr *)&name, &size), "getsockname");
+    *port = ntohs(name.sin_port);
+    return fd;
+}
+
+/* Two servers on one address, and what their connections go to. */
+struct scene {
+    uint16_t port, sink_port;
+    int sink;
+    pid_t pids[2]; /* by side, as ends */
+    int ends[2];   /* a server is sent an address to connect to, and answers once it is */
+    pid_t source;
+    struct rp_replacement replacement;
+};
+
+/* A server: some listeners, and a connection from their port for each address that it is sent. */
+static void serve(const struct scene *scene, int listeners, int end) __attribute__((noreturn));
+
+static void serve(const struct scene *scene, int listeners, int end) {
+    int fds[KEPT] = {0};
+    uint32_t address;
+    uint16_t port = scene->port;
+    for (int i = 0; i < listeners; i++) must(!listen(share(INADDR_LOOPBACK, &port), 8), "listen");
+    must(write(end, "", 1) == 1, "write");
+    for (unsigned i = 0; read(end, &address, sizeof(address)) == sizeof(address); i++) {
+        const struct sockaddr_in name = {.sin_family = AF_INET,
+                                         .sin_port = htons(scene->sink_port),
+                                         .sin_addr.s_addr = htonl(address)};
+        if (fds[i % KEPT]) close(fds[i % KEPT]);
+        fds[i % KEPT] = share(INADDR_LOOPBACK, &port);
+        must(!connect(fds[i % KEPT], (const struct sockaddr *)&name, sizeof(name)), "connect");
+        must(write(end, "", 1) == 1, "write");
+    }
+    _exit(0);
+}
+
+static pid_t start(const struct scene *scene, int listeners, int *end) {
+    int ends[2];
+    char ready;
+    must(!socketpair(AF_UNIX, SOCK_STREAM, 0, ends), "socketpair");
+    const pid_t pid = fork();
+    if (!pid) {
+        alarm(60);
+        close(ends[0]);
+        close(scene->sink);
+        serve(scene, listeners, ends[1]);
+    }
+    close(ends[1]);
+    *end = ends[0];
+    must(read(*end, &ready, 1) == 1, "read");
+    return pid;
+}
+
+static void begin(struct scene *scene, int listeners) {
+    struct rp_replacement *this = &scene->replacement;
+    struct rp_ports ports = {.count = 0};
+    memset(scene, 0, sizeof(*scene));
+    scene->sink = share(INADDR_ANY, &scene->sink_port);
+    must(!listen(scene->sink, 64), "listen");
+    const int bound = share(INADDR_LOOPBACK, &scene->port); /* keeps the port for the two */
+    for (int side = RP_OLD; side <= RP_NEW; side++)
+        scene->pids[side] = start(scene, side == RP_OLD ? 1 : listeners - 1, &scene->ends[side]);
+    close(bound);
+    this->pid = scene->pids[RP_OLD];
+    this->pidfd = (int)syscall(SYS_pidfd_open, this->pid, 0);
+    const int given = (int)syscall(SYS_pidfd_open, scene->pids[RP_NEW], 0);
+    rp_successor_take(&this->successor, scene->pids[RP_NEW], given);
+    check(rp_server_plant(&this->servers.old, this->pid) &&
+              rp_server_plant(&this->servers.new, scene->pids[RP_NEW]),
+          "no servers");
+    rp_server_find(&this->servers.old, &ports, &this->held);
+    rp_groups_make(&this->groups, &this->held);
+    rp_replacement_look(this, 0);
+    check(this->groups.count == 1 && this->groups.list->members.count == (size_t)listeners,
+          "not one group of all listeners");
+}
+
+/* That server gets a connection. number: of those before. */
+static void connect_to(const struct scene *scene, enum rp_side side, unsigned number) {
+    const uint32_t address = 0x7f010000 + number;
+    char done;
+    must(write(scene->ends[side], &address, sizeof(address)) == sizeof(address), "write");
+    must(read(scene->ends[side], &done, 1) == 1, "read");
+    close(accept(scene->sink, NULL, NULL));
+}
+
+/* From now on the new server gets so many connections for each that the old one gets. */
+static void flow(struct scene *scene, unsigned ratio) {
+    scene->source = fork();
+    if (scene->source) return;
+    alarm(60);
+    for (unsigned i = ratio / 2;; usleep(PACE), i++)
+        connect_to(scene, i % (ratio + 1) ? RP_NEW : RP_OLD, i);
+}
+
+static enum rp_evidence gather(struct scene *scene) {
+    return rp_evidence_gather(&scene->replacement, scene->replacement.groups.list);
+}
+
+static void finish(struct scene *scene) {
+    struct rp_replacement *this = &scene->replacement;
+    const pid_t pids[] = {scene->source, scene->pids[RP_OLD], scene->pids[RP_NEW]};
+    for (int i = 0; i < 3; i++) {
+        if (!pids[i]) continue;
+        kill(pids[i], SIGKILL);
+        waitpid(pids[i], NULL, 0);
+    }
+    close(scene->ends[RP_OLD]);
+    close(scene->ends[RP_NEW]);
+    close(scene->sink);
+    close(this->pidfd);
+    close(this->successor.given);
+}
+
+static void check_flow(int listeners, unsigned ratio, enum rp_evidence expected, const char *what) {
+    struct scene scene;
+    begin(&scene, listeners);
+    flow(&scene, ratio);
+    check(gather(&scene) == expected, what);
+    finish(&scene);
+}
+
+/* What was there before says nothing. */
+static void check_known(void) {
+    struct scene scene;
+    begin(&scene, 2);
+    for (unsigned i = 0; i < 40; i++) connect_to(&scene, RP_OLD, i);
+    check(gather(&scene) == RP_NONE, "connections from before are counted");
+    finish(&scene);
+}
+
+int main(void) {
+    check_flow(2, 3, RP_FOR, "of two members, one straggler of four is too many");
+    check_flow(3, 3, RP_AGAINST, "of three members, one straggler of four is not too many");
+    check_flow(3, 40, RP_FOR, "of three members, one straggler of forty-one is too many");
+    check_known();
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
