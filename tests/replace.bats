@@ -573,7 +573,10 @@ reuseport: signalling pid N" ]
     exec {kept}>&-
     [ "$(grep -ac reuseport terminal)" = 1 ]
     [ "$(tr '\r' '\n' <terminal | grep -ac 'connections left: 1, [01] s')" -gt 5 ]
-    tr '\r' '\n' <terminal | grep -a "has replaced pid $SERVER"
+    SERVER=$(tr '\r' '\n' <terminal | sed -n "s/.*pid \([0-9]*\) .* has replaced pid $SERVER .*/\1/p")
+    # A message takes the line's place.
+    script -qec "$COMMAND replace $SERVER false" /dev/null >terminal </dev/null 3>&- || true
+    tr '\r' '\n' <terminal | grep -a $'^\e\\[Kreuseport: replace: false ended with status 1'
 }
 
 @test "busy keep-alive connections under nginx -s QUIT: no answer is cut short" {

@@ -25,3 +25,13 @@ void rp_step(bool again, const char *format, ...) {
 void rp_steps_end(void) {
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
 }
+
+void rp_steps_warn(const char *format, ...) {
+    char text[4096];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text, sizeof(text), format, arguments);
+    va_end(arguments);
+    rp_steps_end();
+    rp_warn("%s", text);
+}

@@ -10,7 +10,10 @@
  * async-signal-safe. */
 void rp_step(bool again, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Clears the line on a terminal, before a message or at the end. Not async-signal-safe. */
+/* Clears the line on a terminal, at the end. Not async-signal-safe. */
 void rp_steps_end(void);
+
+/* The same before a message, which rp_warn (base/die.h) then writes. Not async-signal-safe. */
+void rp_steps_warn(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

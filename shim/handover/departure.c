@@ -3,7 +3,6 @@
 #include "handover/departure.h"
 
 #include "base/clock.h"
-#include "base/die.h"
 #include "base/progress.h"
 #include "handover/settle.h"
 #include "handover/steer.h"
@@ -33,11 +32,10 @@ static int tell_weakness(struct rp_replacement *this, const struct rp_group *gro
     rp_socket_text(&group->like, text);
     const bool safe = migrates() && group->news && group->like.proto == RP_TCP;
     if (this->plan->strict && !safe) return rp_undo(this, "--strict: %s: %s", text, why);
-    rp_steps_end();
-    rp_warn("replace: %s: %s; %s", text, why,
-            safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
-                 : "what the old server has not accepted when it ends is lost "
-                   "(net.ipv4.tcp_migrate_req is 0)");
+    rp_steps_warn("replace: %s: %s; %s", text, why,
+                  safe ? "net.ipv4.tcp_migrate_req is 1, so none is lost"
+                       : "what the old server has not accepted when it ends is lost "
+                         "(net.ipv4.tcp_migrate_req is 0)");
     return 0;
 }
 
@@ -67,10 +65,10 @@ int rp_wait_for_queues(struct rp_replacement *this) {
         return rp_undo(
             this, "--strict: connections still waiting for the old server: %lu, under way: %lu",
             left.waiting, left.under_way);
-    rp_steps_end();
-    rp_warn("replace: connections that will be reset: %lu still waiting for the old server, %lu "
-            "under way",
-            left.waiting, left.under_way);
+    rp_steps_warn(
+        "replace: connections that will be reset: %lu still waiting for the old server, %lu "
+        "under way",
+        left.waiting, left.under_way);
     return 0;
 }
 
@@ -105,9 +103,8 @@ static bool tell_keeper(struct rp_replacement *this, bool *kept) {
     const bool again = *kept;
     *kept = rp_remains_find(&this->look, &this->servers, &this->held, &remains);
     if (!*kept || !again) return false;
-    rp_steps_end();
-    rp_warn("replace: pid %d has ended, but %s keeps its socket open", (int)this->pid,
-            rp_remains_text(&remains, text));
+    rp_steps_warn("replace: pid %d has ended, but %s keeps its socket open", (int)this->pid,
+                  rp_remains_text(&remains, text));
     rp_replacement_steer(this, RP_TO_NEW, true);
     return true;
 }

@@ -125,8 +125,7 @@ static int tell_early(struct rp_replacement *this) {
         if (group->way == RP_TO_OLD || !group->others) continue;
         rp_socket_text(&group->like, text);
         if (this->plan->strict) return rp_undo(this, "--strict: %s: %s", text, why);
-        rp_steps_end();
-        rp_warn("replace: %s: %s", text, why);
+        rp_steps_warn("replace: %s: %s", text, why);
     }
     return 0;
 }

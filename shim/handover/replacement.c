@@ -146,21 +146,20 @@ static int put_back(struct rp_replacement *this, const char *why) {
     if (this->successor.child && !given && !rp_old_has_ended(this)) send_to_old(this);
     if (rp_old_has_ended(this) && !rp_successor_is_lost(&this->successor)) {
         release(this);
-        rp_steps_end();
-        rp_warn("replace: %s; pid %d has ended meanwhile, by itself, so pid %d is left running",
-                why, pid, (int)rp_successor_pid(&this->successor));
+        rp_steps_warn(
+            "replace: %s; pid %d has ended meanwhile, by itself, so pid %d is left running", why,
+            pid, (int)rp_successor_pid(&this->successor));
         return RP_FAILED;
     }
     if (this->successor.child && !given) rp_replacement_hide(this, RP_NEW);
     const bool ended = rp_successor_end(&this->successor);
     if (ended) release(this); /* else the steward keeps connections away from what is invisible */
-    rp_steps_end();
     rp_give_back(this);
     if (given && !rp_successor_is_lost(&this->successor))
         snprintf(beside, sizeof(beside), " beside pid %d", (int)this->successor.child);
-    rp_warn("replace: %s; pid %d %s%s%s", why, pid,
-            rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before", beside,
-            ended ? "" : ", but some processes of COMMAND could not be ended");
+    rp_steps_warn("replace: %s; pid %d %s%s%s", why, pid,
+                  rp_old_has_ended(this) ? "has ended meanwhile, by itself" : "serves as before",
+                  beside, ended ? "" : ", but some processes of COMMAND could not be ended");
     return RP_FAILED;
 }
 

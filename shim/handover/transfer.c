@@ -142,9 +142,8 @@ static int refute(struct rp_replacement *this, struct rp_group *group) {
     forget(group);
     rp_replacement_steer(this, RP_TO_NEW, true);
     if (this->plan->strict) return rp_undo(this, "--strict: %s: %s", text, why);
-    rp_steps_end();
-    rp_warn("replace: %s: %s; what pid %d has not accepted when it is signalled is lost", text, why,
-            (int)this->pid);
+    rp_steps_warn("replace: %s: %s; what pid %d has not accepted when it is signalled is lost",
+                  text, why, (int)this->pid);
     return 0;
 }
 
@@ -167,8 +166,7 @@ static int verify(struct rp_replacement *this, struct rp_group *group) {
     if (evidence == RP_AGAINST || group->members.unordered) return refute(this, group);
     group->guessed = evidence != RP_FOR;
     if (!group->guessed) return 0;
-    rp_steps_end();
-    rp_warn(
+    rp_steps_warn(
         "replace: %s: the two servers' sockets are told apart by their order of joining, and no "
         "new connection has confirmed that",
         rp_socket_text(&group->like, text));
