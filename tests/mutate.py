@@ -31,7 +31,7 @@ TESTS = {
     "group": "units adopt service-dealing service-balance replace-steering",
     "look": "units replace-cover replace-arrival replace replace-to",
     "service": "units service-manager ready service-dealing service-balance service renewal",
-    "handover": "units replace-init replace-keeper replace-arrival replace-origin replace-safety replace-to replace-steering replace",
+    "handover": "units ready replace-cover replace-init replace-keeper replace-arrival replace-origin replace-safety replace-to replace-steering replace",
     "command": "completion list-watch who-holds adopt run check sidecar service replace replace-safety replace-to replace-origin",
 }
 SWAPS = {"==": "!=", "!=": "==", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "&&": "||", "||": "&&"}

@@ -555,6 +555,19 @@ END
     [ "$(grep -E '^REUSEPORT_(AT|REUSEADDR)=' question | sort | xargs)" = "REUSEPORT_AT=socket REUSEPORT_REUSEADDR=0" ]
 }
 
+@test "COMMAND has a session of its own, and the standard input of replace unless that is a terminal" {
+    local words='readlink /proc/self/fd/0 >input; cut -d" " -f1,6 /proc/$$/stat >session; exit 1'
+    need script
+    start "$BUILD/examples/server" "$PORT" 127.0.0.1
+    echo "$words" >words
+    run "$COMMAND" replace "$SERVER" sh -c "$words" <words
+    serves_as_before 125 "sh ended with status 1"
+    [ "$(<input)" = "$PWD/words" ]
+    [[ $(<session) =~ ^([0-9]+)\ ([0-9]+)$ && ${BASH_REMATCH[1]} = "${BASH_REMATCH[2]}" ]]
+    script -qec "$COMMAND replace $SERVER sh words" /dev/null >terminal </dev/null 3>&- || true
+    [ "$(<input)" = /dev/null ]
+}
+
 @test "on a terminal progress is one line that is written over, in a log a line for each step" {
     local kept
     need node script

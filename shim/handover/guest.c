@@ -9,8 +9,7 @@
 static bool is_reachable(const struct rp_socket *like) {
     const struct in6_addr *address = &like->local.address;
     if (like->interface) return false;
-    return !like->ipv6 || IN6_IS_ADDR_V4MAPPED(address) ||
-           (rp_is_wildcard(address) && !like->ipv6_only);
+    return IN6_IS_ADDR_V4MAPPED(address) || (rp_is_wildcard(address) && !like->ipv6_only);
 }
 
 static bool has_owner_below(const struct rp_socket *socket, pid_t copy) {
