@@ -117,8 +117,8 @@ unit() {
     unit remains
 }
 
-@test "which server gets the connections that begin: neither those from before nor a few stragglers count" {
-    unit evidence
+@test "which server gets the connections that begin, but for those from before and a few stragglers; one address is a guest" {
+    unit servers
 }
 
 @test "the control process of a unit's reload serves on after a signal, and leaves no process that it has named" {

@@ -2,6 +2,7 @@
 /* A group of more members than the steward remembers, made of sockets of this process: numbers,
  * steering, hiding, and the steward's end. Prints what is not as it should be, and how many checks
  * were made. */
+#include "fence.h"
 #include "group/program.h"
 #include "group/steer.h"
 #include "handover/replacement.h"
@@ -10,6 +11,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -66,6 +68,9 @@ static struct scene *begin(size_t count) {
     rp_server_plant(&this->servers.old, getpid());
     rp_server_find(&this->servers.old, &ports, &this->held);
     rp_groups_make(&this->groups, &this->held);
+    struct rp_group *groups = fenced(this->groups.count, sizeof(*groups));
+    memcpy(groups, this->groups.list, this->groups.count * sizeof(*groups));
+    this->groups.list = groups;
     this->steward = rp_steward_start(&this->groups);
     check(this->steward && this->groups.count == 1, "no steward, or not one group");
     while (scene->count < count) {

@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* handover/evidence: which server gets the connections that begin, asked of two processes that
- * have some. Prints what is not as it should be, and how many checks were made. */
+/* Steps of a replacement, with two servers that run as processes: which of them gets the connections
+ * that begin, who is a guest, what is switched on and off. Prints what is not as it should be, and
+ * how many checks were made. */
+#include "fence.h"
+#include "handover/arrival.h"
 #include "handover/evidence.h"
-
+#include "handover/guest.h"
+#include "handover/transfer.h"
 #include "inspect/pidfd.h"
+#include "look/traffic.h"
 
 #include <arpa/inet.h>
 #include <signal.h>
@@ -54,6 +59,7 @@ struct scene {
     pid_t pids[2]; /* by side, as ends */
     int ends[2];   /* a server is sent an address to connect to, and answers once it is */
     pid_t source;
+    struct rp_plan plan;
     struct rp_replacement replacement;
 };
 
@@ -95,25 +101,36 @@ static pid_t start(const struct scene *scene, int listeners, int *end) {
     return pid;
 }
 
+/* What is read beyond its end ends this process. */
+static void fence(struct rp_replacement *this) {
+    struct rp_group *groups = fenced(this->groups.count, sizeof(*groups));
+    struct rp_socket *held = fenced(this->held.count, sizeof(*held));
+    memcpy(groups, this->groups.list, this->groups.count * sizeof(*groups));
+    memcpy(held, this->held.list, this->held.count * sizeof(*held));
+    this->groups.list = groups;
+    this->held.list = held;
+}
+
+/* The new server's listeners join after a look at the old one's. */
 static void begin(struct scene *scene, int listeners) {
     struct rp_replacement *this = &scene->replacement;
     struct rp_ports ports = {.count = 0};
     memset(scene, 0, sizeof(*scene));
     scene->sink = share(INADDR_ANY, &scene->sink_port);
     must(!listen(scene->sink, 64), "listen");
-    const int bound = share(INADDR_LOOPBACK, &scene->port); /* keeps the port for the two */
-    for (int side = RP_OLD; side <= RP_NEW; side++)
-        scene->pids[side] = start(scene, side == RP_OLD ? 1 : listeners - 1, &scene->ends[side]);
-    close(bound);
-    this->pid = scene->pids[RP_OLD];
+    const int bound = share(INADDR_LOOPBACK, &scene->port); /* chooses the port for the two */
+    this->plan = &scene->plan;
+    this->pid = scene->pids[RP_OLD] = start(scene, 1, &scene->ends[RP_OLD]);
     this->pidfd = (int)syscall(SYS_pidfd_open, this->pid, 0);
-    const int given = (int)syscall(SYS_pidfd_open, scene->pids[RP_NEW], 0);
-    rp_successor_take(&this->successor, scene->pids[RP_NEW], given);
-    check(rp_server_plant(&this->servers.old, this->pid) &&
-              rp_server_plant(&this->servers.new, scene->pids[RP_NEW]),
-          "no servers");
+    check(rp_server_plant(&this->servers.old, this->pid), "no old server");
     rp_server_find(&this->servers.old, &ports, &this->held);
     rp_groups_make(&this->groups, &this->held);
+    fence(this);
+    rp_replacement_look(this, 0);
+    const pid_t new = scene->pids[RP_NEW] = start(scene, listeners - 1, &scene->ends[RP_NEW]);
+    close(bound);
+    rp_successor_take(&this->successor, new, (int)syscall(SYS_pidfd_open, new, 0));
+    check(rp_server_plant(&this->servers.new, new), "no new server");
     rp_replacement_look(this, 0);
     check(this->groups.count == 1 && this->groups.list->members.count == (size_t)listeners,
           "not one group of all listeners");
@@ -173,11 +190,67 @@ static void check_known(void) {
     finish(&scene);
 }
 
+/* A connection from that address waits for the new server. */
+static bool reaches_new(struct scene *scene, const char *address) {
+    struct sockaddr_in from = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET,
+                             .sin_port = htons(scene->port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(inet_pton(AF_INET, address, &from.sin_addr) == 1, "not an address");
+    must(!bind(fd, (struct sockaddr *)&from, sizeof(from)), "bind");
+    must(!connect(fd, (struct sockaddr *)&to, sizeof(to)), "connect");
+    rp_replacement_look(&scene->replacement, RP_CONNECTED);
+    const bool waits = rp_waiting(&scene->replacement.look, RP_NEW) > 0;
+    check(waits || rp_waiting(&scene->replacement.look, RP_OLD) > 0, "it waits for neither");
+    close(fd);
+    return waits;
+}
+
+static void check_guest(void) {
+    struct scene scene;
+    char text[INET_ADDRSTRLEN], again[INET_ADDRSTRLEN];
+    begin(&scene, 2);
+    struct rp_replacement *this = &scene.replacement;
+    check(!rp_replacement_steer(this, RP_TO_OLD, false), "it cannot be steered");
+    const char *admitted = rp_guest_admit(this, scene.pids[RP_NEW], text);
+    check(admitted && !strncmp(text, "127.", 4), "nobody is admitted");
+    check(admitted && reaches_new(&scene, text), "a guest does not reach the new server");
+    check(rp_guest_admit(this, scene.pids[RP_NEW], again) && strcmp(text, again) != 0,
+          "there is no second guest");
+    rp_guest_dismiss(this);
+    check(!this->groups.list->guest.address, "the guest is not dismissed");
+    finish(&scene);
+    begin(&scene, 2);
+    check(!rp_replacement_steer(this, RP_TO_OLD, false), "it cannot be steered");
+    check(!reaches_new(&scene, "127.1.2.3"), "somebody else reaches the new server");
+    this->groups.list->like.interface = 1;
+    check(!rp_guest_admit(this, scene.pids[RP_NEW], text), "a guest where nobody gets through");
+    finish(&scene);
+}
+
+/* The way is clear already, and nothing is switched on that would have to be switched off. */
+static void check_way(void) {
+    struct scene scene;
+    begin(&scene, 2);
+    struct rp_replacement *this = &scene.replacement;
+    rp_adopt_all(this);
+    bool *adopted = fenced(this->held.count, sizeof(*adopted));
+    memcpy(adopted, this->adopted, this->held.count * sizeof(*adopted));
+    this->adopted = adopted;
+    check(!*adopted && !rp_clear_way(this), "a way that is clear");
+    rp_give_back(this);
+    rp_transfer_rehearse(this);
+    finish(&scene);
+}
+
 int main(void) {
     check_flow(2, 3, RP_FOR, "of two members, one straggler of four is too many");
     check_flow(3, 3, RP_AGAINST, "of three members, one straggler of four is not too many");
     check_flow(3, 40, RP_FOR, "of three members, one straggler of forty-one is too many");
     check_known();
+    check_guest();
+    check_way();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }
