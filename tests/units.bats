@@ -125,6 +125,10 @@ unit() {
     unit control
 }
 
+@test "who serves once COMMAND has ended, and what is passed on to it: no signal of this command's own" {
+    unit successor
+}
+
 @test "a group of more than 1024 members: numbers are known, none is hidden, and the steward still detaches" {
     [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 1100 ] || missing "1100 open files"
     unit steward

@@ -169,7 +169,7 @@ static bool start(struct rp_steward *steward, const struct rp_groups *groups) {
     }
     while (child > 0 && waitpid(child, &status, 0) < 0 && errno == EINTR) {
     }
-    return child > 0 && !status;
+    return !status;
 }
 
 struct rp_steward *rp_steward_start(struct rp_groups *groups) {

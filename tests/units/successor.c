@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* handover/successor: which process serves, and what is passed on to it. Prints what is not as it
+ * should be, and how many checks were made. */
+#include "handover/successor.h"
+
+#include "inspect/process.h"
+
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { STATUS = 7 };
+
+static unsigned checks, failures;
+
+static void check(bool good, const char *what) {
+    checks++;
+    failures += !good;
+    if (!good) puts(what);
+}
+
+static void must(bool good, const char *what) {
+    if (good) return;
+    perror(what);
+    exit(2);
+}
+
+/* Two processes' pipes: one ends at the end of file, the other says where it is. */
+struct pipes {
+    int end[2], said[2];
+};
+
+/* A child that ends with that status at the end of file; filtered: under seccomp. */
+static pid_t child(const struct pipes *pipes, bool filtered, int status) {
+    struct sock_filter allow = {BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    const struct sock_fprog program = {1, &allow};
+    char byte;
+    const pid_t pid = fork();
+    if (pid) return pid;
+    alarm(60);
+    close(pipes->end[1]);
+    if (filtered) {
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        must(!prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program), "seccomp");
+    }
+    must(write(pipes->said[1], "", 1) == 1, "write");
+    if (read(pipes->end[0], &byte, 1) < 0) _exit(1);
+    _exit(status);
+}
+
+static void open_pipes(struct pipes *pipes) {
+    must(!pipe(pipes->end) && !pipe(pipes->said), "pipe");
+}
+
+static void await_word(const struct pipes *pipes) {
+    char byte;
+    must(read(pipes->said[0], &byte, 1) == 1, "read");
+}
+
+static void close_pipes(const struct pipes *pipes) {
+    close(pipes->end[0]);
+    close(pipes->said[0]);
+    close(pipes->said[1]);
+}
+
+/* A daemon serves once its starter has ended: under seccomp not the guard, which is older. */
+static void check_daemon(void) {
+    struct pipes pipes;
+    struct rp_successor successor = {.child = 1000001, .status = -1};
+    check(rp_successor_pid(&successor) == successor.child, "COMMAND's first process serves");
+    successor.status = 0;
+    check(!rp_successor_pid(&successor) && successor.left, "none is left, and one serves");
+    open_pipes(&pipes);
+    const pid_t guard = child(&pipes, false, 0);
+    await_word(&pipes);
+    successor = (struct rp_successor){.child = 1000001, .status = 0};
+    check(rp_successor_pid(&successor) == guard, "the oldest does not serve");
+    const pid_t daemon = child(&pipes, true, 0);
+    await_word(&pipes);
+    if (rp_process_filters(daemon) > 0)
+        check(rp_successor_pid(&successor) == daemon, "the one under seccomp does not serve");
+    close(pipes.end[1]);
+    waitpid(guard, NULL, 0);
+    waitpid(daemon, NULL, 0);
+    close_pipes(&pipes);
+}
+
+/* A server that says when it has got USR1, and ends the second time; with 1 if it has got CHLD. */
+static pid_t server(const struct pipes *pipes) {
+    sigset_t set, pending;
+    int number;
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    const pid_t pid = fork();
+    if (pid) return pid;
+    alarm(60);
+    sigdelset(&set, SIGCHLD);
+    for (int i = 0; i < 2; i++) {
+        must(!sigwait(&set, &number), "sigwait");
+        must(write(pipes->said[1], "", 1) == 1, "write");
+    }
+    sigpending(&pending);
+    _exit(sigismember(&pending, SIGCHLD) ? 1 : STATUS);
+}
+
+/* In a process of its own: has a server and two children, and stands in for the first. */
+static void stay(const struct pipes *own, const struct pipes *first, const struct pipes *last)
+    __attribute__((noreturn));
+
+static void stay(const struct pipes *own, const struct pipes *first, const struct pipes *last) {
+    close(first->end[1]);
+    close(last->end[1]);
+    struct rp_successor successor = {.child = server(own), .status = -1};
+    child(first, false, 0);
+    child(last, false, 0);
+    alarm(60);
+    _exit(rp_successor_stay(&successor));
+}
+
+static void count_child(void *context, pid_t child) {
+    (void)child;
+    ++*(int *)context;
+}
+
+/* Waits until the process has so many children. */
+static void await_children(pid_t pid, int wanted) {
+    for (int i = 0; i < 2000; i++, usleep(5000)) {
+        int count = 0;
+        rp_process_visit_children(pid, count_child, &count);
+        if (count == wanted) return;
+    }
+    check(false, "a child is not reaped");
+}
+
+/* What its own children make it hear is not passed on, it ends with the last of them, and as the
+ * server did. */
+static void check_stay(void) {
+    struct pipes own, first, last;
+    int status = 0;
+    open_pipes(&own);
+    close(own.end[1]);
+    open_pipes(&first);
+    open_pipes(&last);
+    const pid_t pid = fork();
+    if (!pid) stay(&own, &first, &last);
+    await_word(&first);
+    await_word(&last);
+    kill(pid, SIGUSR1);
+    await_word(&own);
+    close(first.end[1]);
+    await_children(pid, 2);
+    kill(pid, SIGUSR1);
+    await_word(&own);
+    await_children(pid, 1);
+    check(!waitpid(pid, &status, WNOHANG), "it ends before its last child");
+    close(last.end[1]);
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) == STATUS, "CHLD is passed on");
+    close_pipes(&own);
+    close_pipes(&first);
+    close_pipes(&last);
+}
+
+int main(void) {
+    check_daemon();
+    check_stay();
+    printf("%u checks, %u failed\n", checks, failures);
+    return failures > 0;
+}
