@@ -24,28 +24,32 @@ enum {
     PACE = 2000 /* microseconds from one to the next: so few come during a look */
 };
 
-static unsigned checks, failures;
+/* Of all scenes, each of which is a process. */
+static struct { unsigned checks, failures; } * all;
 
 static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
+    __atomic_fetch_add(&all->checks, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&all->failures, !good, __ATOMIC_RELAXED);
+    if (good) return;
+    puts(what);
+    fflush(stdout);
 }
 
 static void must(bool good, const char *what) {
     if (good) return;
     perror(what);
+    check(false, "the scene is given up");
     exit(2);
 }
 
 /* Binds a socket that shares its address; port 0: any. Returns it, and stores the port. */
-static int share(uint32_t address, uint16_t *port) {
+static int share(int type, uint32_t address, uint16_t *port) {
     struct sockaddr_in name = {
         .sin_family = AF_INET, .sin_port = htons(*port), .sin_addr.s_addr = htonl(address)};
     socklen_t size = sizeof(name);
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
     setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+    if (type == SOCK_STREAM) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
     must(!bind(fd, (struct sockaddr *)&name, size), "bind");
     must(!getsockname(fd, (struct sockaddr *)&name, &size), "getsockname");
     *port = ntohs(name.sin_port);
@@ -55,9 +59,9 @@ static int share(uint32_t address, uint16_t *port) {
 /* Two servers on one address, and what their connections go to. */
 struct scene {
     uint16_t port, sink_port;
-    int sink;
-    pid_t pids[2]; /* by side, as ends */
-    int ends[2];   /* a server is sent an address to connect to, and answers once it is */
+    int type, sink, bound; /* bound: the old server's first socket, until that has it; else 0 */
+    pid_t pids[2];         /* by side, as ends */
+    int ends[2];           /* a server is sent an address to connect to, and answers once it is */
     pid_t source;
     struct rp_plan plan;
     struct rp_replacement replacement;
@@ -70,14 +74,17 @@ static void serve(const struct scene *scene, int listeners, int end) {
     int fds[KEPT] = {0};
     uint32_t address;
     uint16_t port = scene->port;
-    for (int i = 0; i < listeners; i++) must(!listen(share(INADDR_LOOPBACK, &port), 8), "listen");
+    for (int i = 0; i < listeners; i++) {
+        const int fd = scene->bound ? scene->bound : share(scene->type, INADDR_LOOPBACK, &port);
+        must(scene->type == SOCK_DGRAM || !listen(fd, 8), "listen");
+    }
     must(write(end, "", 1) == 1, "write");
     for (unsigned i = 0; read(end, &address, sizeof(address)) == sizeof(address); i++) {
         const struct sockaddr_in name = {.sin_family = AF_INET,
                                          .sin_port = htons(scene->sink_port),
                                          .sin_addr.s_addr = htonl(address)};
         if (fds[i % KEPT]) close(fds[i % KEPT]);
-        fds[i % KEPT] = share(INADDR_LOOPBACK, &port);
+        fds[i % KEPT] = share(SOCK_STREAM, INADDR_LOOPBACK, &port);
         must(!connect(fds[i % KEPT], (const struct sockaddr *)&name, sizeof(name)), "connect");
         must(write(end, "", 1) == 1, "write");
     }
@@ -112,15 +119,18 @@ static void fence(struct rp_replacement *this) {
 }
 
 /* The new server's listeners join after a look at the old one's. */
-static void begin(struct scene *scene, int listeners) {
+static void begin(struct scene *scene, int type, int listeners) {
     struct rp_replacement *this = &scene->replacement;
     struct rp_ports ports = {.count = 0};
     memset(scene, 0, sizeof(*scene));
-    scene->sink = share(INADDR_ANY, &scene->sink_port);
+    scene->type = type;
+    scene->sink = share(SOCK_STREAM, INADDR_ANY, &scene->sink_port);
     must(!listen(scene->sink, 64), "listen");
-    const int bound = share(INADDR_LOOPBACK, &scene->port); /* chooses the port for the two */
+    scene->bound = share(type, INADDR_LOOPBACK, &scene->port);
     this->plan = &scene->plan;
     this->pid = scene->pids[RP_OLD] = start(scene, 1, &scene->ends[RP_OLD]);
+    close(scene->bound);
+    scene->bound = 0;
     this->pidfd = (int)syscall(SYS_pidfd_open, this->pid, 0);
     check(rp_server_plant(&this->servers.old, this->pid), "no old server");
     rp_server_find(&this->servers.old, &ports, &this->held);
@@ -128,7 +138,6 @@ static void begin(struct scene *scene, int listeners) {
     fence(this);
     rp_replacement_look(this, 0);
     const pid_t new = scene->pids[RP_NEW] = start(scene, listeners - 1, &scene->ends[RP_NEW]);
-    close(bound);
     rp_successor_take(&this->successor, new, (int)syscall(SYS_pidfd_open, new, 0));
     check(rp_server_plant(&this->servers.new, new), "no new server");
     rp_replacement_look(this, 0);
@@ -175,19 +184,77 @@ static void finish(struct scene *scene) {
 
 static void check_flow(int listeners, unsigned ratio, enum rp_evidence expected, const char *what) {
     struct scene scene;
-    begin(&scene, listeners);
+    begin(&scene, SOCK_STREAM, listeners);
     flow(&scene, ratio);
     check(gather(&scene) == expected, what);
     finish(&scene);
 }
 
+static void see_straggler_of_two(void) {
+    check_flow(2, 3, RP_FOR, "of two members, one straggler of four is too many");
+}
+
+static void see_many_stragglers(void) {
+    check_flow(3, 3, RP_AGAINST, "of three members, one straggler of four is not too many");
+}
+
+static void see_few_stragglers(void) {
+    check_flow(3, 40, RP_FOR, "of three members, one straggler of forty-one is too many");
+}
+
 /* What was there before says nothing. */
-static void check_known(void) {
+static void see_what_was_there(void) {
     struct scene scene;
-    begin(&scene, 2);
+    begin(&scene, SOCK_STREAM, 2);
     for (unsigned i = 0; i < 40; i++) connect_to(&scene, RP_OLD, i);
     check(gather(&scene) == RP_NONE, "connections from before are counted");
     finish(&scene);
+}
+
+/* An exact address goes before a wildcard, and another address, port or protocol is none. */
+static void see_other_groups(void) {
+    struct scene scene;
+    begin(&scene, SOCK_STREAM, 2);
+    struct rp_groups *groups = &scene.replacement.groups;
+    const struct rp_group exact = *groups->list;
+    groups->list = fenced(4, sizeof(exact));
+    groups->count = 4;
+    for (int i = 0; i < 3; i++) groups->list[i].like = exact.like;
+    groups->list[0].like.local.address.s6_addr32[3] = 0;
+    groups->list[1].like.local.port++;
+    groups->list[2].like.proto = RP_UDP;
+    groups->list[3] = exact;
+    flow(&scene, 3);
+    check(rp_evidence_gather(&scene.replacement, groups->list) == RP_NONE,
+          "connections to an exact address are a wildcard's");
+    check(rp_evidence_gather(&scene.replacement, groups->list + 3) == RP_FOR,
+          "connections to an exact address are not its own");
+    finish(&scene);
+}
+
+/* Datagrams come, which nobody reads. */
+static void check_queue(enum rp_way way, enum rp_evidence expected, const char *what) {
+    struct scene scene;
+    begin(&scene, SOCK_DGRAM, 2);
+    check(!rp_replacement_steer(&scene.replacement, way, true), "it cannot be steered");
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons(scene.port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const int client = socket(AF_INET, SOCK_DGRAM, 0);
+    scene.source = fork();
+    if (!scene.source) alarm(60);
+    for (; !scene.source; usleep(PACE))
+        must(sendto(client, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to)) == 1, "sendto");
+    check(gather(&scene) == expected, what);
+    finish(&scene);
+}
+
+static void see_new_queue(void) {
+    check_queue(RP_TO_NEW, RP_FOR, "what waits for the new server is not seen");
+}
+
+static void see_old_queue(void) {
+    check_queue(RP_TO_OLD, RP_AGAINST, "what waits for the old server is not seen");
 }
 
 /* A connection from that address waits for the new server. */
@@ -207,10 +274,10 @@ static bool reaches_new(struct scene *scene, const char *address) {
     return waits;
 }
 
-static void check_guest(void) {
+static void see_guest(void) {
     struct scene scene;
     char text[INET_ADDRSTRLEN], again[INET_ADDRSTRLEN];
-    begin(&scene, 2);
+    begin(&scene, SOCK_STREAM, 2);
     struct rp_replacement *this = &scene.replacement;
     check(!rp_replacement_steer(this, RP_TO_OLD, false), "it cannot be steered");
     const char *admitted = rp_guest_admit(this, scene.pids[RP_NEW], text);
@@ -221,7 +288,7 @@ static void check_guest(void) {
     rp_guest_dismiss(this);
     check(!this->groups.list->guest.address, "the guest is not dismissed");
     finish(&scene);
-    begin(&scene, 2);
+    begin(&scene, SOCK_STREAM, 2);
     check(!rp_replacement_steer(this, RP_TO_OLD, false), "it cannot be steered");
     check(!reaches_new(&scene, "127.1.2.3"), "somebody else reaches the new server");
     this->groups.list->like.interface = 1;
@@ -230,9 +297,9 @@ static void check_guest(void) {
 }
 
 /* The way is clear already, and nothing is switched on that would have to be switched off. */
-static void check_way(void) {
+static void see_clear_way(void) {
     struct scene scene;
-    begin(&scene, 2);
+    begin(&scene, SOCK_STREAM, 2);
     struct rp_replacement *this = &scene.replacement;
     rp_adopt_all(this);
     bool *adopted = fenced(this->held.count, sizeof(*adopted));
@@ -245,12 +312,20 @@ static void check_way(void) {
 }
 
 int main(void) {
-    check_flow(2, 3, RP_FOR, "of two members, one straggler of four is too many");
-    check_flow(3, 3, RP_AGAINST, "of three members, one straggler of four is not too many");
-    check_flow(3, 40, RP_FOR, "of three members, one straggler of forty-one is too many");
-    check_known();
-    check_guest();
-    check_way();
-    printf("%u checks, %u failed\n", checks, failures);
-    return failures > 0;
+    static void (*const scenes[])(void) = {
+        see_straggler_of_two, see_many_stragglers, see_few_stragglers,
+        see_what_was_there,   see_other_groups,    see_new_queue,
+        see_old_queue,        see_guest,           see_clear_way};
+    all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) return 2;
+    for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {
+        if (fork()) continue;
+        alarm(60);
+        scenes[i]();
+        _exit(0);
+    }
+    int status;
+    while (wait(&status) > 0) check(WIFEXITED(status) && !WEXITSTATUS(status), "a scene is cut");
+    printf("%u checks, %u failed\n", all->checks, all->failures);
+    return all->failures > 0;
 }
