@@ -218,17 +218,19 @@ static void see_other_groups(void) {
     struct rp_groups *groups = &scene.replacement.groups;
     const struct rp_group exact = *groups->list;
     groups->list = fenced(4, sizeof(exact));
+    groups->list[0] = exact;
+    for (int i = 1; i < 4; i++) groups->list[i].like = exact.like;
+    groups->list[1].like.local.address.s6_addr32[3] = 0;
+    groups->list[2].like.local.port++;
+    groups->list[3].like.proto = RP_UDP;
     groups->count = 4;
-    for (int i = 0; i < 3; i++) groups->list[i].like = exact.like;
-    groups->list[0].like.local.address.s6_addr32[3] = 0;
-    groups->list[1].like.local.port++;
-    groups->list[2].like.proto = RP_UDP;
-    groups->list[3] = exact;
     flow(&scene, 3);
-    check(rp_evidence_gather(&scene.replacement, groups->list) == RP_NONE,
+    check(gather(&scene) == RP_FOR, "connections to an exact address are not its own");
+    check(rp_evidence_gather(&scene.replacement, groups->list + 1) == RP_NONE,
           "connections to an exact address are a wildcard's");
-    check(rp_evidence_gather(&scene.replacement, groups->list + 3) == RP_FOR,
-          "connections to an exact address are not its own");
+    groups->list++;
+    groups->count--;
+    check(gather(&scene) != RP_NONE, "connections to an address of no other are not a wildcard's");
     finish(&scene);
 }
 
