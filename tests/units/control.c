@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STATUS = 7, BAD = 1, WAIT = 20000 /* milliseconds */ };
+enum { STATUS = 7, BAD = 1, OFTEN = 20, WAIT = 10000 /* milliseconds */ };
 
 static unsigned checks, failures;
 static char name[64]; /* of the manager's socket */
@@ -78,18 +78,27 @@ static pid_t read_main(int manager) {
     return pid;
 }
 
-/* In the child of the control process, which is sent TERM between two messages. */
+/* In the child of the control process: sends that TERM, which it passes on; so often that it is
+ * waiting for something at least once. */
+static bool is_passed_on(pid_t control, const sigset_t *term) {
+    for (int i = 0; i < OFTEN; i++)
+        if (kill(control, SIGTERM) ||
+            sigtimedwait(term, NULL, &(struct timespec){WAIT / 1000, 0}) != SIGTERM)
+            return false;
+    return true;
+}
+
+/* The same: TERM comes between two messages, and while the end of this process is waited for. */
 static int work(int channel, pid_t old, pid_t new) {
+    const pid_t control = getppid();
     sigset_t term;
-    int number;
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     sigprocmask(SIG_BLOCK, &term, NULL);
-    if (rp_control_tell(channel, new)) return BAD;
-    kill(getppid(), SIGTERM);
-    if (sigwait(&term, &number)) return BAD; /* it passes that on */
+    if (rp_control_tell(channel, new) || !is_passed_on(control, &term)) return BAD;
     if (rp_control_tell(channel, old) || rp_control_tell(channel, new)) return BAD;
-    return STATUS;
+    close(channel);
+    return is_passed_on(control, &term) ? STATUS : BAD;
 }
 
 /* Starts a control process. Returns its PID. */
