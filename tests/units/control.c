@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@ enum { STATUS = 7, BAD = 1, OFTEN = 20, WAIT = 10000 /* milliseconds */ };
 
 static unsigned checks, failures;
 static char name[64]; /* of the manager's socket */
+static int ticks[2];  /* a pipe that gets a byte at each signal which interrupts a wait */
 
 static void check(bool good, const char *what) {
     checks++;
@@ -78,6 +80,32 @@ static pid_t read_main(int manager) {
     return pid;
 }
 
+static void tick(int signal_number) {
+    static int count;
+    (void)signal_number;
+    if (++count > 5000 || write(ticks[1], "", 1) < 0) _exit(BAD); /* it hangs */
+}
+
+/* Signals come all the time, or no longer. */
+static void interrupt(bool on) {
+    const struct sigaction action = {.sa_handler = tick};
+    const struct itimerval often = {{0, on ? 2000 : 0}, {0, on ? 2000 : 0}};
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+}
+
+/* Lets some come, between two messages that are read. */
+static bool has_waited(void) {
+    char bytes[5];
+    size_t count = 0;
+    while (count < sizeof(bytes)) {
+        const ssize_t more = read(ticks[0], bytes, sizeof(bytes) - count);
+        if (more <= 0) return false;
+        count += (size_t)more;
+    }
+    return true;
+}
+
 /* In the child of the control process: sends that TERM, which it passes on; so often that it is
  * waiting for something at least once. */
 static bool is_passed_on(pid_t control, const sigset_t *term) {
@@ -95,7 +123,12 @@ static int work(int channel, pid_t old, pid_t new) {
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     sigprocmask(SIG_BLOCK, &term, NULL);
-    if (rp_control_tell(channel, new) || !is_passed_on(control, &term)) return BAD;
+    interrupt(true);
+    const int error = rp_control_tell(channel, new);
+    interrupt(false);
+    signal(SIGALRM, SIG_DFL);
+    alarm(30);
+    if (error || !is_passed_on(control, &term)) return BAD;
     if (rp_control_tell(channel, old) || rp_control_tell(channel, new)) return BAD;
     close(channel);
     return is_passed_on(control, &term) ? STATUS : BAD;
@@ -105,8 +138,8 @@ static int work(int channel, pid_t old, pid_t new) {
 static pid_t reload(pid_t old, pid_t new) {
     const pid_t pid = fork();
     if (pid) return pid;
+    alarm(30);
     const int channel = rp_control_split(name, old);
-    alarm(60);
     _exit(work(channel, old, new));
 }
 
@@ -121,7 +154,8 @@ static void check_reload(void) {
     const int manager = open_manager();
     const pid_t control = reload(old, new);
     int how = 0;
-    check(reads(manager, "MAINPID=1000002") && reads(manager, "BARRIER=1"), "the new one is named");
+    check(reads(manager, "MAINPID=1000002") && has_waited() && reads(manager, "BARRIER=1"),
+          "the new one is named");
     check(reads(manager, "MAINPID=1000001"), "a signal ends the service");
     check(reads(manager, "MAINPID=1000002") && reads(manager, "BARRIER=1"), "the new one is named");
     const pid_t other = read_main(manager);
@@ -145,6 +179,7 @@ static void check_alone(void) {
 
 int main(void) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
+    if (pipe(ticks)) return 2;
     check_reload();
     check_alone();
     printf("%u checks, %u failed\n", checks, failures);
