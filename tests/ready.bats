@@ -444,8 +444,9 @@ END
     is_undone "/usr/bin/python3 listens, but has not said READY=1 after 1 seconds"
     begin -n 2 --ready=notify --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT" first
     is_undone "copy 1 of /usr/bin/python3 listens, but has not said READY=1 after 1 seconds"
-    begin --ready='exit 7' --start-timeout=1 -- /usr/bin/python3 ready.py "$PORT"
-    is_undone '/usr/bin/python3 listens, but "exit 7" still ends with status 7 after 1 seconds'
+    # It runs again as time runs out.
+    begin --ready='sleep 0.3; exit 7' --start-timeout=2 -- /usr/bin/python3 ready.py "$PORT"
+    is_undone '/usr/bin/python3 listens, but "sleep 0.3; exit 7" still ends with status 7 after 2 seconds'
     begin --ready=notify -- sh -c '/usr/bin/python3 ready.py "$0" & while [ ! -e end ]; do sleep 0.02; done; kill $!; exit 3' "$PORT"
     touch end
     is_undone "sh ended with status 3 before it was ready"
