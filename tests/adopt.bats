@@ -185,7 +185,7 @@ left() {
     fails "adopt: nothing holds port $PORT/udp" "$COMMAND" adopt "$PORT/udp"
     spawn one "$BUILD/examples/server" "$PORT" 127.0.0.1
     wait_until listens "$PORT"
-    fails "adopt: there is no process 4194305" "$COMMAND" adopt "$PORT" 4194305
+    fails "adopt: 4194305: there is no such process" "$COMMAND" adopt "$PORT" 4194305
     fails "adopt: pid $$ does not hold port $PORT, or this process may not look into it" "$COMMAND" adopt "$PORT" $$
     fails 'adopt: "80a": not a port' "$COMMAND" adopt 80a
     fails 'adopt: "80-90": not a single PORT or PORT/PROTO' "$COMMAND" adopt 80-90

@@ -106,7 +106,7 @@ compile() {
     says 1 "pid $other (probe): a file named libreuseport.so is loaded, but not " "$other"
     says 0 "the library is loaded" --library "$OPEN/other/libreuseport.so" "$other"
     says 1 "" -m seccomp "$loaded"
-    fails "check: no process with the PID 4194304" "$COMMAND" check 4194304
+    fails "check: 4194304: there is no such process" "$COMMAND" check 4194304
     fails 'check: "99999999999": not a number from 1 to 2147483647' "$COMMAND" check 99999999999
 }
 

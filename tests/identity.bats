@@ -103,6 +103,27 @@ END
     spawn "$1" /usr/bin/python3 inherit.py "${@:2}"
 }
 
+@test "a process that /proc does not show is not said to be missing: hidepid=, and no /proc" {
+    local hidden=": /proc does not show it: hidepid=, no /proc, or one of another PID namespace" hide asks
+    need_root
+    need setpriv
+    spawn server "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until listens "$PORT"
+    hide='mount -t proc -o hidepid=2 proc /proc && exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"'
+    for asks in "replace $PID true" "check $PID" "adopt $PORT $PID"; do
+        # shellcheck disable=SC2086 # words
+        run timeout 10 unshare --mount sh -c "$hide" sh "$COMMAND" $asks
+        echo "$output"
+        [ "$status" = 125 ]
+        [ "$output" = "reuseport: ${asks%% *}: $PID$hidden" ]
+    done
+    run timeout 10 unshare --mount sh -c 'mount -t tmpfs none /proc; "$0" check --library "$1" 1' "$COMMAND" "$LIBRARY"
+    echo "$output"
+    [ "$status $output" = "125 reuseport: check: 1$hidden" ]
+    run timeout 10 "$COMMAND" check 4194305
+    [ "$status $output" = "125 reuseport: check: 4194305: there is no such process" ]
+}
+
 @test "a socket that a third user made is not the new server's, though that has it" {
     need_root
     need setpriv

@@ -519,7 +519,7 @@ in_time_wait() {
     echo "$output"
     [ "$status" = 0 ]
     [[ $output == *"would switch SO_REUSEPORT on in 1 of its 1 sockets"* ]]
-    [[ $output == *"would wait at most 65 s for connections that block a bind; now: 1"* ]]
+    [[ $output == *"would wait at most 65 s for connections that block a bind, unless both servers set SO_REUSEADDR; now: 1"* ]]
     [[ $output == *"for connections of pid $SERVER to end; now: 1"* ]]
     [[ $output == *"would stay until the new server ends"* ]]
     [[ $output != *"would send new connections"* ]]

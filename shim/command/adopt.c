@@ -8,6 +8,7 @@
 #include "inspect/holders.h"
 #include "inspect/option.h"
 #include "inspect/process.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -36,7 +37,8 @@ static const char help[] =
 static size_t select_those_of(struct rp_sockets *sockets, pid_t pid, const char *port) {
     size_t selected = 0;
     struct rp_process process;
-    if (!rp_process_find(pid, &process, NULL)) rp_die("adopt: there is no process %d", (int)pid);
+    if (!rp_process_find(pid, &process, NULL))
+        rp_die("adopt: %d: %s", (int)pid, rp_missing_reason(pid));
     if (!rp_process_is_near(pid))
         rp_die("adopt: pid %d is in another network namespace; try nsenter -t %d -n reuseport "
                "adopt %s %d",

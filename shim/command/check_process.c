@@ -8,6 +8,7 @@
 #include "inspect/environ.h"
 #include "inspect/holders.h"
 #include "inspect/process.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -132,7 +133,8 @@ bool rp_check_process(pid_t pid, const char *library, enum rp_method method) {
     unsigned long long start = 0;
     char name[RP_NAME_SIZE], process[RP_NAME_SIZE + 32];
     bool watched = false;
-    if (!rp_process_find(pid, &before, NULL)) rp_die("check: no process with the PID %d", (int)pid);
+    if (!rp_process_find(pid, &before, NULL))
+        rp_die("check: %d: %s", (int)pid, rp_missing_reason(pid));
     const int directory = rp_process_open(pid);
     snprintf(process, sizeof(process), "pid %d (%s)", (int)pid, rp_process_name(&before, name));
     const bool shares = check_listeners(pid, process);

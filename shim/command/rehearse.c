@@ -112,7 +112,8 @@ int rp_rehearse(struct rp_replacement *this, const struct rp_replace_options *op
     print_server(this);
     printf("would switch SO_REUSEPORT on in %zu of its %zu sockets\n", alone, this->held.count);
     if (alone && rp_passing(&this->look))
-        printf("would wait at most 65 s for connections that block a bind; now: %lu\n",
+        printf("would wait at most 65 s for connections that block a bind, unless both servers set "
+               "SO_REUSEADDR; now: %lu\n",
                rp_passing(&this->look));
     print_start(this->plan);
     print_end(this);

@@ -18,6 +18,7 @@
 #include "inspect/pidfd.h"
 #include "inspect/place.h"
 #include "inspect/process.h"
+#include "inspect/rights.h"
 #include "launch/environment.h"
 
 #include <errno.h>
@@ -42,7 +43,7 @@ static void open_old(struct rp_replacement *this, pid_t pid) {
                (int)pid, (int)pid);
     /* The PID was that of the pidfd's process if that has not ended since. */
     if (!rp_server_plant(&this->servers.old, pid) || rp_old_has_ended(this))
-        rp_die("replace: %d: there is no such process", (int)pid);
+        rp_die("replace: %d: %s", (int)pid, rp_missing_reason(pid));
 }
 
 /* Finds what the old server holds, or exits with 125. */

@@ -37,7 +37,7 @@ void rp_doubt_alone(const struct rp_replacement *this) {
     const int error = rp_process_find(this->pid, &old, NULL) ? rp_lock(&old) : ESRCH;
     /* The PID was that of the pidfd's process if that has not ended since. */
     if (error == ESRCH || rp_old_has_ended(this))
-        rp_die("replace: %d: there is no such process", (int)this->pid);
+        rp_die("replace: %d: %s", (int)this->pid, rp_missing_reason(this->pid));
     if (error == EWOULDBLOCK) rp_yield(&old);
     if (error)
         rp_doubt(this->plan, "cannot tell whether another command is replacing pid %d: %s",

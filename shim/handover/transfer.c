@@ -13,6 +13,7 @@
 #include "inspect/lock.h"
 #include "inspect/option.h"
 #include "inspect/pidfd.h"
+#include "inspect/rights.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -37,7 +38,7 @@ static void open_new(struct rp_replacement *this, pid_t pid) {
     const bool planted = rp_server_plant(&this->servers.new, pid);
     rp_successor_take(&this->successor, pid, pidfd);
     if (!planted || rp_successor_is_lost(&this->successor))
-        rp_die("replace: --to: %d: there is no such process", (int)pid);
+        rp_die("replace: --to: %d: %s", (int)pid, rp_missing_reason(pid));
 }
 
 static void refuse_other_user(const struct rp_server *new, pid_t pid) {

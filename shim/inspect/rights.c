@@ -3,8 +3,10 @@
 #include "inspect/rights.h"
 
 #include "inspect/pidfd.h"
+#include "inspect/process.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -88,4 +90,11 @@ int rp_try_child(void) {
     while (child > 0 && waitpid(child, NULL, 0) < 0 && errno == EINTR) {
     }
     return error;
+}
+
+const char *rp_missing_reason(pid_t pid) {
+    struct rp_process process;
+    if ((kill(pid, 0) && errno != EPERM) || rp_process_find(pid, &process, NULL))
+        return "there is no such process";
+    return "/proc does not show it: hidepid=, no /proc, or one of another PID namespace";
 }

@@ -4,6 +4,7 @@
 #define RP_RIGHTS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 /* Said where rp_is_filtered(). */
 #define RP_FILTERED                                                                                \
@@ -39,5 +40,9 @@ bool rp_is_filtered(void);
 /* Tries pidfd_getfd(2) on a child made for it. Returns 0 or an errno: ENOSYS before Linux 5.6,
  * EPERM if a filter, Yama or a security module forbids it. Waits for the child. */
 int rp_try_child(void);
+
+/* Why rp_process_find() did not find the PID: there is no such process, or none that /proc shows
+ * (kill(2); hidepid= of proc(5)). */
+const char *rp_missing_reason(pid_t pid);
 
 #endif
