@@ -9,6 +9,7 @@
 #include "core/diag.c"   /* NOLINT(bugprone-suspicious-include): its static functions */
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <stdio.h>
 
 static unsigned checks, failures;
@@ -65,6 +66,36 @@ static void check_choice(void) {
     check(!better(RP_LISTEN, USER, RP_LISTEN, USER), "the first of several of this user");
     check(!better(RP_LISTEN, OTHER, RP_LISTEN, OTHER), "the first of several of another user");
     check(!better(RP_LISTEN, USER, RP_LISTEN, OTHER), "not this user's rather than another's");
+}
+
+static int open_descriptors(void) {
+    DIR *fds = opendir("/proc/self/fd");
+    int count = 0;
+    while (readdir(fds)) count++;
+    closedir(fds);
+    return count;
+}
+
+/* Where the kernel does not answer by netlink. */
+static void check_table(void) {
+    struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(name);
+    struct rp_endpoint where = at("127.0.0.1");
+    struct rp_holder holder = {.pid = 0};
+    struct search search = {.where = &where, .proto = RP_TCP, .holder = &holder};
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    check(!bind(fd, (struct sockaddr *)&name, size) && !listen(fd, 1) &&
+              !getsockname(fd, (struct sockaddr *)&name, &size),
+          "no listener");
+    where.port = ntohs(name.sin_port);
+    rp_budget_start(&search.budget, 1000000000);
+    const int before = open_descriptors();
+    read_table(&search, "/proc/net/none");
+    check(!holder.socket.state, "no table");
+    read_table(&search, "/proc/net/tcp");
+    check(holder.socket.state == RP_LISTEN && holder.socket.inode > 0, "a listener in a table");
+    check(open_descriptors() == before, "no table is left open");
+    close(fd);
 }
 
 /* An answer of netlink: messages of those sizes. */
@@ -149,6 +180,7 @@ static void check_answers(void) {
 int main(void) {
     check_way();
     check_choice();
+    check_table();
     check_answers();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
