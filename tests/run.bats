@@ -580,10 +580,10 @@ kill_keeper() {
     for pid in "${kept[@]}"; do wait_until_ended "$pid"; done
 }
 
-# reuseports PID: its children that are reuseport.
+# reuseports PID: its children that are reuseport, keepers included.
 reuseports() {
     local pid
-    for pid in $(keepers "$1"); do [ "$(cat "/proc/$pid/comm" 2>/dev/null)" != reuseport ] || echo "$pid"; done
+    for pid in $(keepers "$1"); do [[ $(cat "/proc/$pid/comm" 2>/dev/null) != reuseport* ]] || echo "$pid"; done
 }
 
 # supervisor_of PID: its child apart from strangers, if it has one; else itself.
