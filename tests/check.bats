@@ -474,6 +474,20 @@ END
     answers 0 "kernel 2.6." setarch --uname-2.6 "$COMMAND" check
     [ "$(grep -c '^kernel ' <<<"$output")" = 3 ]
     [[ $output = *"has no SO_REUSEPORT (3.9)"* ]]
+    # From the very version on that is named.
+    compile called -shared -fPIC <<'END'
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+int uname(struct utsname *name) {
+    return -(snprintf(name->release, sizeof(name->release), "%s", getenv("CALLED")) < 0);
+}
+END
+    local version
+    for version in "3.8.9: has no" "3.9.0: cannot" "4.4.9: cannot" "4.5.0: resets" "5.13.9: resets" "5.14.0: has all" "6.0.0: has all"; do
+        answers 0 "kernel $version" env CALLED="${version%%:*}" LD_PRELOAD="$OPEN/called" "$COMMAND" check
+        [[ $(grep -m 1 '^kernel ' <<<"$output") = "kernel $version"* ]]
+    done
 }
 
 @test "handing over sockets is tried, whatever the kernel calls itself" {
