@@ -101,6 +101,10 @@ unit() {
     unit renewal
 }
 
+@test "a copy drains while anything waits for it to be accepted or read, and while it has connections, in its time" {
+    unit drain
+}
+
 @test "a copy hangs that accepts nothing while connections wait that cannot all be others', whoever accepts in it" {
     unit hung
 }
