@@ -654,13 +654,23 @@ END
 }
 
 @test "a server that does not end is not killed, but with --kill" {
-    node_server
+    local old pid status=0
     start sh -c 'trap "" TERM; exec "$@"' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
-    run timeout 60 "$COMMAND" replace --stop-timeout 1 "$SERVER" sh -c 'trap "" TERM; exec "$@" >/dev/null 2>&1' sh "$BUILD/examples/server" "$PORT" 127.0.0.1 </dev/null
-    echo "$output"
-    [[ $status = 125 && $output == *"has been signalled and did not end within 1 seconds; it gets no new connections"* ]]
+    timeout 60 "$COMMAND" replace -n 2 --stop-timeout 1 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 >out 2>&1 3>&- </dev/null || status=$?
+    cat out
+    [[ $status = 125 && $(<out) == *"has been signalled and did not end within 1 seconds; it gets no new connections"* ]]
     run "$BUILD/examples/client" "$PORT" 50
-    [[ ${#lines[@]} = 1 && $output != "pid $SERVER "* ]]
+    [[ ${#lines[@]} = 2 && $output != *"pid $SERVER "* ]]
+    kill -KILL "$SERVER"
+    for pid in $(ss -Htlnp "sport = :$PORT" | grep -o 'pid=[0-9]*' | cut -d= -f2); do
+        kill -TERM "$pid"
+    done
+    wait_until is_down
+    lease_port PORT
+    start sh -c 'trap "" TERM; exec "$@"' sh "$BUILD/examples/server" "$PORT" 127.0.0.1
+    old=$SERVER
+    replace --kill --stop-timeout 1 -- "$BUILD/examples/server" "$PORT" 127.0.0.1
+    wait_until_ended "$old"
 }
 
 @test "with --no-steer, a server that does not end may still get connections, and replace says so" {
