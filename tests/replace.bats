@@ -157,17 +157,28 @@ END
     [ "${#lines[@]}" = 2 ]
 }
 
+old_gets_all() {
+    [ "$(python3 "$BATS_TEST_DIRNAME/ask.py" example/tcp "$PORT" 100)" = "$SERVER 100" ]
+}
+
 @test "after a failure, too, nothing is left in the group" {
     # Two servers beside each other, of which the new one fails when connections are sent to it already.
-    local replace status=0
+    local replace other status=0
     server_that_waits
     start /usr/bin/python3 waits.py "$PORT"
     exec {kept}<>"/dev/tcp/127.0.0.1/$PORT"
     read -r -u "$kept" _
-    spawn replace "$COMMAND" replace --drain 60 "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1 {kept}>&-
+    spawn replace "$COMMAND" replace --drain 60 "$SERVER" /usr/bin/python3 waits.py "$PORT" {kept}>&-
     replace=$PID
     wait_until grep -q "waiting for the old server's connections" "$(log replace)"
+    # The new server may end once it has no connection left.
+    exec {other}<>"/dev/tcp/127.0.0.1/$PORT"
+    read -r -u "$other" _
     kill -TERM "$replace"
+    wait_until grep -q "sending connections back to the old server" "$(log replace)"
+    wait_until old_gets_all
+    exec {other}>&-
+    wait_until_ended "$replace"
     wait "$replace" || status=$?
     exec {kept}>&-
     [ "$status" = 125 ]
@@ -498,7 +509,7 @@ while True:
         renewed = True
         open("gone", "w").close()
 END
-    local replace status=0
+    local replace other status=0
     start /usr/bin/python3 renews.py "$PORT"
     spawn replace "$COMMAND" replace --start-timeout 2 "$SERVER" sh -c 'echo started; exec tail -f /dev/null'
     replace=$PID
@@ -586,6 +597,7 @@ reuseport: signalling pid N" ]
     exec {kept}>&-
     [ "$(grep -ac reuseport terminal)" = 1 ]
     [ "$(tr '\r' '\n' <terminal | grep -ac 'connections left: 1, [01] s')" -gt 5 ]
+    tr '\r' '\n' <terminal | grep -a 'connections that wait for the old server: 0, under way: 0'
     SERVER=$(tr '\r' '\n' <terminal | sed -n "s/.*pid \([0-9]*\) .* has replaced pid $SERVER .*/\1/p")
     # A message takes the line's place.
     script -qec "$COMMAND replace $SERVER false" /dev/null >terminal </dev/null 3>&- || true
