@@ -379,11 +379,13 @@ runs() {
     service -v -n 2 --drain=1 -- hold
     wait_until ready 2
     hold 1
-    local begin=${EPOCHREALTIME/./}
+    local keeper begin=${EPOCHREALTIME/./}
+    keeper=$(keeper_of 1)
     kill -TTOU "$SERVICE"
     run ! read -r -t 20 line <&"$FD"
     [ $((${EPOCHREALTIME/./} - begin)) -gt 900000 ]
     wait_until numbers_are 0
+    wait_until ended "$keeper" # its number is free then
     kill -TTIN "$SERVICE"
     wait_until numbers_are "0 1"
     stop_service
