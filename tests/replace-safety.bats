@@ -515,7 +515,7 @@ in_time_wait() {
     cat <&"$closed"
     exec {closed}>&-
     wait_until in_time_wait 1
-    run "$COMMAND" replace --dry-run --no-steer --foreground --signal=15 --ready='touch asked' "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    run "$COMMAND" replace --dry-run --no-steer --foreground --signal=15 --drain=86400 --ready='touch asked' "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
     echo "$output"
     [ "$status" = 0 ]
     [[ $output == *"would switch SO_REUSEPORT on in 1 of its 1 sockets"* ]]
@@ -525,9 +525,10 @@ in_time_wait() {
     [[ $output != *"would send new connections"* ]]
     [[ $output == *"until it listens there and --ready's command line ends with 0"* ]]
     [ ! -e asked ]
-    [[ $output == *"would send signal 15 (Terminated)"* ]]
-    run "$COMMAND" replace --dry-run --signal=9 --ready=notify "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
-    [[ $status = 0 && $output == *"until it listens there and says READY=1"* && $output == *"would send signal 9 (Killed)"* ]]
+    [[ $output == *"would wait at most 86400 s for connections"*"would send signal 15 (Terminated)"* ]]
+    run "$COMMAND" replace --dry-run --signal=9 --drain=0 --ready=notify "$SERVER" "$BUILD/examples/server" "$PORT" 127.0.0.1
+    [[ $status = 0 && $output == *"until it listens there and says READY=1"* ]]
+    [[ $output == *"would wait at most 0 s for connections"*"would send signal 9 (Killed)"* ]]
     run "$COMMAND" list "$PORT"
     [[ ${lines[1]} == *" $SERVER "*" no "* ]]
     exec {kept}>&-
