@@ -294,6 +294,11 @@ time.sleep(600)' "$PORT"
     kill -CONT "$C"
     [ "$(grep -c '^tcp ' <<<"$output")" = 3 ]
     [ "$(tail -n 1 <<<"$output")" = "status 0 0 0 0" ]
+    # What the last table had below is cleared: the port is nobody's after the first.
+    run python3 "$BATS_TEST_DIRNAME/screen.py" 24 80 redraws 1 key $'\n' redraws 2 print key $'\x03' end -- env TERM=xterm \
+        bash -c '{ read -r _ <&3; kill -KILL "${@:3}"; } 3<&0 <>/dev/null & exec "$1" list --watch "$2"' bash "$COMMAND" "$PORT" "${PIDS[@]}"
+    echo "$output"
+    [[ $output == *"nothing holds port $PORT"* && $output != *tcp* ]]
 }
 
 @test "without a terminal that it can steer it prints lines" {
