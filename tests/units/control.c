@@ -34,7 +34,7 @@ static int open_manager(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     snprintf(name, sizeof(name), "@control-%d", (int)getpid());
-    strcpy(address.sun_path + 1, name + 1);
+    snprintf(address.sun_path + 1, sizeof(address.sun_path) - 1, "%s", name + 1);
     if (bind(fd, (struct sockaddr *)&address,
              (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name)))) {
         perror("bind");

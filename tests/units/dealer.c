@@ -86,9 +86,9 @@ static void end(struct group *group) {
 /* Queues by member; negative: not among the players, but behind them. One more has no seat. */
 static void choose(struct group *group, const long *queues, bool looked) {
     struct rp_player players[MEMBERS + 1] = {{UINT32_MAX, 0}};
-    size_t count = 1, end = MEMBERS + 1;
+    size_t count = 1, last = MEMBERS + 1;
     for (size_t i = 0; i < MEMBERS; i++)
-        players[queues[i] < 0 ? --end : count++] = (struct rp_player){group->inodes[i], queues[i]};
+        players[queues[i] < 0 ? --last : count++] = (struct rp_player){group->inodes[i], queues[i]};
     if (looked) rp_dealer_look(group->dealer);
     rp_dealer_choose(group->dealer, players, count);
     rp_dealer_renew(group->dealer);

@@ -10,7 +10,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-enum { MIB = 1 << 20, SEGMENTS = 12 };
+#define MIB ((off_t)1 << 20)
+
+enum { SEGMENTS = 12 };
 
 static unsigned checks, failures;
 static size_t bytes_read;
@@ -78,8 +80,8 @@ static int make_program(void) {
     for (unsigned i = 0; i < SEGMENTS; i++)
         file.segments[i] = (Elf64_Phdr){.p_type = PT_LOAD,
                                         .p_flags = PF_R | PF_W,
-                                        .p_offset = (Elf64_Off)(2 * i + 1) * MIB,
-                                        .p_filesz = 2 * MIB};
+                                        .p_offset = (Elf64_Off)((2 * i + 1) * MIB),
+                                        .p_filesz = (Elf64_Xword)(2 * MIB)};
     const int fd = file_with(&file, sizeof(file));
     if (ftruncate(fd, (2 * SEGMENTS + 1) * MIB)) exit(2);
     return fd;

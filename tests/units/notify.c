@@ -43,7 +43,7 @@ static bool says(const char *name, const char *text, size_t length) {
 /* A child that says it and waits, or ends. Returns its PID once it has. */
 static pid_t sayer(const char *name, const char *text, size_t length, bool waits) {
     int ends[2];
-    char good = 0;
+    bool good = false;
     if (pipe2(ends, O_CLOEXEC)) exit(2);
     const pid_t child = fork();
     if (!child) {
@@ -96,12 +96,13 @@ static void check_texts(void) {
         {"XREADY=1", false},    {" READY=1", false},   {"READY=1 ", false},
         {"A=READY=1", false},   {"STATUS=x", false},   {"ready=1", false},
     };
+    static const char ready[] = "READY=1\n";
     static char text[LONG];
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         check(is_ready(rows[i].text, strlen(rows[i].text)) == rows[i].ready, "an answer",
               rows[i].text);
     memset(text, 'x', sizeof(text));
-    memcpy(text, "READY=1\n", 8);
+    memcpy(text, ready, sizeof(ready) - 1);
     check(is_ready(text, 4000), "an answer", "a long text");
     check(!is_ready(text, sizeof(text)), "an answer", "a text that is too long");
     check(!*what_was_told(), "a word", "texts of the server");

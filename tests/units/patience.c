@@ -48,25 +48,27 @@ static pid_t child(void) {
 
 static void check_counts(void) {
     struct scene scene = scene_with(0, ONE, 0);
-    const struct rp_patience *patience = &scene.patience;
-    check(!rp_patience_is_tried(patience, 0), "no strikes are those of user 0");
-    check(!rp_patience_is_tried(patience, ONE), "a strike without one");
+    check(!rp_patience_is_tried(&scene.patience, 0), "no strikes are those of user 0");
+    check(!rp_patience_is_tried(&scene.patience, ONE), "a strike without one");
     scene = scene_with(3, ONE, 1);
-    check(rp_patience_is_tried(patience, ONE) && !rp_patience_is_tried(patience, ANOTHER), "whose");
-    check(!rp_patience_is_lost(patience, ONE), "three are too many");
+    check(rp_patience_is_tried(&scene.patience, ONE) &&
+              !rp_patience_is_tried(&scene.patience, ANOTHER),
+          "whose");
+    check(!rp_patience_is_lost(&scene.patience, ONE), "three are too many");
     scene = scene_with(4, ONE, 50);
-    check(rp_patience_is_lost(patience, ONE) && !rp_patience_is_lost(patience, ANOTHER),
+    check(rp_patience_is_lost(&scene.patience, ONE) &&
+              !rp_patience_is_lost(&scene.patience, ANOTHER),
           "four are not too many, or too many for another");
     scene = scene_with(1, ONE, -1U); /* seconds are rounded up to what is not 0 */
-    check(rp_patience_is_tried(patience, ONE), "a strike does not count at once");
+    check(rp_patience_is_tried(&scene.patience, ONE), "a strike does not count at once");
     scene = scene_with(4, ONE, 60);
-    check(!rp_patience_is_tried(patience, ONE), "a minute is not enough");
+    check(!rp_patience_is_tried(&scene.patience, ONE), "a minute is not enough");
     for (int i = 0; i < 4; i++) scene.patience.strikes[i].watcher = 1;
-    check(rp_patience_is_lost(patience, ONE), "those that are still there do not count");
+    check(rp_patience_is_lost(&scene.patience, ONE), "those that are still there do not count");
     scene = scene_with(RP_STRIKES - 1, ANOTHER, 1);
-    check(!rp_patience_is_lost(patience, ONE), "there is no place left");
+    check(!rp_patience_is_lost(&scene.patience, ONE), "there is no place left");
     scene = scene_with(RP_STRIKES, ANOTHER, 1);
-    check(rp_patience_is_lost(patience, ONE), "one user's strikes are not everybody's");
+    check(rp_patience_is_lost(&scene.patience, ONE), "one user's strikes are not everybody's");
 }
 
 /* Whether so many milliseconds are left, or less on a machine that is busy. */

@@ -79,7 +79,7 @@ static uint32_t answer(const struct sock_fprog *program, const struct packet *pa
         case BPF_ALU | BPF_AND | BPF_K:
             a &= k;
             break;
-        case BPF_ALU | BPF_ADD | BPF_K:
+        case BPF_ALU | BPF_ADD: /* BPF_K is 0 as well */
             a += k;
             break;
         case BPF_ALU | BPF_MUL | BPF_K:

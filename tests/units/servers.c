@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Steps of a replacement, with two servers that run as processes: which of them gets the connections
- * that begin, who is a guest, what is switched on and off. Prints what is not as it should be, and
- * how many checks were made. */
+/* Steps of a replacement, with two servers that run as processes: which of them gets the
+ * connections that begin, who is a guest, what is switched on and off. Prints what is not as it
+ * should be, and how many checks were made. */
 #include "fence.h"
 #include "handover/arrival.h"
 #include "handover/evidence.h"
@@ -160,7 +160,7 @@ static void flow(struct scene *scene, unsigned ratio) {
     if (scene->source) return;
     alarm(60);
     for (unsigned i = ratio / 2;; usleep(PACE), i++)
-        connect_to(scene, i % (ratio + 1) ? RP_NEW : RP_OLD, i);
+        connect_to(scene, (i % (ratio + 1)) ? RP_NEW : RP_OLD, i);
 }
 
 static enum rp_evidence gather(struct scene *scene) {

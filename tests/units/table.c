@@ -49,7 +49,7 @@ static void write_table(FILE *file) {
     for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
         fprintf(file, format, i, PORT, 0, rows[i].state, rows[i].queue, rows[i].timeouts,
                 rows[i].inode);
-    fprintf(file, format, (size_t)9, PORT + 1, 0, RP_LISTEN, 0, 0, 99);
+    fprintf(file, format, (size_t)9, PORT + 1, 0, RP_LISTEN, 0, 0, 99U);
 }
 
 /* The kernel detaches what is mounted over a table, but not what is over their directory. */

@@ -34,7 +34,7 @@ static void check_apart(int kind, void (*checks_there)(pid_t outer)) {
     const pid_t child = fork();
     if (!child) {
         if (unshare(kind)) _exit(0);
-        const pid_t inner = kind & CLONE_NEWPID ? fork() : 0;
+        const pid_t inner = (kind & CLONE_NEWPID) ? fork() : 0;
         failures = 0;
         if (!inner) checks_there(outer);
         if (inner) waitpid(inner, &status, 0);
