@@ -124,7 +124,7 @@ drawn() {
     goal "run --balance, uneven work, 70 % load: p99 over one shared socket's"
     goal "run --balance, even work, 70 % load: p99 over the hash's"
     grep -qE '^\| uneven \| 4 \| 678 \| [0-9]+ \| [01]\.[0-9]+ \|$' "$REPORT" # the capacity
-    grep -qE '^The CPU-bound form of the uneven work (ran, with [0-9]+ copies|did not run: it requires more than two CPUs, and here are [12])\.$' "$REPORT"
+    grep -qE '^The CPU-bound form of the uneven work (ran, with [0-9]+ copies|did not run: it requires more than two CPUs, and this machine has [12])\.$' "$REPORT"
     # A reason only where its figure says something.
     grep -qE "^- The hash deals without a look at the copies.* free \\(one shared socket\\) [0-9.]+ \\(|over the hash's \\|.* not measurable here now" "$REPORT"
     drawn latency 'How soon do 99 % of the clients have an answer? Uneven work'
