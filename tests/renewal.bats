@@ -441,7 +441,7 @@ kill_at_renewal() {
     [ "$(said 'copy .: draining')" = 1 ]
 }
 
-@test "the signal of --rolling that goes to keepers, too, as with pkill, is for the supervisor alone; ps tells them apart" {
+@test "the signal of --rolling that reaches keepers, too, is for the supervisor alone; ps tells them apart" {
     local keepers
     app 1
     service 2 --on-exit=restart ./app "$PORT"

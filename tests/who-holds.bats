@@ -260,6 +260,28 @@ hinted() {
     hinted "tcp $PORT: its sockets are on different addresses"
 }
 
+# Each of thousands of addresses was compared with each socket, for each socket: a minute.
+@test "thousands of addresses of two processes, as any user may have, do not keep list busy" {
+    local copy
+    need python3
+    for copy in 1 2; do
+        spawn "$copy" /usr/bin/python3 -c '
+import resource, signal, socket, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (3100, 3100))
+held = []
+for i in range(3000):
+    held.append(socket.socket())
+    held[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    held[-1].bind((f"127.{i >> 8}.{i & 255}.7", int(sys.argv[1])))
+    held[-1].listen()
+signal.pause()' "$PORT"
+    done
+    wait_until listeners_are "$PORT" 6000
+    run timeout 20 "$COMMAND" list "$PORT"
+    [ "$status" = 0 ]
+    [[ $output != *"on different addresses"* ]]
+}
+
 @test "connected UDP sockets hold a port, too: IPv4, IPv6, in the table and in JSON" {
     spawn four "$PROBES/probe" socket udp4 bind 127.0.0.1 "$PORT" connect 127.0.0.1 9 pause
     local four=$PID

@@ -70,13 +70,15 @@ static bool are_rivals(const struct rp_socket *left, const struct rp_socket *rig
            (left->interface == right->interface || !left->interface || !right->interface);
 }
 
-/* Whether who holds one socket of the group holds one of the other's address, too. */
+/* Whether who holds one socket holds one of the address of number `at`, too. Those of one address
+ * stand together: anybody may have thousands of others. */
 static bool holds_both(const struct rp_socket *group, size_t count, const struct rp_socket *one,
-                       const struct rp_socket *other) {
+                       size_t at) {
+    size_t i = at;
     if (!one->owner_count) return false;
-    for (size_t i = 0; i < count; i++)
-        if (are_alike(&group[i], other) && group[i].owner_count &&
-            group[i].owners[0].process.pid == one->owners[0].process.pid)
+    while (i && are_alike(&group[i - 1], &group[at])) i--;
+    for (; i < count && are_alike(&group[i], &group[at]); i++)
+        if (group[i].owner_count && group[i].owners[0].process.pid == one->owners[0].process.pid)
             return true;
     return false;
 }
@@ -90,7 +92,7 @@ static bool are_addresses_mixed(const struct rp_socket *group, size_t count) {
             continue;
         for (size_t i = 0; i < count; i++)
             if (are_rivals(&group[i], &group[j]) && !are_alike(&group[i], &group[j]) &&
-                !holds_both(group, count, &group[i], &group[j]))
+                !holds_both(group, count, &group[i], j))
                 return true;
     }
     return false;
