@@ -3,6 +3,7 @@
  * as it should be, and how many checks were made. */
 #include "launch/apart.h"
 #include "base/clock.h"
+#include "check.h"
 #include "inspect/process.h"
 #include "launch/signals.h"
 
@@ -23,18 +24,11 @@
 
 enum { TEXTS = 40, STATUS = 7 };
 
-static unsigned checks, failures;
 static char manager_name[64];
 static int manager, go[2], first_word[2]; /* go: to the child; first_word: its PID */
 
 /* How the front process polled: for texts and without a limit, or with one and not for texts. */
 static struct polls { int unlimited, limited; } * polls;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* Instead of libc's. */
 int poll(struct pollfd *fds, nfds_t count, int timeout) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What look/traffic and look/coverage tell of handshakes, flows and addresses in looks that
  * are made up here. Prints what is not as it should be, and how many checks were made. */
+#include "check.h"
 #include "look/coverage.h"
 #include "look/traffic.h"
 
@@ -10,14 +11,6 @@
 #include <string.h>
 
 enum { ESTABLISHED = 1, SYN_RECV = 3, CLOSE = 7, LISTEN = 10 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* A socket on an address of IPv4 or IPv6, port 80. */
 static struct rp_socket at(enum rp_proto proto, const char *address, unsigned state) {

@@ -2,20 +2,13 @@
 /* service/balance: whose queues are short. Prints what is not as it should be, and how many checks
  * were made. */
 #include "service/balance.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* One group of four copies, with those queues. */
 static struct rp_copy *copies;

@@ -7,6 +7,7 @@
 #include "base/memory.h"
 #include "base/progress.h"
 #include "base/title.h"
+#include "check.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -21,22 +22,6 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int open_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
-}
 
 /* Stands in for descriptor 2; each write to it is a datagram of its own. */
 static int written, stderr_before;
@@ -239,7 +224,7 @@ static void check_title(void) {
 
 int main(int argc, char **argv) {
     if (*argv[0] == '+' || *argv[0] == '-') return title(argc, argv, *argv[0] == '+');
-    const int before = open_descriptors();
+    const int before = count_descriptors();
     take_stderr();
     check_messages();
     check_memory();
@@ -249,7 +234,7 @@ int main(int argc, char **argv) {
     check_hurry();
     check_title();
     give_stderr_back();
-    check(open_descriptors() == before, "no descriptor is left open");
+    check(count_descriptors() == before, "no descriptor is left open");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

@@ -2,20 +2,13 @@
 /* service/choice: which members' numbers get connections while copies leave. Prints what is not as
  * it should be, and how many checks were made. */
 #include "service/choice.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 3, MOST = 16 };
 

@@ -2,6 +2,7 @@
 /* handover/control: what a manager reads from the control process, and what becomes of that.
  * Prints what is not as it should be, and how many checks were made. */
 #include "handover/control.h"
+#include "check.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,15 +21,8 @@
 
 enum { STATUS = 7, BAD = 1, OFTEN = 20, WAIT = 10000 /* milliseconds */ };
 
-static unsigned checks, failures;
 static char name[64]; /* of the manager's socket */
 static int ticks[2];  /* a pipe that gets a byte at each signal which interrupts a wait */
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 static int open_manager(void) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};

@@ -2,6 +2,7 @@
 /* service/copies: what follows from a copy's end, and when which copy is started or killed. Prints
  * what is not as it should be, and how many checks were made. */
 #include "service/copies.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
@@ -12,14 +13,6 @@
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 3, PID = 1 << 30 /* above all there are */ };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/: what it reads from text, and how much of it it keeps. Prints what is not as it should be,
  * and how many checks were made. */
+#include "check.h"
 #include "core/apply.h"
 #include "core/config.h"
 #include "core/lines.h"
@@ -13,14 +14,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* So many characters. */
 static const char *many(char c, size_t count) {

@@ -2,6 +2,7 @@
 /* group/dealer: who gets which connection, by real ones. Requires root. Prints what is not as it
  * should be, and how many checks were made. */
 #include "group/dealer.h"
+#include "check.h"
 #include "core/procnet.h"
 #include "group/steer.h"
 #include "inspect/holders.h"
@@ -20,22 +21,6 @@
 #include <unistd.h>
 
 enum { MEMBERS = 4, CALLS = 400 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int count_descriptors(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (readdir(directory)) count++;
-    closedir(directory);
-    return count;
-}
 
 struct group {
     struct sockaddr_in6 address;

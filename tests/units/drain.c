@@ -2,6 +2,7 @@
 /* service/drain: when a copy that drains has nothing left to do, told by real sockets of this
  * process. Prints what is not as it should be, and how many checks were made. */
 #include "service/drain.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
@@ -13,14 +14,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { CLIENTS = 4, STEPS = 300 };
 

@@ -2,20 +2,13 @@
 /* service/exclusion: what counts as evidence that a member has another number, and when guesses are
  * allowed. Prints what is not as it should be, and how many checks were made. */
 #include "service/exclusion.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { MEMBERS = 3, LAST = MEMBERS - 1 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* group/: members' order, programs, visits and invisible members, beside the kernel itself. Prints
  * what is not as it should be, and how many checks were made. */
+#include "check.h"
 #include "core/procnet.h"
 #include "group/members.h"
 #include "group/program.h"
@@ -20,22 +21,6 @@
 #include <unistd.h>
 
 enum { MOST = 6, ASKED = 60 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int count_descriptors(void) {
-    int count = 0;
-    DIR *directory = opendir("/proc/self/fd");
-    while (readdir(directory)) count++;
-    closedir(directory);
-    return count;
-}
 
 /* A group of sockets of this process, on one address. */
 struct live {

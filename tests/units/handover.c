@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What look/groups and look/traffic tell of looks that are made up here. Prints what is not
  * as it should be, and how many checks were made. */
+#include "check.h"
 #include "look/traffic.h"
 
 #include <arpa/inet.h>
@@ -9,14 +10,6 @@
 #include <string.h>
 
 enum { ESTABLISHED = 1, SYN_RECV = 3, TIME_WAIT = 6, CLOSE = 7, CLOSE_WAIT = 8, LISTEN = 10 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* A socket on an address of IPv4 or IPv6, all of whose other parts stand for "nothing". */
 static struct rp_socket at(enum rp_proto proto, const char *address, uint16_t port,

@@ -6,19 +6,12 @@
 #define rp_holder_find made_up_holder_find
 #define rp_own_pid made_up_own_pid
 #include "core/holder.c" /* NOLINT(bugprone-suspicious-include): its static functions */
-#include "core/diag.c"   /* NOLINT(bugprone-suspicious-include): its static functions */
+#include "check.h"
+#include "core/diag.c" /* NOLINT(bugprone-suspicious-include): its static functions */
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <stdio.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* An address of IPv4 in its mapped form, or of IPv6, and port 80. */
 static struct rp_endpoint at(const char *address) {
@@ -68,14 +61,6 @@ static void check_choice(void) {
     check(!better(RP_LISTEN, USER, RP_LISTEN, OTHER), "not this user's rather than another's");
 }
 
-static int open_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
-}
-
 /* Where the kernel does not answer by netlink. */
 static void check_table(void) {
     struct sockaddr_in name = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -89,12 +74,12 @@ static void check_table(void) {
           "no listener");
     where.port = ntohs(name.sin_port);
     rp_budget_start(&search.budget, 1000000000);
-    const int before = open_descriptors();
+    const int before = count_descriptors();
     read_table(&search, "/proc/net/none");
     check(!holder.socket.state, "no table");
     read_table(&search, "/proc/net/tcp");
     check(holder.socket.state == RP_LISTEN && holder.socket.inode > 0, "a listener in a table");
-    check(open_descriptors() == before, "no table is left open");
+    check(count_descriptors() == before, "no table is left open");
     close(fd);
 }
 

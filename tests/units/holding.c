@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* inspect/holders, inspect/option and inspect/programs about what this process itself holds. Prints
  * what is not as it should be, and how many checks were made. */
+#include "check.h"
 #include "core/owners.h"
 #include "core/procnet.h"
 #include "inspect/holders.h"
@@ -19,20 +20,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-static unsigned checks, failures;
 static int searches; /* of all processes */
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int descriptors(void) {
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 /* Instead of libc's. */
 DIR *opendir(const char *path) {
@@ -130,11 +118,11 @@ int main(void) {
     uint16_t port;
     const int fd = listener(&port), high = RP_LOW_DESCRIPTORS + 100;
     close(STDIN_FILENO); /* so that 0 is a descriptor like others */
-    const int before = descriptors();
+    const int before = count_descriptors();
     check_option(port, fd);
     check_examine(port, 1);
     check_program();
-    check(descriptors() == before, "descriptors that are left");
+    check(count_descriptors() == before, "descriptors that are left");
     for (int lower = fd; lower < high;) lower = dup(STDERR_FILENO);
     check(dup2(fd, high) == high && !close(fd), "a high descriptor");
     check_examine(port, 2);

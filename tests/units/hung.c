@@ -2,6 +2,7 @@
 /* service/hung: which copies are ended that accept nothing, told by real connections. Prints what
  * is not as it should be, and how many checks were made. */
 #include "service/hung.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
@@ -16,14 +17,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 2, GROUPS = 2, CLIENTS = 8 };
 

@@ -2,17 +2,10 @@
 /* The table of a copy's states, and the delay before a copy is started again. Prints what is not as
  * it should be, and how many checks were made. */
 #include "service/life.h"
+#include "check.h"
 
 #include <stdbool.h>
 #include <stdio.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* Whether that delay follows, and the life begins anew or not. */
 static bool is_delay(double before, double lived, double wanted, bool anew) {

@@ -2,6 +2,7 @@
 /* service/listening: when a copy listens, by what others do, and looks at real sockets. Prints what
  * is not as it should be, and how many checks were made. */
 #include "service/listening.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
@@ -15,14 +16,6 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 2, MOST = 4 };
 

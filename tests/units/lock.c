@@ -3,6 +3,7 @@
  * mounted over a process's environ is none that others lock. Prints what is not as it should be,
  * and how many checks were made. */
 #include "inspect/lock.h"
+#include "check.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,20 +14,6 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int descriptors(void) {
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 static pid_t sleeper(void) {
     const pid_t child = fork();
@@ -78,7 +65,7 @@ int main(int argc, char **argv) {
     struct rp_process processes[3];
     if (argc < 2) return 2;
     close(STDIN_FILENO); /* so that 0 is a descriptor like others */
-    const int before = descriptors();
+    const int before = count_descriptors();
     check_foreign();
     for (int i = 0; i < 3; i++) check(rp_process_find(sleeper(), &processes[i], NULL), "a child");
     check(!rp_lock_holder(&processes[0]), "a holder before there is one");
@@ -94,7 +81,7 @@ int main(int argc, char **argv) {
         waitpid(processes[i].pid, NULL, 0);
     }
     check(rp_lock(&processes[0]) == ESRCH, "a lock on a process that has ended");
-    check(descriptors() == before, "descriptors that are left");
+    check(count_descriptors() == before, "descriptors that are left");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

@@ -2,20 +2,13 @@
 /* group/members beside a model of the kernel's array. Makes no system call. Prints what is not as
  * it should be, and how many checks were made. */
 #include "group/members.h"
+#include "check.h"
 
 #include "inspect/trial.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* A group as the kernel keeps it: numbers in array, the order of joining in joined. */
 struct model {

@@ -2,6 +2,7 @@
 /* core/: what /proc shows of processes and their sockets, within a budget. Requires root. Prints
  * what is not as it should be, and how many checks were made. */
 #include "core/owners.h"
+#include "check.h"
 #include "core/diag.h"
 #include "core/holder.h"
 #include "core/outside.h"
@@ -18,22 +19,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int open_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
-}
 
 static void check_budget(void) {
     struct rp_budget budget;
@@ -172,10 +157,10 @@ static bool is_outside(const char *map, bool pretended) {
         if (pretended) pretend_overflow("4711\n");
         if (unshare(CLONE_NEWUSER) || write(ready[1], "", 1) != 1) _exit(2);
         if (read(mapped[0], &(char){0}, 1)) _exit(3);
-        const int before = open_descriptors();
+        const int before = count_descriptors();
         const int found = rp_is_outside_user(pretended ? 4711 : 65534) +
                           4 * rp_is_outside_user(pretended ? 65534 : 4711);
-        _exit(open_descriptors() == before ? found : 6);
+        _exit(count_descriptors() == before ? found : 6);
     }
     close(ready[1]);
     check(read(ready[0], &(char){0}, 1) == 1, "no user namespace");
@@ -229,19 +214,19 @@ static void visit_nothing(void *context, const struct rp_net_socket *socket) {
 static void check_zero(void) {
     static uint32_t pids[65536];
     struct rp_lines lines;
-    const int zero = fcntl(0, F_DUPFD_CLOEXEC, 100), before = open_descriptors();
+    const int zero = fcntl(0, F_DUPFD_CLOEXEC, 100), before = count_descriptors();
     close(0);
     check(rp_owner_status(&lines, (uint32_t)getpid(), "Name") != NULL, "lines by descriptor 0");
     check(rp_owners_list(pids, 65536) > 1, "a directory by descriptor 0");
     check(rp_diag_sockets(AF_INET, RP_TCP, 1, UINT32_MAX, visit_nothing, NULL),
           "netlink by descriptor 0");
     dup2(zero, 0);
-    check(open_descriptors() == before, "none of them is left open");
+    check(count_descriptors() == before, "none of them is left open");
     close(zero);
 }
 
 int main(void) {
-    const int before = open_descriptors();
+    const int before = count_descriptors();
     check_budget();
     check_list();
     check_sockets();
@@ -249,7 +234,7 @@ int main(void) {
     check_outside();
     check_namespaces();
     check_zero();
-    check(open_descriptors() == before, "no descriptor is left open");
+    check(count_descriptors() == before, "no descriptor is left open");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

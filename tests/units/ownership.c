@@ -2,6 +2,7 @@
 /* service/ownership: which copy a socket belongs to, told by real processes, some of which hide
  * theirs. Prints what is not as it should be, and how many checks were made. */
 #include "service/ownership.h"
+#include "check.h"
 #include "fence.h"
 
 #include "base/clock.h"
@@ -16,14 +17,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 3, SOCKETS = 4, MINE = 3 };
 

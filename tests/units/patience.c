@@ -3,6 +3,7 @@
  * Prints what is not as it should be, and how many checks were made. */
 #include "seccomp/patience.h"
 #include "base/clock.h"
+#include "check.h"
 
 #include <poll.h>
 #include <signal.h>
@@ -13,14 +14,6 @@
 #include <unistd.h>
 
 enum { ONE = 7, ANOTHER = 8 }; /* users */
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* What lies behind the strikes is another's, and looks like one of user ONE. */
 struct scene {

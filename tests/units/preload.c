@@ -1,20 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* preload/: the settings while another thread reads them, and the functions that stand in for
  * libc's. Prints what is not as it should be, and how many checks were made. */
+#include "check.h"
 #include "preload/settings.c" /* NOLINT(bugprone-suspicious-include): its state is made up here */
 #include "preload/string.c"   /* NOLINT(bugprone-suspicious-include): the command has libc's */
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* Stands in for descriptor 2. */
 static int written[2];

@@ -2,20 +2,13 @@
 /* group/program: what a program answers to packets, by an interpreter of it. Makes no system call.
  * Prints what is not as it should be, and how many checks were made. */
 #include "group/program.h"
+#include "check.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { MOST = 8, SOURCES = 256 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* From the network header on. */
 struct packet {

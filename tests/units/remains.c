@@ -3,6 +3,7 @@
  * Prints what is not as it should be, and how many checks were made. */
 #include "look/remains.h"
 #include "base/clock.h"
+#include "check.h"
 #include "inspect/holders.h"
 #include "seccomp/channel.h"
 
@@ -20,14 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static unsigned checks, failures;
 static char own_name[16]; /* as the kernel has it, and the children have it too */
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* How many processes' descriptors have been read: stands in for libc's. */
 static unsigned walks;

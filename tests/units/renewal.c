@@ -2,6 +2,7 @@
 /* service/renewal: which step follows from the copies' states. Prints what is not as it should be,
  * and how many checks were made. */
 #include "service/renewal.h"
+#include "check.h"
 #include "fence.h"
 
 #include "service/copies.h"
@@ -11,14 +12,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 enum { COPIES = 3 };
 

@@ -3,6 +3,7 @@
  * this process the user that it was. Prints what is not as it should be, and how many checks were
  * made. */
 #include "inspect/rights.h"
+#include "check.h"
 #include "inspect/trial.h"
 
 #include <errno.h>
@@ -11,20 +12,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
-
-static int descriptors(void) {
-    int count = 0;
-    for (int fd = 0; fd < 256; fd++) count += fcntl(fd, F_GETFD) >= 0;
-    return count;
-}
 
 /* Whom a socket belongs to. */
 static bool belongs_to(int fd, uid_t user, gid_t group) {
@@ -49,11 +36,11 @@ static void check_user(void) {
 
 int main(void) {
     check_user();
-    const int before = descriptors();
+    const int before = count_descriptors();
     const bool filtered = rp_is_filtered();
-    check(descriptors() == before, "descriptors after trying it on itself");
+    check(count_descriptors() == before, "descriptors after trying it on itself");
     const int error = rp_try_child();
-    check(descriptors() == before, "descriptors after trying it on a child");
+    check(count_descriptors() == before, "descriptors after trying it on a child");
     check(!error || error == EPERM || error == ENOSYS, "the error of trying it on a child");
     check(!filtered || error == EPERM, "a filter, but not for a child");
     check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "a child is left");

@@ -3,6 +3,7 @@
  * path for a socket. Prints what is not as it should be, and how many checks were made. */
 #include "base/sd_notify.h"
 #include "base/clock.h"
+#include "check.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -18,14 +19,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* Stands in for descriptor 2. */
 static int written;
@@ -53,14 +46,6 @@ static int listen_at(const struct sockaddr_un *address, size_t size) {
 static bool got(int fd, const char *text) {
     char message[256] = "";
     return recv(fd, message, sizeof(message) - 1, 0) >= 0 && !strcmp(message, text);
-}
-
-static int open_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
 }
 
 static void check_names(const char *path) {
@@ -203,13 +188,13 @@ int main(int argc, char **argv) {
     check(!getsockname(manager, (struct sockaddr *)&address, &size), "no name");
     abstract[0] = '@';
     memcpy(abstract + 1, address.sun_path + 1, size - offsetof(struct sockaddr_un, sun_path) - 1);
-    const int before = open_descriptors();
+    const int before = count_descriptors();
     check_names(argv[1]);
     check_telling();
     check_descriptors();
     check_full();
     check_barrier();
-    check(open_descriptors() == before, "no descriptor is left open");
+    check(count_descriptors() == before, "no descriptor is left open");
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

@@ -2,6 +2,7 @@
 /* A group of more members than the steward remembers, made of sockets of this process: numbers,
  * steering, hiding, and the steward's end. Prints what is not as it should be, and how many checks
  * were made. */
+#include "check.h"
 #include "fence.h"
 #include "group/program.h"
 #include "group/steer.h"
@@ -18,14 +19,6 @@
 #include <unistd.h>
 
 enum { FEW = 3, MANY = 1025, ASKED = 20 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* A group, the server that has it, and a replacement of that server. */
 struct scene {

@@ -2,6 +2,7 @@
 /* handover/successor: which process serves, and what is passed on to it. Prints what is not as it
  * should be, and how many checks were made. */
 #include "handover/successor.h"
+#include "check.h"
 
 #include "inspect/process.h"
 
@@ -15,14 +16,6 @@
 #include <unistd.h>
 
 enum { STATUS = 7 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 static void must(bool good, const char *what) {
     if (good) return;

@@ -2,6 +2,7 @@
 /* inspect/sockets without sock_diag: what is read of the tables in /proc/net, which are this test's
  * here, in a mount namespace of its own. Prints what is not as it should be, and how many checks
  * were made. */
+#include "check.h"
 #include "core/procnet.h"
 #include "inspect/sockets.h"
 
@@ -23,14 +24,6 @@ static const struct row {
     {RP_LISTEN, 3, 0, 11, false}, {RP_LISTEN, 0, 2, 12, false},   {SYN_RECV, 0, 0, 13, false},
     {SYN_RECV, 0, 1, 14, true},   {ESTABLISHED, 5, 0, 15, false}, {ESTABLISHED, 0, 4, 16, false},
 };
-
-static unsigned checks, failures;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) printf("wrong: %s\n", what);
-}
 
 /* Instead of libc's: a kernel without sock_diag. */
 int socket(int domain, int type, int protocol) {

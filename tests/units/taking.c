@@ -2,6 +2,7 @@
 /* inspect/holders: taking a descriptor that its owner replaces meanwhile. Prints what is not as it
  * should be, and how many checks were made. */
 #include "base/clock.h"
+#include "check.h"
 #include "inspect/holders.h"
 #include "inspect/option.h"
 
@@ -18,15 +19,8 @@
 
 enum { LINGER = 8 /* seconds */ };
 
-static unsigned checks, failures;
 static int ask[2], answer[2]; /* pipes to and from the owner */
 static bool armed;
-
-static void check(bool good, const char *what) {
-    checks++;
-    failures += !good;
-    if (!good) puts(what);
-}
 
 /* Lets the owner close its descriptor. */
 static void strike(void) {
