@@ -15,13 +15,13 @@ static inline void check(bool good, const char *what) {
     if (!good) printf("wrong: %s\n", what);
 }
 
-/* One more than there are, always: its own is among them. */
+/* Always as many too many: the directory's own, and "." and "..". */
 static inline int count_descriptors(void) {
-    DIR *fds = opendir("/proc/self/fd");
-    int count = 0;
-    while (readdir(fds)) count++;
-    closedir(fds);
-    return count;
+    DIR *directory = opendir("/proc/self/fd");
+    int entries = 0;
+    while (readdir(directory)) entries++;
+    closedir(directory);
+    return entries;
 }
 
 #endif
