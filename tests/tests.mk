@@ -126,10 +126,24 @@ $(BUILD)/probes/linked-probe: tests/probes/probe.c $(LIB_OBJECTS) $(PROBE_NEEDS)
 	$(MKDIR)
 	$(CC) $(PROGRAM) $(LIB_OBJECTS)
 
-# Programs that call the command's functions themselves.
-$(BUILD)/units/%: tests/units/%.c $(CMD_OBJECTS) $(PROBE_NEEDS)
+# Programs that call the command's functions themselves, under the sanitizers; without those, one that is out of memory
+# and one that measures how much it has.
+INNER_SOURCES = $(filter-out %/command/main.c,$(CMD_SOURCES))
+$(BUILD)/units/base $(BUILD)/units/sockets: $(BUILD)/units/%: tests/units/%.c $(CMD_OBJECTS) $(PROBE_NEEDS)
 	$(MKDIR)
-	$(CC) $(PROGRAM) $(patsubst shim/%.c,$(BUILD)/cmd/%.o,$(filter-out %/command/main.c,$(CMD_SOURCES)))
+	$(CC) $(PROGRAM) $(INNER_SOURCES:shim/%.c=$(BUILD)/cmd/%.o)
+
+$(BUILD)/units/%: tests/units/%.c $(BUILD)/sanitized/inner.a $(PROBE_NEEDS)
+	$(MKDIR)
+	$(CC) $(PROGRAM) $(SANITIZE) $(BUILD)/sanitized/inner.a
+
+$(BUILD)/sanitized/inner.a: $(INNER_SOURCES:shim/%.c=$(BUILD)/sanitized/%.o)
+	rm -f '$@'
+	$(AR) rcs '$@' $^
+
+$(BUILD)/sanitized/%.o: shim/%.c Makefile
+	$(MKDIR)
+	$(CC) $(CMD_CFLAGS) $(DEFINE_LIBDIR) $(SANITIZE) -c -o '$@' '$<'
 
 # The library's code inside the probes, under the sanitizers; what is preloaded then is empty.
 asan: $(patsubst %,$(BUILD)/asan/%,$(filter-out neighbour early-threads empty,$(PROBE_NAMES))) $(BUILD)/asan/empty.so probes
@@ -211,4 +225,4 @@ print-library-sources:
 
 .PHONY: bench bench-full soak test field field-containers field-servers field-suites recipes probes deps field-deps asan fuzz lint matrix print-library-sources $(FUZZED:%=fuzz-%) mutants
 
--include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(UNITS:%=%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))
+-include $(PROBE_NAMES:%=$(BUILD)/probes/%.d) $(UNITS:%=%.d) $(INNER_SOURCES:shim/%.c=$(BUILD)/sanitized/%.d) $(patsubst examples/%.c,$(BUILD)/examples/%.d,$(wildcard examples/*.c))

@@ -75,7 +75,7 @@ static void say_last(int relay) {
 }
 
 static void say_many(int relay) {
-    char text[16];
+    char text[24];
     for (int i = 0; i < TEXTS && is_told(); i++) {
         snprintf(text, sizeof(text), "NUMBER=%d", i);
         say(relay, text);
@@ -154,7 +154,7 @@ static void check_many(void) {
     for (int i = 0; i < TEXTS; i++) tell();
     check(happens(&polls->limited), "waiting for room");
     for (int i = 0; i < TEXTS; i++) {
-        char expected[16];
+        char expected[24];
         snprintf(expected, sizeof(expected), "NUMBER=%d", i);
         good = good && !strcmp(next_text(), expected);
     }

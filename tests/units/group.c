@@ -141,10 +141,12 @@ static int steer(const struct live *live, const char *numbers, char by,
                                      .count = strlen(numbers),
                                      .exceptions = exception,
                                      .exception_count = exception != NULL};
-    if (!rp_program_make(&choice, &program)) return -1;
-    const int error = by == 'v' ? rp_group_visit(&live->like, &program)
-                                : rp_group_steer(&live->like, &sockets, &program);
-    free(program.filter);
+    int error = -1;
+    if (rp_program_make(&choice, &program)) {
+        error = by == 'v' ? rp_group_visit(&live->like, &program)
+                          : rp_group_steer(&live->like, &sockets, &program);
+        free(program.filter);
+    }
     rp_sockets_free(&sockets);
     return error;
 }

@@ -210,7 +210,7 @@ static void check_order(uint16_t port) {
     const struct rp_listening *listening = &service.listening;
     bool ordered = true;
     for (int i = 10; i < 20; i++) {
-        char address[16];
+        char address[24];
         snprintf(address, sizeof(address), "127.0.0.%d", i);
         stream(address, port);
     }

@@ -63,6 +63,7 @@ static struct scene *begin(size_t count) {
     rp_groups_make(&this->groups, &this->held);
     struct rp_group *groups = fenced(this->groups.count, sizeof(*groups));
     memcpy(groups, this->groups.list, this->groups.count * sizeof(*groups));
+    free(this->groups.list);
     this->groups.list = groups;
     this->steward = rp_steward_start(&this->groups);
     check(this->steward && this->groups.count == 1, "no steward, or not one group");
@@ -77,6 +78,10 @@ static struct scene *begin(size_t count) {
 static void end(struct scene *scene) {
     for (size_t i = 0; i < scene->count; i++) close(scene->fds[i]);
     close(scene->replacement.pidfd);
+    rp_members_free(&scene->replacement.groups.list->members);
+    rp_tree_free(&scene->replacement.servers.old.tree);
+    rp_look_free(&scene->replacement.look);
+    rp_sockets_free(&scene->replacement.held);
     free(scene);
 }
 
