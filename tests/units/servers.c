@@ -11,10 +11,12 @@
 #include "look/traffic.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -63,20 +65,24 @@ struct scene {
     pid_t pids[2];         /* by side, as ends */
     int ends[2];           /* a server is sent an address to connect to, and answers once it is */
     pid_t source;
+    int told[2]; /* a look reads what is told; see await_look() */
+    struct rp_notify notify;
     struct rp_plan plan;
     struct rp_replacement replacement;
 };
 
-/* A server: some listeners, and a connection from their port for each address that it is sent. */
+/* A server: some listeners, the new one's last on another address, and a connection from their port
+ * for each address that it is sent; for 0 it accepts one. */
 static void serve(const struct scene *scene, int listeners, int end) __attribute__((noreturn));
 
 static void serve(const struct scene *scene, int listeners, int end) {
-    int fds[KEPT] = {0};
+    int fds[KEPT] = {0}, listener = scene->bound;
     uint32_t address;
     uint16_t port = scene->port;
+    if (!scene->bound) share(scene->type, INADDR_LOOPBACK + 1, &port);
     for (int i = 0; i < listeners; i++) {
-        const int fd = scene->bound ? scene->bound : share(scene->type, INADDR_LOOPBACK, &port);
-        must(scene->type == SOCK_DGRAM || !listen(fd, 8), "listen");
+        if (!scene->bound) listener = share(scene->type, INADDR_LOOPBACK, &port);
+        must(scene->type == SOCK_DGRAM || !listen(listener, 8), "listen");
     }
     must(write(end, "", 1) == 1, "write");
     for (unsigned i = 0; read(end, &address, sizeof(address)) == sizeof(address); i++) {
@@ -84,8 +90,10 @@ static void serve(const struct scene *scene, int listeners, int end) {
                                          .sin_port = htons(scene->sink_port),
                                          .sin_addr.s_addr = htonl(address)};
         if (fds[i % KEPT]) close(fds[i % KEPT]);
-        fds[i % KEPT] = share(SOCK_STREAM, INADDR_LOOPBACK, &port);
-        must(!connect(fds[i % KEPT], (const struct sockaddr *)&name, sizeof(name)), "connect");
+        fds[i % KEPT] = address ? share(scene->type, INADDR_LOOPBACK, &port)
+                                : accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        must(!address || !connect(fds[i % KEPT], (const struct sockaddr *)&name, sizeof(name)),
+             "connect");
         must(write(end, "", 1) == 1, "write");
     }
     _exit(0);
@@ -127,6 +135,10 @@ static void begin(struct scene *scene, int type, int listeners) {
     scene->sink = share(SOCK_STREAM, INADDR_ANY, &scene->sink_port);
     must(!listen(scene->sink, 64), "listen");
     scene->bound = share(type, INADDR_LOOPBACK, &scene->port);
+    must(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, scene->told), "socketpair");
+    scene->notify.fd = scene->told[0];
+    this->readiness.notify = &scene->notify;
+    this->readiness.copies = 1;
     this->plan = &scene->plan;
     this->pid = scene->pids[RP_OLD] = start(scene, 1, &scene->ends[RP_OLD]);
     close(scene->bound);
@@ -145,13 +157,24 @@ static void begin(struct scene *scene, int type, int listeners) {
           "not one group of all listeners");
 }
 
-/* That server gets a connection. number: of those before. */
-static void connect_to(const struct scene *scene, enum rp_side side, unsigned number) {
-    const uint32_t address = 0x7f010000 + number;
+static void ask(const struct scene *scene, enum rp_side side, uint32_t address) {
     char done;
     must(write(scene->ends[side], &address, sizeof(address)) == sizeof(address), "write");
     must(read(scene->ends[side], &done, 1) == 1, "read");
-    close(accept(scene->sink, NULL, NULL));
+}
+
+/* That server gets a connection. number: of those before. */
+static void connect_to(const struct scene *scene, enum rp_side side, unsigned number) {
+    ask(scene, side, 0x7f010000 + number);
+    if (scene->type == SOCK_STREAM) close(accept(scene->sink, NULL, NULL));
+}
+
+/* Waits until a whole look has been taken: the next one begins as it reads the second message. */
+static void await_look(const struct scene *scene) {
+    for (int i = 0, left = 1; i < 2; i++, left = 1) {
+        must(write(scene->told[1], "", 1) == 1, "write");
+        while (!ioctl(scene->told[1], SIOCOUTQ, &left) && left) usleep(1000);
+    }
 }
 
 /* From now on the new server gets so many connections for each that the old one gets. */
@@ -178,6 +201,8 @@ static void finish(struct scene *scene) {
     close(scene->ends[RP_OLD]);
     close(scene->ends[RP_NEW]);
     close(scene->sink);
+    close(scene->told[0]);
+    close(scene->told[1]);
     close(this->pidfd);
     close(this->successor.given);
 }
@@ -234,29 +259,96 @@ static void see_other_groups(void) {
     finish(&scene);
 }
 
-/* Datagrams come, which nobody reads. */
-static void check_queue(enum rp_way way, enum rp_evidence expected, const char *what) {
+/* A client of that address, which sends something: a datagram, or what waits in an accept queue. */
+static void call(const struct scene *scene, uint32_t address) {
+    const struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(scene->port), .sin_addr.s_addr = htonl(address)};
+    const int fd = socket(AF_INET, scene->type | SOCK_CLOEXEC, 0);
+    must(!connect(fd, (const struct sockaddr *)&to, sizeof(to)), "connect");
+    must(write(fd, "x", 1) == 1, "write");
+    if (scene->type == SOCK_DGRAM) close(fd);
+}
+
+/* So many clients come while it is watched, which nobody accepts or reads. */
+static enum rp_evidence gather_calls(struct scene *scene, uint32_t address, unsigned clients) {
+    scene->source = fork();
+    if (scene->source) return gather(scene);
+    alarm(60);
+    await_look(scene);
+    for (unsigned i = 0; i < clients; i++, usleep(10 * PACE)) call(scene, address);
+    pause();
+    _exit(0);
+}
+
+/* before: clients that wait already. */
+static void check_queue(int type, enum rp_way way, unsigned before, unsigned clients,
+                        enum rp_evidence expected, const char *what) {
     struct scene scene;
-    begin(&scene, SOCK_DGRAM, 2);
+    begin(&scene, type, 2);
     check(!rp_replacement_steer(&scene.replacement, way, true), "it cannot be steered");
-    const struct sockaddr_in to = {.sin_family = AF_INET,
-                                   .sin_port = htons(scene.port),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const int client = socket(AF_INET, SOCK_DGRAM, 0);
-    scene.source = fork();
-    if (!scene.source) alarm(60);
-    for (; !scene.source; usleep(PACE))
-        must(sendto(client, "x", 1, 0, (const struct sockaddr *)&to, sizeof(to)) == 1, "sendto");
-    check(gather(&scene) == expected, what);
+    for (unsigned i = 0; i < before; i++) call(&scene, INADDR_LOOPBACK);
+    check(gather_calls(&scene, INADDR_LOOPBACK, clients) == expected, what);
     finish(&scene);
 }
 
+static void see_new_datagrams(void) {
+    check_queue(SOCK_DGRAM, RP_TO_NEW, 0, 100, RP_FOR, "the new server's datagrams are not seen");
+}
+
+static void see_old_datagrams(void) {
+    check_queue(SOCK_DGRAM, RP_TO_OLD, 0, 100, RP_AGAINST, "the old's datagrams are not seen");
+}
+
+static void see_early_datagrams(void) {
+    check_queue(SOCK_DGRAM, RP_TO_NEW, 3, 0, RP_NONE, "datagrams from before are counted");
+}
+
 static void see_new_queue(void) {
-    check_queue(RP_TO_NEW, RP_FOR, "what waits for the new server is not seen");
+    check_queue(SOCK_STREAM, RP_TO_NEW, 0, 6, RP_FOR, "the new server's queue is not seen");
 }
 
 static void see_old_queue(void) {
-    check_queue(RP_TO_OLD, RP_AGAINST, "what waits for the old server is not seen");
+    check_queue(SOCK_STREAM, RP_TO_OLD, 0, 6, RP_AGAINST, "the old server's queue is not seen");
+}
+
+/* A queue may have grown by those who began before, while one of them belongs to nobody. */
+static void see_unsettled_queue(void) {
+    check_queue(SOCK_STREAM, RP_TO_NEW, 1, 6, RP_NONE, "a queue is counted that is not settled");
+}
+
+static void see_queue_elsewhere(void) {
+    struct scene scene;
+    begin(&scene, SOCK_DGRAM, 2);
+    check(gather_calls(&scene, INADDR_LOOPBACK + 1, 100) == RP_NONE,
+          "datagrams to another address are counted");
+    finish(&scene);
+}
+
+/* Those who waited at first are accepted, and were known, in whatever order the kernel lists them.
+ */
+static void see_accepted(void) {
+    struct scene scene;
+    begin(&scene, SOCK_STREAM, 2);
+    check(!rp_replacement_steer(&scene.replacement, RP_TO_NEW, true), "it cannot be steered");
+    for (int i = 0; i < 8; i++) call(&scene, INADDR_LOOPBACK);
+    scene.source = fork();
+    if (!scene.source) {
+        alarm(60);
+        await_look(&scene);
+        for (int i = 0; i < 8; i++, usleep(10 * PACE)) ask(&scene, RP_NEW, 0);
+        pause();
+    }
+    check(gather(&scene) == RP_NONE, "those who waited before are counted once accepted");
+    finish(&scene);
+}
+
+/* A server that connects its UDP sockets gets no client by that. */
+static void see_connected_datagrams(void) {
+    struct scene scene;
+    begin(&scene, SOCK_DGRAM, 2);
+    flow(&scene, 3);
+    check(gather(&scene) == RP_NONE, "connected UDP sockets are counted");
+    finish(&scene);
 }
 
 /* A connection from that address waits for the new server. */
@@ -315,9 +407,10 @@ static void see_clear_way(void) {
 
 int main(void) {
     static void (*const scenes[])(void) = {
-        see_straggler_of_two, see_many_stragglers, see_few_stragglers,
-        see_what_was_there,   see_other_groups,    see_new_queue,
-        see_old_queue,        see_guest,           see_clear_way};
+        see_straggler_of_two, see_many_stragglers,     see_few_stragglers,  see_what_was_there,
+        see_other_groups,     see_new_datagrams,       see_old_datagrams,   see_early_datagrams,
+        see_new_queue,        see_old_queue,           see_unsettled_queue, see_queue_elsewhere,
+        see_accepted,         see_connected_datagrams, see_guest,           see_clear_way};
     all = mmap(NULL, sizeof(*all), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED) return 2;
     for (size_t i = 0; i < sizeof(scenes) / sizeof(*scenes); i++) {

@@ -161,8 +161,113 @@ static void check_stay(void) {
     close_pipes(&last);
 }
 
+/* Says when it has got TERM, and each further one that comes within a tenth of a second. */
+static void await_term(const struct pipes *pipes) __attribute__((noreturn));
+
+static void await_term(const struct pipes *pipes) {
+    const struct timespec patience = {0, 100000000};
+    sigset_t set;
+    int number;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    must(!sigwait(&set, &number), "sigwait");
+    do must(write(pipes->said[1], "", 1) == 1, "write");
+    while (sigtimedwait(&set, NULL, &patience) > 0);
+    _exit(0);
+}
+
+/* In a process of its own: ends two children, and a grandchild that becomes a child by that. */
+static void end(const struct pipes *pipes) __attribute__((noreturn));
+
+static void end(const struct pipes *pipes) {
+    struct rp_successor successor = {.status = -1};
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    for (int i = 0; i < 2; i++) {
+        successor.child = fork();
+        if (successor.child) continue;
+        alarm(60);
+        if (i) fork();
+        await_term(pipes);
+    }
+    alarm(60);
+    _exit(rp_successor_end(&successor) && successor.left ? STATUS : 1);
+}
+
+/* Each process gets TERM once, also one that becomes a child only then. */
+static void check_end(void) {
+    struct pipes pipes;
+    char said[16];
+    int status = 0;
+    open_pipes(&pipes);
+    const pid_t pid = fork();
+    if (!pid) end(&pipes);
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) == STATUS, "something is left");
+    check(read(pipes.said[0], said, sizeof(said)) == 3, "three processes do not get TERM once");
+    close(pipes.end[1]);
+    close_pipes(&pipes);
+}
+
+/* A copy of a service, below its keeper. */
+struct kept {
+    int index;
+    pid_t pid;
+};
+
+static void keep(const struct pipes *pipes, int index) __attribute__((noreturn));
+
+static void keep(const struct pipes *pipes, int index) {
+    char byte;
+    const struct kept copy = {index, fork()};
+    alarm(60);
+    if (!copy.pid) _exit(read(pipes->end[0], &byte, 1) < 0);
+    must(write(pipes->said[1], &copy, sizeof(copy)) == sizeof(copy), "write");
+    waitpid(copy.pid, NULL, 0);
+    _exit(0);
+}
+
+static void supervise(const struct pipes *pipes) __attribute__((noreturn));
+
+static void supervise(const struct pipes *pipes) {
+    close(pipes->end[1]);
+    alarm(60);
+    for (int i = 0; i < 2; i++)
+        if (!fork()) keep(pipes, i);
+    while (wait(NULL) > 0) continue;
+    _exit(0);
+}
+
+/* Of a service that is the copy itself, which its keeper has started; else COMMAND. */
+static void check_copies(void) {
+    struct pipes pipes;
+    struct kept copy;
+    struct rp_copies copies = {.count = 2};
+    open_pipes(&pipes);
+    struct rp_successor successor = {.child = fork(), .status = -1};
+    if (!successor.child) supervise(&pipes);
+    for (int i = 0; i < 2; i++) {
+        must(read(pipes.said[0], &copy, sizeof(copy)) == sizeof(copy), "read");
+        check(rp_successor_copy(&successor, &copies, (unsigned)copy.index) == copy.pid,
+              "another copy");
+    }
+    check(!rp_successor_copy(&successor, &copies, 2), "a third of two copies");
+    for (copies.count = 0; copies.count < 2; copies.count++)
+        check(rp_successor_copy(&successor, &copies, 0) == successor.child, "COMMAND is no copy");
+    close(pipes.end[1]);
+    waitpid(successor.child, NULL, 0);
+    copies.count = 2;
+    check(!rp_successor_copy(&successor, &copies, 0), "a copy of what has ended");
+    close_pipes(&pipes);
+}
+
 int main(void) {
     check_daemon();
+    check_end();
+    check_copies();
     check_stay();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
