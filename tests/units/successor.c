@@ -73,13 +73,36 @@ static void check_daemon(void) {
     await_word(&pipes);
     successor = (struct rp_successor){.child = 1000001, .status = 0};
     check(rp_successor_pid(&successor) == guard, "the oldest does not serve");
-    const pid_t daemon = child(&pipes, true, 0);
+    const pid_t daemon = child(&pipes, true, 0), worker = child(&pipes, true, 0);
+    await_word(&pipes);
     await_word(&pipes);
     if (rp_process_filters(daemon) > 0)
-        check(rp_successor_pid(&successor) == daemon, "the one under seccomp does not serve");
+        check(rp_successor_pid(&successor) == daemon, "the first under seccomp does not serve");
     close(pipes.end[1]);
     waitpid(guard, NULL, 0);
     waitpid(daemon, NULL, 0);
+    waitpid(worker, NULL, 0);
+    close_pipes(&pipes);
+}
+
+/* Whether COMMAND is lost once its first process has ended with that status, while another runs. */
+static bool is_lost_by(int status) {
+    struct rp_successor successor = {.child = fork(), .status = -1};
+    bool lost = false;
+    if (!successor.child) _exit(status);
+    while (successor.status < 0) lost = rp_successor_is_lost(&successor);
+    return lost;
+}
+
+static void check_loss(void) {
+    struct pipes pipes;
+    open_pipes(&pipes);
+    const pid_t other = child(&pipes, false, 0);
+    check(!is_lost_by(0), "a daemon is lost whose starter has ended");
+    check(is_lost_by(STATUS), "a command that has failed is not lost");
+    close(pipes.end[1]);
+    waitpid(other, NULL, 0);
+    check(is_lost_by(0), "nothing is left, and it is not lost");
     close_pipes(&pipes);
 }
 
@@ -266,6 +289,7 @@ static void check_copies(void) {
 
 int main(void) {
     check_daemon();
+    check_loss();
     check_end();
     check_copies();
     check_stay();
