@@ -223,6 +223,9 @@ static void check_doubt_of_known(void) {
     check(are(&members, "2134", 2), "known numbers stay");
     rp_members_doubt(&members, 4, (const bool[]){false, false, true, false});
     check(are(&members, "2143", 4), "a known number was wrong");
+    restore(&members, "1234", 2);
+    rp_members_doubt(&members, 3, (const bool[]){false, false, false, true});
+    check(are(&members, "1243", 4), "the first known number was wrong");
     rp_members_free(&members);
 }
 
