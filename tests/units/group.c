@@ -10,14 +10,18 @@
 #include "inspect/trial.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { MOST = 6, ASKED = 60 };
@@ -151,6 +155,18 @@ static int steer(const struct live *live, const char *numbers, char by,
     return error;
 }
 
+/* Has the kernel answer that call with that errno from now on. */
+static void refuse(long call, int error) {
+    struct sock_filter rules[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (uint32_t)call, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (uint32_t)error),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
+    const struct sock_fprog program = {4, rules};
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) _exit(2);
+}
+
 static const char *const sets[] = {"100000", "000001", "011111", "010101",
                                    "110011", "001000", "111111"};
 
@@ -243,6 +259,64 @@ static void check_order(const char *address, int type) {
     end(&live);
 }
 
+/* Whether something was attached is told by unsteer alone; it is detached once, through whichever
+ * member. */
+static void check_detaching(const char *address, int type) {
+    struct live live = begin(type, address, 4);
+    struct rp_sockets sockets = sockets_of(&live), none = {NULL, 0, 0};
+    check(!steer(&live, "0110", 'd', NULL) && !rp_group_unsteer(&live.like, &sockets),
+          "what is attached is not detached");
+    check(is_shared_by(&live, NULL, "1111"), "and still chooses");
+    check(rp_group_unsteer(&live.like, &sockets) == ENOENT, "something is detached twice");
+    check(!rp_group_steer(&live.like, &sockets, NULL), "nothing to detach is an error");
+    if (type == SOCK_STREAM) {
+        check(!rp_group_visit(&live.like, NULL), "nothing to detach is an error of a visit");
+        check(!steer(&live, "0110", 'v', NULL) && !rp_group_unsteer(&live.like, &none),
+              "what is attached is not detached by a visit");
+        check(rp_group_unsteer(&live.like, &none) == ENOENT, "it is detached twice by a visit");
+    } else {
+        check(rp_group_unsteer(&live.like, &none) == EPERM, "datagrams have no visitor");
+    }
+    rp_sockets_free(&sockets);
+    end(&live);
+}
+
+/* A listener that got the option late is in no group. */
+static void check_late(void) {
+    struct live live = begin(SOCK_STREAM, "127.0.0.1", 0);
+    struct sockaddr_in name = {.sin_family = AF_INET,
+                               .sin_port = htons(live.like.local.port),
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    add_socket(&live);
+    if (bind(live.fds[0], (struct sockaddr *)&name, sizeof(name)) || listen(live.fds[0], 1))
+        exit(2);
+    struct rp_sockets sockets = sockets_of(&live);
+    check(rp_group_unsteer(&live.like, &sockets) == ENOENT, "something attached to no group");
+    setsockopt(live.fds[0], SOL_SOCKET, SO_REUSEPORT, &(int){1}, sizeof(int));
+    check(steer(&live, "1", 'd', NULL) == EINVAL, "a program of no group");
+    check(rp_group_unsteer(&live.like, &sockets) == ENOENT, "something attached to it");
+    rp_sockets_free(&sockets);
+    end(&live);
+}
+
+/* Members that have gone, or that cannot be duplicated. */
+static void check_gone(void) {
+    struct live live = begin(SOCK_STREAM, "127.0.0.1", 4);
+    struct rp_sockets sockets = sockets_of(&live);
+    const pid_t pid = fork();
+    if (!pid) {
+        refuse(SYS_pidfd_getfd, ENOSYS);
+        _exit(rp_group_steer(&live.like, &sockets, NULL) == ENOSYS ? 0 : 1);
+    }
+    int status = 0;
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && !WEXITSTATUS(status), "a kernel without pidfd_getfd()");
+    end(&live);
+    check(rp_group_steer(&live.like, &sockets, NULL) == EPERM, "through members that have gone");
+    check(rp_group_hide(sockets.list) == EPERM, "a member that has gone is hidden");
+    rp_sockets_free(&sockets);
+}
+
 int main(void) {
     static const char *const addresses[] = {"127.0.0.1", "0.0.0.0", "::1", "::"};
     const int descriptors = count_descriptors();
@@ -254,7 +328,11 @@ int main(void) {
         check_sets(addresses[i], SOCK_DGRAM, 'd');
         check_flows(addresses[i]);
         check_hiding(addresses[i]);
+        check_detaching(addresses[i], SOCK_STREAM);
+        check_detaching(addresses[i], SOCK_DGRAM);
     }
+    check_late();
+    check_gone();
     check_exception("127.0.0.1");
     check_exception("::");
     check(count_descriptors() == descriptors, "descriptors are left");
