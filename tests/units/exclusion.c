@@ -6,6 +6,7 @@
 #include "fence.h"
 
 #include "base/clock.h"
+#include "service/steering.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -149,6 +150,34 @@ static void check_guessing(void) {
     check(!rp_may_guess(&service, &shared), "nobody asks for balance");
 }
 
+/* Whether no connection comes to the last listener's copy, as the numbers of so many are unknown. */
+static bool is_excluded(size_t unordered, const bool *chosen, size_t count) {
+    static const struct rp_service_plan plain;
+    const struct rp_copy copy = {.number = 7, .state = RP_SERVING};
+    struct rp_service service = {.plan = &plain, .listening.count = 1};
+    shared.chosen = fenced(MEMBERS, sizeof(*chosen));
+    exclude(unordered, 9);
+    shared.list[LAST].copy = copy.number;
+    shared.list[0].copy = shared.list[1].copy = RP_STRANGER;
+    shared.chosen = fenced(count, sizeof(*chosen));
+    memcpy(shared.chosen, chosen, count * sizeof(*chosen));
+    shared.chosen_count = count;
+    service.listening.list = fenced(1, sizeof(shared));
+    *service.listening.list = shared;
+    return rp_is_excluded(&service, &copy);
+}
+
+/* A member that has joined since it was attached has no number there. */
+static void check_exclusion(void) {
+    static const bool nobody[MEMBERS], last[] = {false, false, true}, second[] = {false, true};
+    check(is_excluded(0, nobody, MEMBERS) && !is_excluded(0, last, MEMBERS), "a known number");
+    check(!is_excluded(MEMBERS, second, 2) && !is_excluded(MEMBERS, last, MEMBERS),
+          "who is chosen is not known, and it is not the last");
+    check(is_excluded(MEMBERS, nobody, MEMBERS) && is_excluded(MEMBERS, nobody, 2),
+          "nobody is chosen");
+    check(is_excluded(0, second, 2), "one that has joined since");
+}
+
 int main(void) {
     shared.list = fenced(MEMBERS, sizeof(*shared.list));
     shared.chosen = fenced(MEMBERS, sizeof(*shared.chosen));
@@ -157,6 +186,7 @@ int main(void) {
     check_guesses();
     check_programs();
     check_guessing();
+    check_exclusion();
     printf("%u checks, %u failed\n", checks, failures);
     return failures != 0;
 }
