@@ -119,6 +119,15 @@ unit() {
     unit successor
 }
 
+@test "a unit's main process is the one that it names, else the eldest in its control group; NOTIFY_SOCKET counts within" {
+    need_root
+    need_unshare -m
+    mkdir "$BATS_TEST_TMPDIR/groups"
+    run unshare -m "$BUILT_IN/units/unit" "$BATS_TEST_TMPDIR/groups"
+    echo "$output"
+    [[ $status == 0 && $output =~ ^[1-9][0-9]*\ checks,\ 0\ failed$ ]]
+}
+
 @test "a group of more than 1024 members: numbers are known, none is hidden, and the steward still detaches" {
     [ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge 1100 ] || missing "1100 open files"
     unit steward
