@@ -107,7 +107,11 @@ unit() {
     unit remains
 }
 
-@test "which server gets the connections that begin, but for those from before and a few stragglers; one address is a guest" {
+@test "which server gets the connections and datagrams that begin, but for those from before and a few stragglers" {
+    unit evidence
+}
+
+@test "two servers are steered to, hidden and given back what they had; one address is a guest; their order is a guess" {
     unit servers
 }
 
