@@ -216,15 +216,28 @@ static void check_limit(void) {
 static void check_descriptor_0(void) {
     struct group group = begin();
     close(STDIN_FILENO);
+    const unsigned maps = count_maps();
     struct rp_dealer *other = rp_dealer_open();
+    check(count_maps() == maps + 1, "a dealer without memory");
     check(other && fcntl(STDIN_FILENO, F_GETFD) >= 0, "a map with descriptor 0");
     rp_dealer_close(other);
     check(fcntl(STDIN_FILENO, F_GETFD) < 0, "descriptor 0 is left");
+    check(count_maps() == maps, "its memory is left");
     check(!rp_dealer_attach(group.dealer, &group.sockets.list[0], &group.sockets), "program 0");
     choose(&group, (const long[]){-1, 0, -1, -1}, true);
     check(gets(&group, CALLS, 0, CALLS, 0, 0), "what is descriptor 0 deals");
     check(open("/dev/null", O_RDONLY) == STDIN_FILENO, "descriptor 0 is left by the program");
     end(&group);
+}
+
+/* Mappings of what is no file but the kernel's. */
+static unsigned count_maps(void) {
+    char line[512];
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (fgets(line, sizeof(line), maps)) count += strstr(line, "anon_inode") != NULL;
+    fclose(maps);
+    return count;
 }
 
 int main(void) {
