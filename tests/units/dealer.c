@@ -212,6 +212,16 @@ static void check_limit(void) {
     }
 }
 
+/* Mappings of what is no file but the kernel's. */
+static unsigned count_maps(void) {
+    char line[512];
+    unsigned count = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (fgets(line, sizeof(line), maps)) count += strstr(line, "anon_inode") != NULL;
+    fclose(maps);
+    return count;
+}
+
 /* Where standard input is closed, 0 is a descriptor like others. */
 static void check_descriptor_0(void) {
     struct group group = begin();
@@ -228,16 +238,6 @@ static void check_descriptor_0(void) {
     check(gets(&group, CALLS, 0, CALLS, 0, 0), "what is descriptor 0 deals");
     check(open("/dev/null", O_RDONLY) == STDIN_FILENO, "descriptor 0 is left by the program");
     end(&group);
-}
-
-/* Mappings of what is no file but the kernel's. */
-static unsigned count_maps(void) {
-    char line[512];
-    unsigned count = 0;
-    FILE *maps = fopen("/proc/self/maps", "re");
-    while (fgets(line, sizeof(line), maps)) count += strstr(line, "anon_inode") != NULL;
-    fclose(maps);
-    return count;
 }
 
 int main(void) {

@@ -2,6 +2,7 @@
 /* Steps of a replacement, with two servers that run as processes: who is a guest, where everything
  * is steered, what is switched on and off. Prints what is not as it should be, and how many checks
  * were made. */
+#include "base/clock.h"
 #include "handover/arrival.h"
 #include "handover/guest.h"
 #include "handover/steer.h"
@@ -13,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 
 /* A connection from that address waits for the new server. */
 static bool reaches_new(struct scene *scene, const char *address) {
@@ -201,8 +203,42 @@ static void see_guesses(void) {
     check_guess("non", false, "between two");
 }
 
+/* How long a tick takes, in seconds. */
+static double tick(const struct rp_replacement *this) {
+    const double begin = rp_now();
+    rp_replacement_tick(this);
+    return rp_now() - begin;
+}
+
+/* What has been told ends it early, unless the look before has read something. */
+static void see_ticks(void) {
+    struct scene scene;
+    struct pollfd socket = {.events = POLLIN};
+    const double whole = RP_TICK / 1000.0;
+    double least = 1;
+    begin(&scene, SOCK_STREAM, 2);
+    struct rp_replacement *this = &scene.replacement;
+    this->readiness.sockets = &socket;
+    socket.fd = scene.told[0];
+    check(tick(this) >= whole, "nothing was told, and the tick is short");
+    must(write(scene.told[1], "", 1) == 1, "write");
+    for (int i = 0; i < 100; i++) {
+        const double taken = tick(this);
+        if (taken < least) least = taken;
+    }
+    check(least < whole, "what was told ends no tick");
+    this->readiness.busy = true;
+    check(tick(this) >= whole, "after a look that read something, the tick is short");
+    this->readiness.busy = false;
+    this->readiness.notify = NULL;
+    this->readiness.sockets = NULL;
+    check(tick(this) >= whole, "nobody can tell anything, and the tick is short");
+    finish(&scene);
+}
+
 int main(void) {
-    static void (*const scenes[])(void) = {see_guest,   see_clear_way,   see_steering, see_ways,
-                                           see_reasons, see_giving_back, see_hiding,   see_guesses};
+    static void (*const scenes[])(void) = {see_guest,  see_clear_way, see_steering,
+                                           see_ways,   see_reasons,   see_giving_back,
+                                           see_hiding, see_guesses,   see_ticks};
     return run_scenes(scenes, sizeof(scenes) / sizeof(*scenes));
 }
