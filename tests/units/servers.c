@@ -80,6 +80,9 @@ static void see_steering(void) {
     check(!rp_replacement_steer(this, RP_BY_HASH, true) && !noted, "nothing is there to detach");
     check(!rp_replacement_steer(this, RP_TO_OLD, true) && noted, "it cannot be steered");
     check(!reaches_new(&scene, "127.2.0.1"), "to the old server");
+    groups->list->way = RP_BY_HASH; /* as if that had failed */
+    rp_replacement_look(this, 0);
+    check(groups->list->way == RP_TO_OLD, "a look does not try it again");
     check(!rp_replacement_steer(this, RP_TO_NEW, true) && noted, "it cannot be steered anew");
     check(reaches_new(&scene, "127.2.0.2"), "to the new server");
     groups->left_alone = true;
@@ -103,9 +106,11 @@ static void check_ways(int type, int last) {
     struct rp_replacement *this = &scene.replacement;
     forget_owners(&this->look, RP_NEW);
     check(!rp_replacement_steer(this, RP_TO_OLD, false), "not through the old server");
+    check(!rp_replacement_steer(this, RP_BY_HASH, false), "it cannot be detached");
     forget_owners(&this->look, RP_OLD);
-    check(rp_replacement_steer(this, RP_TO_NEW, false) == last, "through nobody");
-    check(this->groups.list->way == (last ? RP_TO_OLD : RP_TO_NEW), "another way is noted");
+    check(rp_replacement_steer(this, RP_TO_OLD, false) == last, "not through nobody at first");
+    check(rp_replacement_steer(this, RP_TO_NEW, false) == last, "not through nobody");
+    check(this->groups.list->way == (last ? RP_BY_HASH : RP_TO_NEW), "another way is noted");
     finish(&scene);
 }
 
