@@ -60,7 +60,7 @@ struct scene {
     int ends[2];           /* a server is sent an address to connect to, and answers once it is */
     pid_t source;
     int told[2]; /* a look reads what is told; see await_look() */
-    struct rp_notify notify;
+    struct rp_notify *notify;
     struct rp_plan plan;
     struct rp_replacement replacement;
 };
@@ -74,7 +74,10 @@ static inline void serve(const struct scene *scene, int listeners, int end) {
     int fds[KEPT] = {0}, listener = scene->bound;
     uint32_t address;
     uint16_t port = scene->port;
-    if (!scene->bound) share(scene->type, INADDR_LOOPBACK + 1, &port);
+    if (!scene->bound) {
+        const int beside = share(scene->type, INADDR_LOOPBACK + 1, &port);
+        must(scene->type == SOCK_DGRAM || !listen(beside, 8), "listen");
+    }
     for (int i = 0; i < listeners; i++) {
         if (!scene->bound) listener = share(scene->type, INADDR_LOOPBACK, &port);
         must(scene->type == SOCK_DGRAM || !listen(listener, 8), "listen");
@@ -117,6 +120,8 @@ static inline void fence(struct rp_replacement *this) {
     struct rp_socket *held = fenced(this->held.count, sizeof(*held));
     memcpy(groups, this->groups.list, this->groups.count * sizeof(*groups));
     memcpy(held, this->held.list, this->held.count * sizeof(*held));
+    free(this->groups.list);
+    free(this->held.list);
     this->groups.list = groups;
     this->held.list = held;
 }
@@ -131,8 +136,9 @@ static inline void begin(struct scene *scene, int type, int listeners) {
     must(!listen(scene->sink, 64), "listen");
     scene->bound = share(type, INADDR_LOOPBACK, &scene->port);
     must(!socketpair(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0, scene->told), "socketpair");
-    scene->notify.fd = scene->told[0];
-    this->readiness.notify = &scene->notify;
+    scene->notify = fenced(1, sizeof(*scene->notify));
+    scene->notify->fd = scene->told[0];
+    this->readiness.notify = scene->notify;
     this->readiness.copies = 1;
     this->plan = &scene->plan;
     this->pid = scene->pids[RP_OLD] = start(scene, 1, &scene->ends[RP_OLD]);
@@ -197,6 +203,9 @@ static inline void finish(struct scene *scene) {
     close(scene->told[1]);
     close(this->pidfd);
     close(this->successor.given);
+    rp_look_free(&this->look);
+    rp_tree_free(&this->servers.old.tree);
+    rp_tree_free(&this->servers.new.tree);
 }
 
 /* Each scene runs in a process of its own. Returns the exit status of all. */
@@ -207,7 +216,7 @@ static inline int run_scenes(void (*const *scenes)(void), size_t count) {
         if (fork()) continue;
         alarm(60);
         scenes[i]();
-        _exit(0);
+        exit(0); /* the sanitizers then look for what is lost */
     }
     int status;
     while (wait(&status) > 0) check(WIFEXITED(status) && !WEXITSTATUS(status), "a scene is cut");

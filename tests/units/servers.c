@@ -7,6 +7,7 @@
 #include "handover/guest.h"
 #include "handover/steer.h"
 #include "handover/transfer.h"
+#include "inspect/holders.h"
 #include "inspect/option.h"
 #include "inspect/trial.h"
 #include "look/traffic.h"
@@ -63,6 +64,7 @@ static void see_clear_way(void) {
     rp_adopt_all(this);
     bool *adopted = fenced(this->held.count, sizeof(*adopted));
     memcpy(adopted, this->adopted, this->held.count * sizeof(*adopted));
+    free(this->adopted);
     this->adopted = adopted;
     check(!*adopted && !rp_clear_way(this), "a way that is clear");
     rp_give_back(this);
@@ -85,10 +87,17 @@ static void see_steering(void) {
     check(groups->list->way == RP_TO_OLD, "a look does not try it again");
     check(!rp_replacement_steer(this, RP_TO_NEW, true) && noted, "it cannot be steered anew");
     check(reaches_new(&scene, "127.2.0.2"), "to the new server");
+    groups->list->way = RP_BY_HASH;
+    rp_replacement_look(this, 0);
+    check(groups->list->way == RP_TO_NEW, "a look does not try it again");
     groups->left_alone = true;
     check(!rp_replacement_steer(this, RP_TO_OLD, true), "what is left alone cannot be steered");
     check(groups->list->way == RP_TO_NEW, "what is left alone is steered");
     groups->left_alone = false;
+    check(!rp_replacement_steer(this, RP_TO_FIRST, true), "it cannot be steered to one");
+    groups->list->way = RP_TO_NEW;
+    rp_replacement_look(this, 0);
+    check(groups->list->way == RP_TO_NEW, "a look steers to one of them");
     check(!rp_replacement_steer(this, RP_BY_HASH, true) && !noted, "it is not detached");
     check(groups->list->way == RP_BY_HASH, "it is taken for steered");
     finish(&scene);
@@ -141,7 +150,11 @@ static void see_giving_back(void) {
     struct scene scene;
     begin(&scene, SOCK_STREAM, 2);
     struct rp_replacement *this = &scene.replacement;
-    this->adopted = fenced(this->held.count, sizeof(*this->adopted));
+    struct rp_socket *held = fenced(2, sizeof(*held));
+    held[0] = *this->held.list;
+    held[1].inode = 1; /* it has gone */
+    this->held = (struct rp_sockets){held, 2, 2};
+    this->adopted = fenced(2, sizeof(*this->adopted));
     for (unsigned i = 0; i < 3; i++) connect_to(&scene, RP_OLD, i);
     check(rp_share_connections(this, true) == 0, "connections that share are switched on");
     check(rp_share_connections(this, false) == 3, "three connections are not switched off");
@@ -151,6 +164,10 @@ static void see_giving_back(void) {
     check(rp_share_connections(this, true) == 0, "connections of a server that was not adopted");
     rp_replacement_look(this, 0);
     check(shares(&this->look.of[RP_OLD]), "a listener that was not adopted is switched off");
+    this->adopted[1] = true;
+    rp_give_back(this);
+    rp_replacement_look(this, 0);
+    check(shares(&this->look.of[RP_OLD]), "it is switched off beside one that was adopted");
     this->adopted[0] = true;
     rp_give_back(this);
     rp_replacement_look(this, 0);
@@ -160,24 +177,64 @@ static void see_giving_back(void) {
     finish(&scene);
 }
 
-/* Without a program, nobody is hidden; with one, who leaves. */
+/* The new server's sockets that are hidden: "b" the one beside the group, "m" its member. */
+static const char *hidden(struct scene *scene) {
+    static char text[4];
+    const struct rp_sockets *sockets = &scene->replacement.look.of[RP_NEW];
+    size_t length = 0;
+    rp_replacement_look(&scene->replacement, 0);
+    check(sockets->count == 2, "not two sockets of the new server");
+    for (size_t i = 0; i < sockets->count && length < 3; i++)
+        if (sockets->list[i].interface == RP_NOWHERE)
+            text[length++] =
+                rp_groups_find(&scene->replacement.groups, sockets->list + i) ? 'm' : 'b';
+    text[length] = '\0';
+    return text;
+}
+
+/* A copy of the new server's listener in the group. */
+static int take_member(const struct scene *scene) {
+    const struct rp_sockets *sockets = &scene->replacement.look.of[RP_NEW];
+    for (size_t i = 0; i < sockets->count; i++)
+        if (rp_groups_find(&scene->replacement.groups, sockets->list + i))
+            return rp_socket_take(sockets->list + i, sockets->list[i].owners);
+    return -1;
+}
+
+/* Who leaves is hidden, unless nothing is steered, by a guess or at all, or another process has it. */
 static void see_hiding(void) {
     struct scene scene;
     begin(&scene, SOCK_STREAM, 2);
     struct rp_replacement *this = &scene.replacement;
+    struct rp_group *group = this->groups.list;
     this->steward = rp_steward_start(&this->groups);
     rp_replacement_hide(this, RP_NEW);
-    check(this->look.of[RP_NEW].list->interface != RP_NOWHERE, "hidden without a program");
+    check(!*hidden(&scene), "hidden without a program");
     check(!rp_replacement_steer(this, RP_TO_OLD, true), "it cannot be steered");
+    group->guessed = true;
     rp_replacement_hide(this, RP_NEW);
-    rp_replacement_look(this, 0);
-    bool hidden = false;
-    for (size_t i = 0; i < this->look.of[RP_NEW].count; i++)
-        hidden = hidden || this->look.of[RP_NEW].list[i].interface == RP_NOWHERE;
-    check(hidden, "who leaves is not hidden");
+    check(!*hidden(&scene), "hidden by a guess");
+    group->guessed = false;
+    const int copy = take_member(&scene);
+    check(copy >= 0, "a listener cannot be duplicated");
+    rp_replacement_hide(this, RP_NEW);
+    check(!*hidden(&scene), "hidden, and another process has it");
+    close(copy);
+    rp_replacement_hide(this, RP_NEW);
+    check(!strcmp(hidden(&scene), "m"), "who leaves is not hidden, or what is no member is");
     check(this->look.of[RP_OLD].list->interface != RP_NOWHERE, "who stays is hidden");
     check(!reaches_new(&scene, "127.2.0.3"), "not to the old server");
     finish(&scene);
+}
+
+/* A signal that was ignored before is none of ours. */
+static void see_interrupts(void) {
+    signal(SIGHUP, SIG_IGN);
+    rp_watch_interrupts();
+    raise(SIGHUP);
+    check(!rp_is_interrupted(), "an ignored signal interrupts");
+    raise(SIGTERM);
+    check(rp_is_interrupted(), "a signal does not interrupt");
 }
 
 /* Whether the order of joining tells two servers apart that were both there at the first look. */
@@ -242,8 +299,8 @@ static void see_ticks(void) {
 }
 
 int main(void) {
-    static void (*const scenes[])(void) = {see_guest,  see_clear_way, see_steering,
-                                           see_ways,   see_reasons,   see_giving_back,
-                                           see_hiding, see_guesses,   see_ticks};
+    static void (*const scenes[])(void) = {see_guest,   see_clear_way,   see_steering, see_ways,
+                                           see_reasons, see_giving_back, see_hiding,   see_guesses,
+                                           see_ticks,   see_interrupts};
     return run_scenes(scenes, sizeof(scenes) / sizeof(*scenes));
 }
