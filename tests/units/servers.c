@@ -243,7 +243,7 @@ static void check_guess(const char *joined, bool expected, const char *what) {
     begin(&scene, SOCK_STREAM, (int)strlen(joined));
     struct rp_replacement *this = &scene.replacement;
     struct rp_members *members = &this->groups.list->members;
-    uint32_t inodes[8], *left[] = {inodes, inodes + 4};
+    uint32_t inodes[8] = {0}, *left[] = {inodes, inodes + 4};
     size_t counts[2] = {0, 0};
     for (size_t i = 0; i < members->count; i++) {
         const bool new = !rp_sockets_get(&this->look.of[RP_OLD], members->inodes[i]);

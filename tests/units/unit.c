@@ -22,39 +22,39 @@ enum { MANAGER, ELDER, SERVER, CALLER, ALL };
 struct scene {
     const char *groups[ALL];
     const char *main; /* "s", "e": that process; else what stands there */
+    const char *name; /* that is found */
     bool told;        /* by NOTIFY_SOCKET where to */
-    const char *name;
     bool is_ours;
 };
 
 static const struct scene scenes[] = {
-    {{"/init.scope", "/a.service", APP, APP}, NULL, true, "app.service", true},
-    {{"/x/init.scope", "/a.service", "/x" APP, "/x" APP}, NULL, true, "app.service", true},
+    {{"/init.scope", "/a.service", APP, APP}, NULL, "app.service", true, true},
+    {{"/x/init.scope", "/a.service", "/x" APP, "/x" APP}, NULL, "app.service", true, true},
     /* another place, or one that begins alike */
-    {{"/x/init.scope", "/a.service", "/y" APP, "/y" APP}, NULL, true, "", false},
-    {{"/x/init.scope", "/a.service", "/xx" APP, "/xx" APP}, NULL, true, "", false},
+    {{"/x/init.scope", "/a.service", "/y" APP, "/y" APP}, NULL, "", true, false},
+    {{"/x/init.scope", "/a.service", "/xx" APP, "/xx" APP}, NULL, "", true, false},
     /* no manager */
-    {{"/x/init.scopes", "/a.service", "/x" APP, "/x" APP}, NULL, true, "", false},
-    {{"/xinit.scope", "/a.service", "/x" APP, "/x" APP}, NULL, true, "", false},
-    {{"/x", "/a.service", "/x" APP, "/x" APP}, NULL, true, "", false},
+    {{"/x/init.scopes", "/a.service", "/x" APP, "/x" APP}, NULL, "", true, false},
+    {{"/xinit.scope", "/a.service", "/x" APP, "/x" APP}, NULL, "", true, false},
+    {{"/x", "/a.service", "/x" APP, "/x" APP}, NULL, "", true, false},
     /* names */
-    {{"/init.scope", "/a.service", APP "/sub", APP}, NULL, true, "app.service", true},
-    {{"/init.scope", "/a.service", APP "s", APP "s"}, NULL, true, "", false},
-    {{"/init.scope", "/a.service", "/a.services/b.service", "/a"}, NULL, true, "b.service", false},
-    {{"/init.scope", "/a.service", "/app.slice", "/app.slice"}, NULL, true, "", false},
+    {{"/init.scope", "/a.service", APP "/sub", APP}, NULL, "app.service", true, true},
+    {{"/init.scope", "/a.service", APP "s", APP "s"}, NULL, "", true, false},
+    {{"/init.scope", "/a.service", "/a.services/b.service", "/a"}, NULL, "b.service", true, false},
+    {{"/init.scope", "/a.service", "/app.slice", "/app.slice"}, NULL, "", true, false},
     /* the caller is elsewhere, or has not been told where to write */
-    {{"/init.scope", "/a.service", APP, "/b.service"}, NULL, true, "app.service", false},
-    {{"/init.scope", "/a.service", APP, "/b.service"}, "e", true, "app.service", false},
-    {{"/init.scope", "/a.service", APP, APP}, NULL, false, "app.service", false},
+    {{"/init.scope", "/a.service", APP, "/b.service"}, NULL, "app.service", true, false},
+    {{"/init.scope", "/a.service", APP, "/b.service"}, "e", "app.service", true, false},
+    {{"/init.scope", "/a.service", APP, APP}, NULL, "app.service", false, false},
     /* the unit's first process goes before, but for the one that is named */
-    {{"/init.scope", APP, APP, APP}, NULL, true, "", false},
-    {{"/init.scope", APP, APP, APP}, "s", true, "app.service", true},
-    {{"/init.scope", APP, APP, APP}, "e", true, "", false},
-    {{"/init.scope", "/a.service", APP, APP}, "e", true, "app.service", true},
-    {{"/init.scope", "/a.service", APP, APP}, "1 x", true, "app.service", true},
-    {{"/init.scope", "/a.service", APP, APP}, "0", true, "app.service", true},
-    {{"/init.scope", "/a.service", APP, APP}, "-7", true, "app.service", true},
-    {{"/init.scope", "/a.service", APP, APP}, "4194305", true, "app.service", true},
+    {{"/init.scope", APP, APP, APP}, NULL, "", true, false},
+    {{"/init.scope", APP, APP, APP}, "s", "app.service", true, true},
+    {{"/init.scope", APP, APP, APP}, "e", "", true, false},
+    {{"/init.scope", "/a.service", APP, APP}, "e", "app.service", true, true},
+    {{"/init.scope", "/a.service", APP, APP}, "1 x", "app.service", true, true},
+    {{"/init.scope", "/a.service", APP, APP}, "0", "app.service", true, true},
+    {{"/init.scope", "/a.service", APP, APP}, "-7", "app.service", true, true},
+    {{"/init.scope", "/a.service", APP, APP}, "4194305", "app.service", true, true},
 };
 
 static pid_t sleeper(void) {
