@@ -5,8 +5,8 @@
 usage: mutate.py ROOM[,ROOM...] COUNT SEED     as root: the tests run in namespaces of their own, which end with them
 
 A change that does not compile or leaves the object code as it was does not count; nor does one whose failing test fails
-without it, too, on a busy machine, or passes the second time. Prints the share that was noticed for each room, and what was not noticed unless
-tests/survivors.table says why; the exit status is 1 if there is such a thing."""
+without it, too, on a busy machine, or passes the second time. Prints the share that was noticed for each room, and what
+was not noticed unless tests/survivors.table says why; the exit status is 1 if there is such a thing."""
 
 import glob
 import os

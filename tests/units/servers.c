@@ -3,6 +3,7 @@
  * is steered, what is switched on and off. Prints what is not as it should be, and how many checks
  * were made. */
 #include "base/clock.h"
+#include "base/die.h"
 #include "handover/arrival.h"
 #include "handover/guest.h"
 #include "handover/steer.h"
@@ -265,6 +266,56 @@ static void see_guesses(void) {
     check_guess("non", false, "between two");
 }
 
+/* The group of so many listeners is steered by a guess of their order, the first two turned around if
+ * it is wrong, and that is verified, while datagrams come or none do. */
+static void check_verdict(int listeners, bool wrong, bool busy, bool strict, int expected,
+                          bool guessed, enum rp_way way) {
+    struct scene scene;
+    struct rp_replacement *this = &scene.replacement;
+    begin(&scene, SOCK_DGRAM, listeners);
+    struct rp_group *group = this->groups.list;
+    const uint32_t first = group->members.inodes[0];
+    if (wrong) {
+        group->members.inodes[0] = group->members.inodes[1];
+        group->members.inodes[1] = first;
+    }
+    dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* what is not sure is told */
+    scene.plan.strict = strict;
+    group->guessed = true;
+    this->adopted = fenced(this->held.count, sizeof(*this->adopted));
+    check(!rp_replacement_steer(this, RP_TO_NEW, true), "it cannot be steered");
+    scene.source = busy ? fork() : 0;
+    if (busy && !scene.source) {
+        alarm(60);
+        for (;; usleep(PACE)) call(&scene, INADDR_LOOPBACK);
+    }
+    check(rp_transfer_verify(this) == expected, "another status");
+    check(group->guessed == guessed && group->way == way, "another verdict");
+    if (listeners == 2)
+        check((group->members.inodes[0] == first) == (busy || !wrong), "the order is wrong");
+    finish(&scene);
+}
+
+static void see_confirmed(void) {
+    check_verdict(2, false, true, true, 0, false, RP_TO_NEW);
+}
+
+static void see_turned(void) {
+    check_verdict(2, true, true, true, 0, false, RP_TO_NEW);
+}
+
+static void see_unconfirmed(void) {
+    check_verdict(2, false, false, true, 0, true, RP_TO_NEW);
+}
+
+static void see_refuted(void) {
+    check_verdict(3, true, true, false, 0, false, RP_BY_HASH);
+}
+
+static void see_refuted_strictly(void) {
+    check_verdict(3, true, true, true, RP_FAILED, false, RP_BY_HASH);
+}
+
 /* How long a tick takes, in seconds. */
 static double tick(const struct rp_replacement *this) {
     const double begin = rp_now();
@@ -299,8 +350,9 @@ static void see_ticks(void) {
 }
 
 int main(void) {
-    static void (*const scenes[])(void) = {see_guest,   see_clear_way,   see_steering, see_ways,
-                                           see_reasons, see_giving_back, see_hiding,   see_guesses,
-                                           see_ticks,   see_interrupts};
+    static void (*const scenes[])(void) = {
+        see_guest,       see_clear_way, see_steering,    see_ways,    see_reasons,
+        see_giving_back, see_hiding,    see_guesses,     see_ticks,   see_interrupts,
+        see_confirmed,   see_turned,    see_unconfirmed, see_refuted, see_refuted_strictly};
     return run_scenes(scenes, sizeof(scenes) / sizeof(*scenes));
 }
