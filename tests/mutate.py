@@ -5,8 +5,8 @@
 usage: mutate.py ROOM[,ROOM...] COUNT SEED     as root: the tests run in namespaces of their own, which end with them
 
 A change that does not compile or leaves the object code as it was does not count; nor does one whose failing test fails
-without it, too, on a busy machine, or passes the second time. Prints the share that was noticed for each room, and what
-was not noticed unless tests/survivors.table says why; the exit status is 1 if there is such a thing."""
+without it, too, on a busy machine, or passes the second time. Prints for each room what share was noticed of those
+that tests/survivors.table does not explain, and what was not; the exit status is 1 if there is such a thing."""
 
 import glob
 import os
@@ -240,26 +240,25 @@ def known():
 
 
 def judge(original, tree, change, times, counts, noticed):
-    """Makes one change and counts it, and which file noticed it. Returns whether it survived and nobody has said why."""
+    """Makes one change and counts it, and which file noticed it."""
     path, before = change[0], apply(tree, change)
     number, line = place(before, change)
     try:
         made = tree.objects(path)
         if made is None or made == original.objects(path):
-            return False
+            return
         found = verdict(original, tree, times) if tree.make("all", "probes") else ("make", "busy")
     finally:
         write(tree, path, before)
     where = f"{path}:{number}: {change[4]}: {line}"
     if found and found[1] == "busy":
         print(f"    unsure   {where} ({found[0]} fails without it, too, or not again)", flush=True)
-        return False
+        return
     reason = None if found else known().get((path, line, change[4]))
-    counts["killed" if found else "survived"] += 1
+    counts["noticed" if found else "explained" if reason else "survived"] += 1
     if found and found[0] in noticed:
         noticed[found[0]] += 1
     print(f"    killed   {where} ({found[0]}: {found[1]})" if found else f"    SURVIVED {where}" + (f" ({reason})" if reason else ""), flush=True)
-    return not found and not reason
 
 
 def room(original, tree, name, count, seed):
@@ -269,16 +268,17 @@ def room(original, tree, name, count, seed):
     random.Random(seed).shuffle(every)
     times = baseline(original, TESTS[name].split())
     print(f"{name}: {len(every)} changes are possible; " + ", ".join(f"{file} {seconds:.0f} s" for file, seconds in times), flush=True)
-    counts, fresh = {"killed": 0, "survived": 0}, 0
+    counts = {"noticed": 0, "explained": 0, "survived": 0}
     noticed = dict.fromkeys(TESTS[name].split(), 0)
     for change in every:
         if sum(counts.values()) >= count:
             break
         times.sort(key=lambda item: item[1] / (1 + noticed[item[0]]))
-        fresh += judge(original, tree, change, times, counts, noticed)
-    total = max(sum(counts.values()), 1)
-    print(f"{name}: {counts['killed']} of {total} changes noticed ({100 * counts['killed'] // total} %), SEED={seed}", flush=True)
-    return fresh
+        judge(original, tree, change, times, counts, noticed)
+    total = max(counts["noticed"] + counts["survived"], 1)
+    share = f"{counts['noticed']} of {total} changes noticed ({100 * counts['noticed'] // total} %)"
+    print(f"{name}: {share}, beside {counts['explained']} that survivors.table explains, SEED={seed}", flush=True)
+    return counts["survived"]
 
 
 def main():
