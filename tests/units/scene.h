@@ -178,7 +178,7 @@ static inline void await_look(const struct scene *scene) {
     }
 }
 
-/* A client of that address, which sends something: a datagram, or what waits in an accept queue. */
+/* Something comes to that address: a datagram, or a connection that waits to be accepted. */
 static inline void call(const struct scene *scene, uint32_t address) {
     const struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons(scene->port), .sin_addr.s_addr = htonl(address)};
