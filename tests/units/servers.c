@@ -316,6 +316,22 @@ static void see_refuted_strictly(void) {
     check_verdict(3, true, true, true, RP_FAILED, false, RP_BY_HASH);
 }
 
+/* Once the old server has ended there is no doubt to tell of. */
+static void see_ended(void) {
+    struct scene scene;
+    char text[512] = "";
+    begin(&scene, SOCK_DGRAM, 2);
+    const int told = memfd_create("told", MFD_CLOEXEC);
+    must(told >= 0 && dup2(told, STDERR_FILENO) >= 0, "memfd_create");
+    scene.replacement.groups.list->guessed = true;
+    kill(scene.pids[RP_OLD], SIGKILL);
+    while (!rp_old_has_ended(&scene.replacement)) usleep(1000);
+    check(!rp_transfer_verify(&scene.replacement), "it is undone");
+    check(pread(told, text, sizeof(text) - 1, 0) > 0 && !strstr(text, "replace: "), text);
+    close(told);
+    finish(&scene);
+}
+
 /* How long a tick takes, in seconds. */
 static double tick(const struct rp_replacement *this) {
     const double begin = rp_now();
@@ -351,8 +367,9 @@ static void see_ticks(void) {
 
 int main(void) {
     static void (*const scenes[])(void) = {
-        see_guest,       see_clear_way, see_steering,    see_ways,    see_reasons,
-        see_giving_back, see_hiding,    see_guesses,     see_ticks,   see_interrupts,
-        see_confirmed,   see_turned,    see_unconfirmed, see_refuted, see_refuted_strictly};
+        see_guest,       see_clear_way,   see_steering,         see_ways,
+        see_reasons,     see_giving_back, see_hiding,           see_guesses,
+        see_ticks,       see_interrupts,  see_confirmed,        see_turned,
+        see_unconfirmed, see_refuted,     see_refuted_strictly, see_ended};
     return run_scenes(scenes, sizeof(scenes) / sizeof(*scenes));
 }
