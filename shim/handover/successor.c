@@ -129,9 +129,11 @@ static void search_child(void *context, pid_t child) {
     if (!search->watched && is_watched(child)) search->watched = child;
 }
 
-/* The oldest child of a process that came from COMMAND, or 0. */
+/* The oldest child of a process that came from COMMAND, or 0: also if /proc would tell of another
+ * namespace's process, which must not be signalled. */
 static pid_t oldest_child(pid_t parent) {
     struct search search = {0, 0, 0};
+    if (!rp_proc_is_own()) return 0;
     rp_process_visit_children(parent, search_child, &search);
     return search.watched ? search.watched : search.found;
 }
@@ -146,6 +148,7 @@ pid_t rp_successor_copy(struct rp_successor *successor, const struct rp_copies *
     struct search keeper = {index, 0, 0};
     const pid_t pid = rp_successor_pid(successor);
     if (copies->count <= 1 || !pid) return pid;
+    if (!rp_proc_is_own()) return 0;
     rp_process_visit_children(pid, search_child, &keeper); /* oldest first */
     return keeper.found ? oldest_child(keeper.found) : 0;
 }

@@ -129,8 +129,7 @@ char rp_process_state(const struct rp_process *process) {
     return (char)(at && sscanf(at, "%llu", &start) == 1 && start == process->start ? state : '\0');
 }
 
-/* Whether /proc shows this process's PID namespace; if not, its PIDs are other processes'. */
-static bool is_own_proc(void) {
+bool rp_proc_is_own(void) {
     char text[32] = {0};
     return readlink("/proc/self", text, sizeof(text) - 1) > 0 && atoi(text) == (int)getpid();
 }
@@ -186,7 +185,7 @@ static void note_child(void *context, pid_t child) {
 
 int rp_process_children(pid_t *children, int most) {
     struct children found = {children, 0, most};
-    if (!is_own_proc()) return -1;
+    if (!rp_proc_is_own()) return -1;
     rp_process_visit_children(getpid(), note_child, &found);
     return found.count;
 }
@@ -206,7 +205,7 @@ static int compare_network(pid_t pid) {
     struct stat own, other;
     char path[64];
     snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
-    if (!is_own_proc() || stat("/proc/self/ns/net", &own) || stat(path, &other)) return -1;
+    if (!rp_proc_is_own() || stat("/proc/self/ns/net", &own) || stat(path, &other)) return -1;
     return own.st_ino == other.st_ino && own.st_dev == other.st_dev;
 }
 
@@ -220,7 +219,7 @@ bool rp_process_is_surely_near(pid_t pid) {
 
 static bool find_thread(pid_t thread, struct rp_status *status) {
     struct rp_process process;
-    return is_own_proc() && rp_process_find(thread, &process, status);
+    return rp_proc_is_own() && rp_process_find(thread, &process, status);
 }
 
 pid_t rp_process_leader(pid_t thread) {
@@ -259,7 +258,7 @@ static bool find_value(FILE *file, const char *key, char value[128]) {
 static bool read_value(pid_t pid, const char *key, char value[128]) {
     char path[32];
     snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
-    FILE *file = is_own_proc() ? fopen(path, "re") : NULL;
+    FILE *file = rp_proc_is_own() ? fopen(path, "re") : NULL;
     const bool found = file && find_value(file, key, value);
     if (file) fclose(file);
     return found;

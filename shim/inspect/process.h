@@ -48,6 +48,10 @@ int rp_process_open(pid_t pid);
 /* Reads the start time of the process with that directory; false if it has ended. */
 bool rp_process_start(int directory, unsigned long long *start);
 
+/* Whether /proc shows this process's PID namespace (pid_namespaces(7)); if not, the PIDs there are
+ * other processes'. */
+bool rp_proc_is_own(void);
+
 /* Called for each child. */
 typedef void rp_child_visit(void *context, pid_t child);
 
@@ -56,8 +60,7 @@ typedef void rp_child_visit(void *context, pid_t child);
  * (proc(5)); a child may have ended when it is visited. */
 void rp_process_visit_children(pid_t pid, rp_child_visit *visit, void *context);
 
-/* Stores at most `most` children of this process. Returns how many, or -1 if there is no /proc of
- * this process's PID namespace. */
+/* Stores at most `most` children of this process. Returns how many, or -1 unless rp_proc_is_own(). */
 int rp_process_children(pid_t *children, int most);
 
 /* Whether the process is the other one or descends from it, as far as that can be followed now. */

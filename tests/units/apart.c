@@ -7,6 +7,7 @@
 #include "inspect/process.h"
 #include "launch/signals.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
@@ -97,6 +98,16 @@ static void die(int relay) {
 static void stay(int relay) {
     (void)relay;
     for (;;) pause();
+}
+
+/* Says more than anybody reads: a front process that is stopped makes nobody wait. */
+static void say_too_much(int relay) {
+    alarm(20);
+    kill(getppid(), SIGSTOP);
+    while (send(relay, "X=1", 3, 0) > 0) continue;
+    const bool full = errno == EAGAIN;
+    kill(getppid(), SIGCONT);
+    if (!full) _exit(1);
 }
 
 /* Starts a front process whose child does that. Returns its PID, and the child's. */
@@ -192,6 +203,12 @@ static void check_strangers(void) {
     check(status_of(child) == 128 + SIGKILL, "a stranger's end");
 }
 
+static void check_full(void) {
+    pid_t child;
+    const pid_t front = start(say_too_much, &child);
+    check(status_of(front) == STATUS, "a front process that is stopped is waited for");
+}
+
 int main(void) {
     polls = mmap(NULL, sizeof(*polls), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (polls == MAP_FAILED || pipe2(go, O_CLOEXEC) || pipe2(first_word, O_CLOEXEC)) return 2;
@@ -203,6 +220,7 @@ int main(void) {
     check_many();
     check_signals();
     check_death();
+    check_full();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

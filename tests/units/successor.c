@@ -8,10 +8,13 @@
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -184,6 +187,83 @@ static void check_stay(void) {
     close_pipes(&last);
 }
 
+/* A process that says when it has started, and when it has read the end of file. */
+static pid_t bystander(const struct pipes *pipes) {
+    char byte;
+    const pid_t pid = fork();
+    if (pid) return pid;
+    alarm(60);
+    must(write(pipes->said[1], "s", 1) == 1, "write");
+    if (read(pipes->end[0], &byte, 1) < 0) _exit(1);
+    must(write(pipes->said[1], "e", 1) == 1, "write");
+    _exit(0);
+}
+
+/* In a PID namespace whose /proc shows another: who serves, once the first has ended, is unknown. */
+static void stay_blind(const struct pipes *pipes) __attribute__((noreturn));
+
+static void stay_blind(const struct pipes *pipes) {
+    close(pipes->end[1]);
+    alarm(60);
+    if (unshare(CLONE_NEWPID)) _exit(2);
+    const pid_t inner = fork();
+    if (!inner) {
+        struct rp_successor successor = {.child = 1000001, .status = 0};
+        setpgid(0, 0);
+        bystander(pipes);
+        if (rp_successor_pid(&successor)) _exit(1);
+        _exit(rp_successor_stay(&successor) ? 1 : STATUS);
+    }
+    must(write(pipes->said[1], &inner, sizeof(inner)) == sizeof(inner), "write");
+    int status = 0;
+    waitpid(inner, &status, 0);
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 1);
+}
+
+/* Whether the process waits for signals, and has none that it has not taken. */
+static bool waits(pid_t pid) {
+    char path[32], line[128];
+    unsigned long pending = 1;
+    long call = -1;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (!strncmp(line, "ShdPnd:", 7)) pending = strtoul(line + 7, NULL, 16);
+    if (file) fclose(file);
+    snprintf(path, sizeof(path), "/proc/%d/syscall", (int)pid);
+    file = fopen(path, "re");
+    if (file && fgets(line, sizeof(line), file)) call = strtol(line, NULL, 10);
+    if (file) fclose(file);
+    return call == SYS_rt_sigtimedwait && !pending;
+}
+
+/* What is to be passed on to nobody is not sent to everybody in this command's process group. */
+static void check_blind(void) {
+    struct pipes pipes;
+    char said[sizeof(pid_t) + 1], word[2] = "";
+    pid_t inner;
+    int status = 0;
+    open_pipes(&pipes);
+    const pid_t pid = fork();
+    if (!pid) stay_blind(&pipes);
+    close(pipes.said[1]);
+    for (size_t got = 0; got < sizeof(said);) { /* "s" and the PID, in any order */
+        const ssize_t more = read(pipes.said[0], said + got, sizeof(said) - got);
+        must(more > 0, "read");
+        got += (size_t)more;
+    }
+    memcpy(&inner, said + (*said == 's'), sizeof(inner));
+    for (int i = 0; i < 5000 && !waits(inner); i++) usleep(1000);
+    kill(inner, SIGUSR1);
+    for (int i = 0; i < 5000 && (i == 0 || !waits(inner)); i++) usleep(1000);
+    close(pipes.end[1]);
+    check(read(pipes.said[0], word, 1) == 1 && *word == 'e', "a signal for nobody ends another");
+    waitpid(pid, &status, 0);
+    check(WIFEXITED(status) && WEXITSTATUS(status) == STATUS, "it does not end with the last");
+    close(pipes.end[0]);
+    close(pipes.said[0]);
+}
+
 /* Says when it has got TERM, and each further one that comes within a tenth of a second. */
 static void await_term(const struct pipes *pipes) __attribute__((noreturn));
 
@@ -293,6 +373,7 @@ int main(void) {
     check_end();
     check_copies();
     check_stay();
+    if (!geteuid()) check_blind();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }
