@@ -8,8 +8,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,6 +37,23 @@ static void check_user(void) {
     close(own);
 }
 
+static void on_alarm(int number) {
+    (void)number;
+}
+
+/* Signals that interrupt a wait end none. */
+static void check_interrupts(void) {
+    const struct itimerval often = {{0, 200}, {0, 200}}, never = {{0, 0}, {0, 0}};
+    const struct sigaction action = {.sa_handler = on_alarm};
+    bool deadly = false;
+    sigaction(SIGALRM, &action, NULL);
+    setitimer(ITIMER_REAL, &often, NULL);
+    for (int i = 0; i < 50; i++) deadly = deadly || rp_call_is_deadly(SYS_getppid);
+    setitimer(ITIMER_REAL, &never, NULL);
+    check(!deadly, "a call is deadly that is not");
+    check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "a child is left after a signal");
+}
+
 int main(void) {
     check_user();
     const int before = count_descriptors();
@@ -44,6 +64,7 @@ int main(void) {
     check(!error || error == EPERM || error == ENOSYS, "the error of trying it on a child");
     check(!filtered || error == EPERM, "a filter, but not for a child");
     check(waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD, "a child is left");
+    check_interrupts();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }

@@ -3,12 +3,15 @@
  * this one is right. Prints what is not as it should be, and how many checks were made. */
 #include "inspect/process.h"
 
+#include "inspect/environ.h"
 #include "inspect/rights.h"
 
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -89,10 +92,29 @@ static void check_self(void) {
               "itself");
 }
 
+/* What stands in a file, and what a user without an entry is called. */
+static void check_texts(void) {
+    struct rp_process self;
+    char text[RP_NAME_SIZE];
+    size_t length = 0;
+    check(!strcmp(rp_user_name(0, text), "root"), "name", "a user");
+    check(!strcmp(rp_user_name(4000000000U, text), "4000000000"), "name", "an unknown user");
+    check(rp_process_find(getpid(), &self, NULL), "process", "itself");
+    check(!strcmp(rp_process_name(&self, text), "unknown"), "name", "itself");
+    check(rp_process_state(&self) == 'R', "state", "itself");
+    const int low = rp_process_open(getpid()), directory = fcntl(low, F_DUPFD_CLOEXEC, low + 1);
+    close(low); /* it is the environment's then */
+    char *environment = rp_environ_read(directory, &length);
+    check(environment && !environment[length], "environment", "itself");
+    free(environment);
+    close(directory);
+}
+
 int main(void) {
     close(STDIN_FILENO); /* so that 0 is a descriptor like others */
     const int before = descriptors();
     check_self();
+    check_texts();
     check_ended();
     check(descriptors() == before, "descriptors", "what was read");
     check_apart(CLONE_NEWNET, check_other_network);
