@@ -208,10 +208,12 @@ static void stay_blind(const struct pipes *pipes) {
     if (unshare(CLONE_NEWPID)) _exit(2);
     const pid_t inner = fork();
     if (!inner) {
-        struct rp_successor successor = {.child = 1000001, .status = 0};
+        struct rp_successor successor = {.child = 1000001, .status = 0},
+                            service = {.child = 1, .status = -1};
+        const struct rp_copies copies = {.count = 2};
         setpgid(0, 0);
         bystander(pipes);
-        if (rp_successor_pid(&successor)) _exit(1);
+        if (rp_successor_pid(&successor) || rp_successor_copy(&service, &copies, 0)) _exit(1);
         _exit(rp_successor_stay(&successor) ? 1 : STATUS);
     }
     must(write(pipes->said[1], &inner, sizeof(inner)) == sizeof(inner), "write");
