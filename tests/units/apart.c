@@ -104,7 +104,8 @@ static void stay(int relay) {
 static void say_too_much(int relay) {
     alarm(20);
     kill(getppid(), SIGSTOP);
-    while (send(relay, "X=1", 3, 0) > 0) continue;
+    while (send(relay, "X=1", 3, 0) > 0) {
+    }
     const bool full = errno == EAGAIN;
     kill(getppid(), SIGCONT);
     if (!full) _exit(1);

@@ -232,9 +232,9 @@ static void see_hiding(void) {
 static void see_interrupts(void) {
     signal(SIGHUP, SIG_IGN);
     rp_watch_interrupts();
-    raise(SIGHUP);
+    kill(getpid(), SIGHUP);
     check(!rp_is_interrupted(), "an ignored signal interrupts");
-    raise(SIGTERM);
+    kill(getpid(), SIGTERM);
     check(rp_is_interrupted(), "a signal does not interrupt");
 }
 
@@ -334,9 +334,9 @@ static void see_ended(void) {
 
 /* How long a tick takes, in seconds. */
 static double tick(const struct rp_replacement *this) {
-    const double begin = rp_now();
+    const double since = rp_now();
     rp_replacement_tick(this);
-    return rp_now() - begin;
+    return rp_now() - since;
 }
 
 /* What has been told ends it early, unless the look before has read something. */

@@ -342,7 +342,8 @@ static void supervise(const struct pipes *pipes) {
     alarm(60);
     for (int i = 0; i < 2; i++)
         if (!fork()) keep(pipes, i);
-    while (wait(NULL) > 0) continue;
+    while (wait(NULL) > 0) {
+    }
     _exit(0);
 }
 

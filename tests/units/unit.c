@@ -142,7 +142,8 @@ int main(int argc, char **argv) {
     check(rp_unit_is_manager(getpid()) && !rp_unit_is_manager(pids[SERVER]), "who is a manager");
     kill(pids[ELDER], SIGKILL);
     kill(pids[SERVER], SIGKILL);
-    while (wait(NULL) > 0) continue;
+    while (wait(NULL) > 0) {
+    }
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }
