@@ -60,7 +60,7 @@ typedef void rp_child_visit(void *context, pid_t child);
  * (proc(5)); a child may have ended when it is visited. */
 void rp_process_visit_children(pid_t pid, rp_child_visit *visit, void *context);
 
-/* Stores at most `most` children of this process. Returns how many, or -1 unless rp_proc_is_own(). */
+/* Stores at most `most` children of this process. Returns how many; -1 unless rp_proc_is_own(). */
 int rp_process_children(pid_t *children, int most);
 
 /* Whether the process is the other one or descends from it, as far as that can be followed now. */

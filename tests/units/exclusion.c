@@ -150,7 +150,7 @@ static void check_guessing(void) {
     check(!rp_may_guess(&service, &shared), "nobody asks for balance");
 }
 
-/* Whether no connection comes to the last listener's copy, as the numbers of so many are unknown. */
+/* Whether no connection comes to the last listener's copy; unordered: whose numbers are unknown. */
 static bool is_excluded(size_t unordered, const bool *chosen, size_t count) {
     static const struct rp_service_plan plain;
     const struct rp_copy copy = {.number = 7, .state = RP_SERVING};

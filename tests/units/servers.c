@@ -202,7 +202,7 @@ static int take_member(const struct scene *scene) {
     return -1;
 }
 
-/* Who leaves is hidden, unless nothing is steered, by a guess or at all, or another process has it. */
+/* Who leaves is hidden, unless nothing is steered, or by a guess, or another process has it. */
 static void see_hiding(void) {
     struct scene scene;
     begin(&scene, SOCK_STREAM, 2);
@@ -266,8 +266,8 @@ static void see_guesses(void) {
     check_guess("non", false, "between two");
 }
 
-/* The group of so many listeners is steered by a guess of their order, the first two turned around if
- * it is wrong, and that is verified, while datagrams come or none do. */
+/* The group of so many listeners is steered by a guess of their order, the first two turned around
+ * if it is wrong, and that is verified, while datagrams come or none do. */
 static void check_verdict(int listeners, bool wrong, bool busy, bool strict, int expected,
                           bool guessed, enum rp_way way) {
     struct scene scene;

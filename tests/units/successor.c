@@ -199,7 +199,7 @@ static pid_t bystander(const struct pipes *pipes) {
     _exit(0);
 }
 
-/* In a PID namespace whose /proc shows another: who serves, once the first has ended, is unknown. */
+/* In a PID namespace whose /proc shows another: who serves once the first has ended is unknown. */
 static void stay_blind(const struct pipes *pipes) __attribute__((noreturn));
 
 static void stay_blind(const struct pipes *pipes) {
