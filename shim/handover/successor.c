@@ -129,12 +129,16 @@ static void search_child(void *context, pid_t child) {
     if (!search->watched && is_watched(child)) search->watched = child;
 }
 
-/* The oldest child of a process that came from COMMAND, or 0: also if /proc would tell of another
- * namespace's process, which must not be signalled. */
+/* Among the children of a process, oldest first; of none if /proc would tell of those that another
+ * namespace's process has, which must not be signalled. */
+static void search_children(struct search *search, pid_t parent) {
+    if (rp_proc_is_own()) rp_process_visit_children(parent, search_child, search);
+}
+
+/* The oldest child of a process that came from COMMAND, or 0. */
 static pid_t oldest_child(pid_t parent) {
     struct search search = {0, 0, 0};
-    if (!rp_proc_is_own()) return 0;
-    rp_process_visit_children(parent, search_child, &search);
+    search_children(&search, parent);
     return search.watched ? search.watched : search.found;
 }
 
@@ -148,8 +152,7 @@ pid_t rp_successor_copy(struct rp_successor *successor, const struct rp_copies *
     struct search keeper = {index, 0, 0};
     const pid_t pid = rp_successor_pid(successor);
     if (copies->count <= 1 || !pid) return pid;
-    if (!rp_proc_is_own()) return 0;
-    rp_process_visit_children(pid, search_child, &keeper); /* oldest first */
+    search_children(&keeper, pid);
     return keeper.found ? oldest_child(keeper.found) : 0;
 }
 
