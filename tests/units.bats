@@ -123,6 +123,12 @@ unit() {
     unit successor
 }
 
+@test "where /proc shows another PID namespace, nobody is taken for the one that serves, and nobody is signalled" {
+    need_root
+    need_unshare -p
+    unit successor blind
+}
+
 @test "a unit's main process is the one that it names, else the eldest in its control group; NOTIFY_SOCKET counts within" {
     need_root
     need_unshare -m

@@ -370,13 +370,18 @@ static void check_copies(void) {
     close_pipes(&pipes);
 }
 
-int main(void) {
+/* usage: successor [blind]. With it, what is to be seen in a PID namespace, as root. */
+int main(int argc, char **argv) {
+    if (argc > 1 && !strcmp(argv[1], "blind")) {
+        check_blind();
+        printf("%u checks, %u failed\n", checks, failures);
+        return failures > 0;
+    }
     check_daemon();
     check_loss();
     check_end();
     check_copies();
     check_stay();
-    if (!geteuid()) check_blind();
     printf("%u checks, %u failed\n", checks, failures);
     return failures > 0;
 }
