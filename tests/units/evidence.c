@@ -150,6 +150,7 @@ static void see_connected_datagrams(void) {
     check(gather(&scene) == RP_NONE, "connected UDP sockets are counted");
     finish(&scene);
 }
+
 int main(void) {
     static void (*const scenes[])(void) = {
         see_straggler_of_two, see_many_stragglers,    see_few_stragglers,  see_what_was_there,

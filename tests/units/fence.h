@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Arrays whose ends nobody may read or write beyond: the next page is not there. */
+#ifndef UNITS_FENCE_H
+#define UNITS_FENCE_H
+
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,3 +24,5 @@ static inline void *fenced(size_t count, size_t size) {
     __lsan_register_root_region(room, FENCED_MAX);
     return room + FENCED_MAX - count * size;
 }
+
+#endif

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Two servers that run as processes, for the steps of a replacement. */
+#ifndef UNITS_SCENE_H
+#define UNITS_SCENE_H
+
 #include "fence.h"
 #include "handover/replacement.h"
 #include "inspect/pidfd.h"
@@ -223,3 +226,5 @@ static inline int run_scenes(void (*const *scenes)(void), size_t count) {
     printf("%u checks, %u failed\n", all->checks, all->failures);
     return all->failures > 0;
 }
+
+#endif

@@ -83,8 +83,8 @@ static void put(pid_t pid, const char *group, const char *folder) {
     snprintf(file, sizeof(file), "%s/%d", folder, (int)pid);
     snprintf(path, sizeof(path), "/proc/%d/cgroup", (int)pid);
     FILE *out = fopen(file, "w");
-    if (!out || fprintf(out, "1:name=systemd:%s\n0::%s\n", "/elsewhere", group) < 0 ||
-        fclose(out) || mount(file, path, NULL, MS_BIND, NULL)) {
+    if (!out || fprintf(out, "1:name=systemd:/elsewhere\n0::%s\n", group) < 0 || fclose(out) ||
+        mount(file, path, NULL, MS_BIND, NULL)) {
         perror(path);
         exit(2);
     }
